@@ -1,0 +1,206 @@
+//! Signature algorithms (RFC 7518 §3.1, RFC 8037, RFC 9864).
+
+use std::fmt;
+
+/// An asymmetric signature algorithm. `none`, the HMAC family, `RS1`, `RSA1_5` and `ES256K` cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// ECDSA on P-521 with SHA-512.
+    ES512,
+    /// Ed25519 under its fully specified name (RFC 9864).
+    Ed25519,
+    /// Ed25519 under its older, polymorphic name (RFC 8037). `Ed448` is not implemented.
+    EdDSA,
+    /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
+    PS256,
+    /// RSASSA-PSS with SHA-384 and a salt of 48 bytes.
+    PS384,
+    /// RSASSA-PSS with SHA-512 and a salt of 64 bytes.
+    PS512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
+}
+
+/// What kind of key an algorithm needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// An elliptic curve key on the given curve.
+    Ec(super::Curve),
+    /// An RSA key.
+    Rsa,
+    /// An Ed25519 key.
+    Ed25519,
+}
+
+impl Algorithm {
+    /// All of them, in the order in which they are advertised.
+    pub const ALL: [Self; 11] = [
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::Ed25519,
+        Self::EdDSA,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+    ];
+
+    /// The algorithm with this name; names are case-sensitive (RFC 7515 §4.1.1).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|alg| alg.name() == name)
+    }
+
+    /// The registered name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::Ed25519 => "Ed25519",
+            Self::EdDSA => "EdDSA",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+        }
+    }
+
+    /// The kind of key it needs.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::ES256 => Family::Ec(super::Curve::P256),
+            Self::ES384 => Family::Ec(super::Curve::P384),
+            Self::ES512 => Family::Ec(super::Curve::P521),
+            Self::Ed25519 | Self::EdDSA => Family::Ed25519,
+            Self::PS256 | Self::PS384 | Self::PS512 | Self::RS256 | Self::RS384 | Self::RS512 => Family::Rsa,
+        }
+    }
+
+    /// Whether both names stand for the same computation: equal, or the two names of Ed25519.
+    #[must_use]
+    pub fn is_same_as(self, other: Self) -> bool {
+        self == other || (self.family() == Family::Ed25519 && other.family() == Family::Ed25519)
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An allowlist of algorithms. The two names of Ed25519 always go together (RFC 9864 §4.1.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct AlgorithmSet(u16);
+
+impl AlgorithmSet {
+    /// No algorithm at all.
+    pub const EMPTY: Self = Self(0);
+    /// The default for proofs: ES256, ES384, Ed25519 (both names), PS256, RS256.
+    pub const PROOF: Self = Self::EMPTY
+        .with(Algorithm::ES256)
+        .with(Algorithm::ES384)
+        .with(Algorithm::Ed25519)
+        .with(Algorithm::PS256)
+        .with(Algorithm::RS256);
+    /// The default for access tokens: the same list.
+    pub const TOKEN: Self = Self::PROOF;
+    /// What FAPI 2.0 §5.4.1 allows: ES256, Ed25519 (both names), PS256.
+    pub const FAPI: Self = Self::EMPTY.with(Algorithm::ES256).with(Algorithm::Ed25519).with(Algorithm::PS256);
+
+    /// This set and one more.
+    #[must_use]
+    pub const fn with(self, alg: Algorithm) -> Self {
+        match alg {
+            Algorithm::Ed25519 | Algorithm::EdDSA => Self(self.0 | Algorithm::Ed25519.bit() | Algorithm::EdDSA.bit()),
+            _ => Self(self.0 | alg.bit()),
+        }
+    }
+
+    /// Whether the algorithm is allowed.
+    #[must_use]
+    pub const fn contains(self, alg: Algorithm) -> bool {
+        self.0 & alg.bit() != 0
+    }
+
+    /// Whether nothing is allowed.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether every member is also in `other`.
+    #[must_use]
+    pub const fn is_subset_of(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// The members in the order in which they are advertised.
+    pub fn iter(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(move |alg| self.contains(*alg))
+    }
+
+    /// The names separated by single spaces: the value of the `algs` parameter (RFC 9449 §7.1).
+    #[must_use]
+    pub fn names(self) -> String {
+        self.iter().map(Algorithm::name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl FromIterator<Algorithm> for AlgorithmSet {
+    fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
+        algorithms.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+impl fmt::Debug for AlgorithmSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jose_08_names_are_case_sensitive_and_nothing_else_is_a_name() {
+        for alg in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(alg.name()), Some(alg));
+        }
+        for name in
+            ["none", "None", "nOnE", "", "es256", " ES256", "ES256 ", "HS256", "ES256K", "RSA1_5", "RS1", "Ed448"]
+        {
+            assert_eq!(Algorithm::from_name(name), None, "jose_28 {name:?}");
+        }
+    }
+
+    #[test]
+    fn jose_09_both_names_of_ed25519_go_together() {
+        let set: AlgorithmSet = [Algorithm::EdDSA].into_iter().collect();
+        assert_eq!(set.names(), "Ed25519 EdDSA");
+        assert!(!set.contains(Algorithm::ES256));
+        assert_eq!(AlgorithmSet::PROOF.names(), "ES256 ES384 Ed25519 EdDSA PS256 RS256");
+    }
+}

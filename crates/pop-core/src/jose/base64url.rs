@@ -1,0 +1,69 @@
+//! Canonical, unpadded base64url (RFC 7515 §2, RFC 4648 §3.5).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Malformed;
+
+/// Encodes without padding.
+#[must_use]
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Decodes one canonical string.
+///
+/// # Errors
+/// [`Malformed::NotBase64url`] for padding, whitespace, the standard alphabet and non-zero trailing bits.
+pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Malformed> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed::NotBase64url)
+}
+
+/// Decodes a string that stands for exactly `N` bytes.
+///
+/// # Errors
+/// [`Malformed::NotBase64url`] as for [`decode`], and when the length differs.
+pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], Malformed> {
+    let text = text.as_ref();
+    let mut bytes = [0; N];
+    if text.len() != (N * 4).div_ceil(3) {
+        return Err(Malformed::NotBase64url);
+    }
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+        Ok(written) if written == N => Ok(bytes),
+        _ => Err(Malformed::NotBase64url),
+    }
+}
+
+/// Appends the decoded bytes to `buffer`.
+pub(crate) fn decode_onto(text: &str, buffer: &mut Vec<u8>) -> Result<(), Malformed> {
+    URL_SAFE_NO_PAD.decode_vec(text, buffer).map_err(|_| Malformed::NotBase64url)
+}
+
+/// Encodes into `buffer` and returns the text, without allocating.
+pub(crate) fn encode_onto<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
+    let written = URL_SAFE_NO_PAD.encode_slice(bytes, buffer).unwrap_or(0);
+    buffer.get(..written).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jose_01_accepts_canonical_text() {
+        assert_eq!(decode("AQID").unwrap(), [1, 2, 3]);
+        assert_eq!(decode("_-8").unwrap(), [0xff, 0xef]);
+        assert_eq!(decode_array::<2>("_-8").unwrap(), [0xff, 0xef]);
+    }
+
+    #[test]
+    fn jose_01_rejects_every_second_spelling() {
+        for text in ["_-8=", "/+8", "_-8\n", " _-8", "_-9", "_-", "_-8A=", "_\u{0}8"] {
+            assert!(decode_array::<2>(text).is_err(), "{text:?}");
+        }
+        for text in ["_-8=", "/+8", "_-8\n", "_-9", "A"] {
+            assert!(decode(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Signature verification by a chosen library, behind checks that both libraries share.
+
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc;
+mod ed25519;
+#[cfg(feature = "rust-crypto")]
+mod rust_crypto;
+
+use std::fmt;
+
+use super::{Algorithm, JwkError, PublicKey};
+
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+compile_error!("pop-core needs one of the features `aws-lc-rs` (default) and `rust-crypto`");
+
+/// Which library verifies signatures. Both accept and refuse the same inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CryptoBackend {
+    /// AWS-LC through `aws-lc-rs`: the default whenever it is compiled in.
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLcRs,
+    /// The pure Rust crates `p256`, `p384`, `p521`, `rsa` and `ed25519-dalek`.
+    #[cfg(feature = "rust-crypto")]
+    RustCrypto,
+}
+
+impl CryptoBackend {
+    /// Every backend that is compiled in, the default first.
+    pub const COMPILED_IN: &'static [Self] = &[
+        #[cfg(feature = "aws-lc-rs")]
+        Self::AwsLcRs,
+        #[cfg(feature = "rust-crypto")]
+        Self::RustCrypto,
+    ];
+}
+
+/// `aws-lc-rs` when compiled in, whatever else is.
+impl Default for CryptoBackend {
+    fn default() -> Self {
+        #[cfg(feature = "aws-lc-rs")]
+        return Self::AwsLcRs;
+        #[cfg(not(feature = "aws-lc-rs"))]
+        return Self::RustCrypto;
+    }
+}
+
+/// The signature does not verify. Deliberately without detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature does not verify")]
+pub struct BadSignature;
+
+/// A public key imported for exactly one algorithm (RFC 8725 §3.1). Cheap to clone, `Send` and `Sync`.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    algorithm: Algorithm,
+    signature_len: usize,
+    inner: Inner,
+}
+
+#[derive(Clone)]
+enum Inner {
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLc(aws_lc::Key),
+    #[cfg(feature = "rust-crypto")]
+    RustCrypto(rust_crypto::Key),
+}
+
+impl VerifyingKey {
+    /// Imports a key: the point must be on its curve, the kind of key must fit the algorithm.
+    ///
+    /// # Errors
+    /// [`JwkError::Algorithm`] or [`JwkError::Point`].
+    pub fn new(key: &PublicKey, algorithm: Algorithm, backend: CryptoBackend) -> Result<Self, JwkError> {
+        if key.family() != algorithm.family() {
+            return Err(JwkError::Algorithm);
+        }
+        let signature_len = match key {
+            PublicKey::Ec(point) => 2 * point.curve().coordinate_len(),
+            PublicKey::Rsa { n, .. } => n.len(),
+            PublicKey::Ed25519(point) => {
+                if !ed25519::is_canonical(point) || ed25519::is_small_order(point) {
+                    return Err(JwkError::Point);
+                }
+                64
+            }
+        };
+        let inner = match backend {
+            #[cfg(feature = "aws-lc-rs")]
+            CryptoBackend::AwsLcRs => Inner::AwsLc(aws_lc::import(key, algorithm).ok_or(JwkError::Point)?),
+            #[cfg(feature = "rust-crypto")]
+            CryptoBackend::RustCrypto => {
+                Inner::RustCrypto(rust_crypto::Key::import(key, algorithm).ok_or(JwkError::Point)?)
+            }
+        };
+        Ok(Self { algorithm, signature_len, inner })
+    }
+
+    /// The one algorithm it serves.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Verifies a JWS signature over the signing input.
+    ///
+    /// # Errors
+    /// [`BadSignature`] also for every signature that is not of the one length the algorithm has (RFC 7518 §3.4).
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        if signature.len() != self.signature_len {
+            return Err(BadSignature);
+        }
+        if matches!(self.algorithm, Algorithm::Ed25519 | Algorithm::EdDSA)
+            && !ed25519::is_acceptable_signature(signature)
+        {
+            return Err(BadSignature);
+        }
+        let valid = match &self.inner {
+            #[cfg(feature = "aws-lc-rs")]
+            Inner::AwsLc(key) => aws_lc::verify(key, message, signature),
+            #[cfg(feature = "rust-crypto")]
+            Inner::RustCrypto(key) => key.verify(message, signature),
+        };
+        if valid { Ok(()) } else { Err(BadSignature) }
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({})", self.algorithm)
+    }
+}

@@ -1,0 +1,341 @@
+//! A JSON reader that refuses what two parsers could read differently: duplicate members at any level, depth and
+//! size bombs, a byte order mark, trailing data. The tokenising is `serde_json`'s; the tree borrows from the input.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::Malformed;
+
+/// Largest integer that every JSON implementation reads alike (2^53).
+const MAX_EXACT: u64 = 1 << 53;
+
+/// Bounds on one JSON text.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonLimits {
+    /// Nesting of objects and arrays; the outermost object counts as one.
+    pub depth: u8,
+    /// Members of one object.
+    pub members: u16,
+    /// Values in the whole text.
+    pub values: u32,
+}
+
+impl JsonLimits {
+    /// For proofs: depth 8, 64 members an object, 256 values.
+    pub const PROOF: Self = Self { depth: 8, members: 64, values: 256 };
+    /// For access tokens: depth 8, 128 members an object, 4,096 values.
+    pub const TOKEN: Self = Self { depth: 8, members: 128, values: 4096 };
+    /// For documents of an authorization server: depth 16, 256 members an object, 16,384 values.
+    pub const DOCUMENT: Self = Self { depth: 16, members: 256, values: 16_384 };
+}
+
+/// One JSON value, borrowing its strings from the input wherever they hold no escape.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A non-negative integer up to 2^64 - 1.
+    Integer(u64),
+    /// Any other number.
+    Float(f64),
+    /// A string, unescaped.
+    String(Cow<'a, str>),
+    /// An array.
+    Array(Vec<Json<'a>>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+impl<'a> Json<'a> {
+    /// The string, if this is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The object, if this is one.
+    #[must_use]
+    pub fn as_object(&self) -> Option<&Object<'a>> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The elements, if this is an array.
+    #[must_use]
+    pub fn as_array(&self) -> Option<&[Json<'a>]> {
+        match self {
+            Self::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// Seconds since the epoch (RFC 7519 §2): a number from 0 to 2^53, fractions rounded down.
+    #[must_use]
+    pub fn as_numeric_date(&self) -> Option<u64> {
+        match *self {
+            Self::Integer(seconds) => (seconds <= MAX_EXACT).then_some(seconds),
+            #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            Self::Float(seconds) => (0.0..=MAX_EXACT as f64).contains(&seconds).then_some(seconds as u64),
+            _ => None,
+        }
+    }
+}
+
+/// A JSON object whose member names are all different.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+impl<'a> Object<'a> {
+    /// Reads one object; the whole text must be that object.
+    ///
+    /// # Errors
+    /// Any [`Malformed`] that concerns JSON.
+    pub fn parse(text: &'a [u8], limits: JsonLimits) -> Result<Self, Malformed> {
+        let walk = Walk { limits, values: Cell::new(0), fault: Cell::new(None) };
+        let mut input = serde_json::Deserializer::from_slice(text);
+        let value = Node { walk: &walk, depth: 0 }
+            .deserialize(&mut input)
+            .and_then(|value| input.end().map(|()| value))
+            .map_err(|_| walk.fault.get().unwrap_or(Malformed::NotJson))?;
+        match value {
+            Json::Object(object) => Ok(object),
+            _ => Err(Malformed::NotObject),
+        }
+    }
+
+    /// The value of a member.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json<'a>> {
+        self.0.iter().find_map(|(member, value)| (member == name).then_some(value))
+    }
+
+    /// Whether the member is there, whatever its value.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Names and values in the order of the text.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// Whether there is no member at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+struct Walk {
+    limits: JsonLimits,
+    values: Cell<u32>,
+    fault: Cell<Option<Malformed>>,
+}
+
+impl Walk {
+    fn refuse<E: serde::de::Error>(&self, fault: Malformed) -> E {
+        self.fault.set(Some(fault));
+        E::custom("")
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Node<'w> {
+    walk: &'w Walk,
+    depth: u8,
+}
+
+impl<'w> Node<'w> {
+    fn descend<E: serde::de::Error>(self) -> Result<Node<'w>, E> {
+        if self.depth >= self.walk.limits.depth {
+            return Err(self.walk.refuse(Malformed::TooDeep));
+        }
+        Ok(Node { depth: self.depth + 1, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Json<'de>, D::Error> {
+        let count = self.walk.values.get() + 1;
+        if count > self.walk.limits.values {
+            return Err(self.walk.refuse(Malformed::TooManyMembers));
+        }
+        self.walk.values.set(count);
+        input.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Integer(value))
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(u64::try_from(value).map_or(Json::Float(value as f64), Json::Integer))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Float(value))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.descend()?;
+        let mut elements = Vec::new();
+        while let Some(element) = input.next_element_seed(inner)? {
+            elements.push(element);
+        }
+        Ok(Json::Array(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.descend()?;
+        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::with_capacity(8);
+        while let Some(name) = input.next_key_seed(Name)? {
+            if members.iter().any(|(known, _)| *known == name) {
+                return Err(self.walk.refuse(Malformed::DuplicateMember));
+            }
+            if members.len() >= usize::from(self.walk.limits.members) {
+                return Err(self.walk.refuse(Malformed::TooManyMembers));
+            }
+            members.push((name, input.next_value_seed(inner)?));
+        }
+        Ok(Json::Object(Object(members)))
+    }
+}
+
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
+        input.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Object<'_>, Malformed> {
+        Object::parse(text.as_bytes(), JsonLimits::PROOF)
+    }
+
+    #[test]
+    fn jose_03_accepts_one_object_and_rejects_anything_around_it() {
+        assert!(parse(" {\"a\":1} ").is_ok());
+        for text in ["", "\u{feff}{}", "{}x", "{} {}", "{", "{\"a\":1e400}", "{\"a\":\"\\ud800\"}", "{a:1}"] {
+            assert_eq!(parse(text), Err(Malformed::NotJson), "{text:?}");
+        }
+        for text in ["[]", "1", "\"a\"", "null"] {
+            assert_eq!(parse(text), Err(Malformed::NotObject), "{text:?}");
+        }
+        let utf16: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(Object::parse(&utf16, JsonLimits::PROOF), Err(Malformed::NotJson));
+        assert_eq!(Object::parse(b"{\"a\":\"\xff\"}", JsonLimits::PROOF), Err(Malformed::NotJson));
+    }
+
+    #[test]
+    fn jose_04_rejects_duplicates_at_every_level_however_they_are_spelled() {
+        assert!(parse(r#"{"a":{"a":1},"b":[{"a":1},{"a":1}]}"#).is_ok());
+        for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":{"a":1,"a":1}}"#, r#"{"x":[{"a":1,"a":1}]}"#]
+        {
+            assert_eq!(parse(text), Err(Malformed::DuplicateMember), "{text}");
+        }
+    }
+
+    #[test]
+    fn jose_05_bounds_depth_members_and_values() {
+        let nested = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth - 1) + "{", "}".repeat(depth));
+        assert!(parse(&nested(8)).is_ok());
+        assert_eq!(parse(&nested(9)), Err(Malformed::TooDeep));
+        assert_eq!(parse(&nested(10_000)), Err(Malformed::TooDeep));
+        let wide = |members: usize| {
+            let list: Vec<String> = (0..members).map(|i| format!("\"m{i}\":0")).collect();
+            format!("{{{}}}", list.join(","))
+        };
+        assert!(parse(&wide(64)).is_ok());
+        assert_eq!(parse(&wide(65)), Err(Malformed::TooManyMembers));
+        let long = |elements: usize| format!("{{\"a\":[{}]}}", vec!["0"; elements].join(","));
+        assert!(parse(&long(254)).is_ok());
+        assert_eq!(parse(&long(255)), Err(Malformed::TooManyMembers));
+    }
+
+    #[test]
+    fn jose_18_reads_numeric_dates_without_wrapping() {
+        for (text, seconds) in [("0", 0), ("1.9", 1), ("1.5e9", 1_500_000_000), ("9007199254740992", MAX_EXACT)] {
+            let text = format!("{{\"a\":{text}}}");
+            let object = parse(&text).unwrap();
+            assert_eq!(object.get("a").unwrap().as_numeric_date(), Some(seconds), "{text}");
+        }
+        for text in [
+            "-1",
+            "-0.5",
+            "-9223372036854775808",
+            "9007199254740993",
+            "18446744073709551616",
+            "1e300",
+            "\"1\"",
+            "true",
+            "null",
+            "[1]",
+        ] {
+            let text = format!("{{\"a\":{text}}}");
+            let object = parse(&text).unwrap();
+            assert_eq!(object.get("a").unwrap().as_numeric_date(), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Public JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037).
+//!
+//! Accepted are EC keys on P-256, P-384 and P-521, RSA keys within [`RsaLimits`] and Ed25519 keys, each in the one
+//! spelling its RFC prescribes. Refused are keys with any private member, with coordinates of another length, with
+//! leading zero octets, with weak parameters. Whether a point lies on its curve is checked when a key is imported for
+//! verification ([`super::crypto::VerifyingKey::new`]).
+
+use std::fmt;
+
+use super::{Algorithm, Family, Json, JwkThumbprint, Object, base64url};
+
+/// Members that only private or secret keys have (RFC 7518 §6, RFC 9964 §3). Their presence is refused, not their value.
+const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+
+/// Why a JWK is not usable. Nothing of the key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwkError {
+    /// There is no `jwk`, or it is not an object.
+    #[error("no JWK object")]
+    NotObject,
+    /// A private or secret member is present (RFC 9449 §4.3 check 7).
+    #[error("a private member is present")]
+    PrivateMember,
+    /// `kty` is missing, not a string, or not EC, RSA or OKP.
+    #[error("unsupported kty")]
+    KeyType,
+    /// `crv` is missing or not one of P-256, P-384, P-521, Ed25519.
+    #[error("unsupported crv")]
+    Curve,
+    /// A required member is missing, not a string, not canonical base64url or not of the prescribed length.
+    #[error("malformed key member")]
+    Member,
+    /// The RSA modulus is even or outside the allowed size.
+    #[error("RSA modulus refused")]
+    RsaModulus,
+    /// The RSA exponent is even, below 3 or longer than 32 bits.
+    #[error("RSA exponent refused")]
+    RsaExponent,
+    /// The point is not on its curve, or of small order.
+    #[error("invalid point")]
+    Point,
+    /// `alg`, `kty` or `crv` of the key do not fit the algorithm of the signature.
+    #[error("key does not fit the algorithm")]
+    Algorithm,
+    /// `use` is not `sig`, or `key_ops` does not list `verify`.
+    #[error("key is not meant for signatures")]
+    Usage,
+}
+
+/// An elliptic curve of RFC 7518 §6.2.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// NIST P-256.
+    P256,
+    /// NIST P-384.
+    P384,
+    /// NIST P-521.
+    P521,
+}
+
+impl Curve {
+    /// The registered name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// Bytes of one coordinate.
+    #[must_use]
+    pub const fn coordinate_len(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
+    }
+}
+
+/// Bounds on RSA keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RsaLimits {
+    max_bits: u32,
+}
+
+impl RsaLimits {
+    /// Smallest modulus, never configurable (RFC 7518 §3.3).
+    pub const MIN_BITS: u32 = 2048;
+
+    /// Moduli of 2048 to `max_bits` bits, clamped to 2048..=8192.
+    #[must_use]
+    pub const fn up_to(max_bits: u32) -> Self {
+        let max_bits = if max_bits > 8192 { 8192 } else { max_bits };
+        Self { max_bits: if max_bits < Self::MIN_BITS { Self::MIN_BITS } else { max_bits } }
+    }
+}
+
+/// 2048 to 4096 bits.
+impl Default for RsaLimits {
+    fn default() -> Self {
+        Self::up_to(4096)
+    }
+}
+
+/// A point in uncompressed SEC 1 form, its coordinates of full length. Not yet checked to be on the curve.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EcPoint {
+    curve: Curve,
+    sec1: [u8; 133],
+}
+
+impl EcPoint {
+    fn new(curve: Curve, x: &str, y: &str) -> Result<Self, JwkError> {
+        let len = curve.coordinate_len();
+        let mut sec1 = [0; 133];
+        sec1[0] = 4;
+        let (to_x, to_y) = sec1[1..=2 * len].split_at_mut(len);
+        for (text, coordinate) in [(x, to_x), (y, to_y)] {
+            if text.len() != (len * 4).div_ceil(3) {
+                return Err(JwkError::Member);
+            }
+            match curve {
+                Curve::P256 => coordinate.copy_from_slice(&decode::<32>(text)?),
+                Curve::P384 => coordinate.copy_from_slice(&decode::<48>(text)?),
+                Curve::P521 => coordinate.copy_from_slice(&decode::<66>(text)?),
+            }
+        }
+        Ok(Self { curve, sec1 })
+    }
+
+    /// The curve.
+    #[must_use]
+    pub const fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    /// `0x04 ‖ x ‖ y`.
+    #[must_use]
+    pub fn as_sec1(&self) -> &[u8] {
+        &self.sec1[..=2 * self.curve.coordinate_len()]
+    }
+
+    pub(crate) fn x(&self) -> &[u8] {
+        &self.sec1[1..=self.curve.coordinate_len()]
+    }
+
+    pub(crate) fn y(&self) -> &[u8] {
+        let len = self.curve.coordinate_len();
+        &self.sec1[1 + len..=2 * len]
+    }
+}
+
+impl fmt::Debug for EcPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EcPoint({})", self.curve.name())
+    }
+}
+
+/// The public key inside a JWK.
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PublicKey {
+    /// An elliptic curve point.
+    Ec(EcPoint),
+    /// Modulus and exponent, big-endian, without leading zeros.
+    Rsa {
+        /// The modulus.
+        n: Box<[u8]>,
+        /// The exponent.
+        e: Box<[u8]>,
+    },
+    /// An Ed25519 key.
+    Ed25519([u8; 32]),
+}
+
+impl PublicKey {
+    /// What kind of algorithm it fits.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Ec(point) => Family::Ec(point.curve()),
+            Self::Rsa { .. } => Family::Rsa,
+            Self::Ed25519(_) => Family::Ed25519,
+        }
+    }
+
+    /// The RFC 7638 thumbprint.
+    #[must_use]
+    pub fn thumbprint(&self) -> JwkThumbprint {
+        JwkThumbprint::of(self)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({:?}, {})", self.family(), self.thumbprint())
+    }
+}
+
+/// A public JWK with the members that restrict its use.
+#[derive(Debug, Clone)]
+pub struct Jwk {
+    key: PublicKey,
+    kid: Option<Box<str>>,
+    alg: Option<Box<str>>,
+}
+
+impl Jwk {
+    /// Reads a JWK from its JSON object. Unknown members are ignored (RFC 7517 §4).
+    ///
+    /// # Errors
+    /// Any [`JwkError`] except [`JwkError::Point`] and [`JwkError::Algorithm`].
+    pub fn parse(object: &Object<'_>, rsa: RsaLimits) -> Result<Self, JwkError> {
+        if PRIVATE_MEMBERS.iter().any(|name| object.contains(name)) {
+            return Err(JwkError::PrivateMember);
+        }
+        let key = match text(object, "kty").ok_or(JwkError::KeyType)? {
+            "EC" => {
+                let curve = text(object, "crv").and_then(Curve::from_name).ok_or(JwkError::Curve)?;
+                let (x, y) = (member(object, "x")?, member(object, "y")?);
+                PublicKey::Ec(EcPoint::new(curve, x, y)?)
+            }
+            "OKP" => match text(object, "crv") {
+                Some("Ed25519") => PublicKey::Ed25519(decode(member(object, "x")?)?),
+                _ => return Err(JwkError::Curve),
+            },
+            "RSA" => rsa_key(member(object, "n")?, member(object, "e")?, rsa)?,
+            _ => return Err(JwkError::KeyType),
+        };
+        check_usage(object)?;
+        Ok(Self {
+            key,
+            kid: optional_text(object, "kid")?.map(Into::into),
+            alg: optional_text(object, "alg")?.map(Into::into),
+        })
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The `kid` member.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Whether this key may serve this algorithm: `kty` and `crv` fit, and `alg`, if present, names it (RFC 8725 §3.1).
+    #[must_use]
+    pub fn serves(&self, alg: Algorithm) -> bool {
+        self.key.family() == alg.family()
+            && self.alg.as_deref().is_none_or(|name| Algorithm::from_name(name).is_some_and(|own| own.is_same_as(alg)))
+    }
+}
+
+fn rsa_key(n: &str, e: &str, limits: RsaLimits) -> Result<PublicKey, JwkError> {
+    // 8192 bits are 1,366 characters; nothing longer is worth decoding.
+    if n.len() > 1366 || e.len() > 8 {
+        return Err(if n.len() > 1366 { JwkError::RsaModulus } else { JwkError::RsaExponent });
+    }
+    let n = base64url::decode(n).map_err(|_| JwkError::Member)?;
+    let e = base64url::decode(e).map_err(|_| JwkError::Member)?;
+    let (Some(&n_first), Some(&n_last)) = (n.first(), n.last()) else {
+        return Err(JwkError::Member);
+    };
+    let (Some(&e_first), Some(&e_last)) = (e.first(), e.last()) else {
+        return Err(JwkError::Member);
+    };
+    if n_first == 0 || e_first == 0 {
+        return Err(JwkError::Member); // a second spelling of the same key (RFC 7518 §6.3.1.1)
+    }
+    let bits = u32::try_from(n.len()).unwrap_or(u32::MAX).saturating_mul(8) - n_first.leading_zeros();
+    if n_last % 2 == 0 || !(RsaLimits::MIN_BITS..=limits.max_bits).contains(&bits) {
+        return Err(JwkError::RsaModulus);
+    }
+    if e_last % 2 == 0 || e.len() > 4 || e == [1] {
+        return Err(JwkError::RsaExponent);
+    }
+    Ok(PublicKey::Rsa { n: n.into(), e: e.into() })
+}
+
+fn check_usage(object: &Object<'_>) -> Result<(), JwkError> {
+    if object.get("use").is_some_and(|value| value.as_str() != Some("sig")) {
+        return Err(JwkError::Usage);
+    }
+    match object.get("key_ops") {
+        None => Ok(()),
+        Some(Json::Array(operations)) if operations.iter().any(|op| op.as_str() == Some("verify")) => Ok(()),
+        Some(_) => Err(JwkError::Usage),
+    }
+}
+
+fn text<'o>(object: &'o Object<'_>, name: &str) -> Option<&'o str> {
+    object.get(name).and_then(Json::as_str)
+}
+
+fn member<'o>(object: &'o Object<'_>, name: &str) -> Result<&'o str, JwkError> {
+    text(object, name).ok_or(JwkError::Member)
+}
+
+fn optional_text<'o>(object: &'o Object<'_>, name: &str) -> Result<Option<&'o str>, JwkError> {
+    object.get(name).map(|value| value.as_str().ok_or(JwkError::Member)).transpose()
+}
+
+fn decode<const N: usize>(text: &str) -> Result<[u8; N], JwkError> {
+    base64url::decode_array(text).map_err(|_| JwkError::Member)
+}

@@ -1,0 +1,109 @@
+//! SHA-256 thumbprints of keys (RFC 7638) and certificates (RFC 8705 §3.1).
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::jwk::PublicKey;
+use super::{Malformed, base64url};
+
+macro_rules! thumbprint {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Eq, Hash)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// Reads 43 characters of canonical base64url.
+            ///
+            /// # Errors
+            /// [`Malformed::NotBase64url`] for every other length, alphabet or spelling: hex and padding never match.
+            pub fn parse(text: &str) -> Result<Self, Malformed> {
+                base64url::decode_array(text).map(Self)
+            }
+
+            /// The digest.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        /// In constant time.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.ct_eq(&other.0).into()
+            }
+        }
+
+        /// base64url, 43 characters.
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut buffer = [0; 43];
+                f.write_str(std::str::from_utf8(base64url::encode_onto(&self.0, &mut buffer)).unwrap_or_default())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    };
+}
+
+thumbprint! {
+    /// The RFC 7638 SHA-256 thumbprint of a public key: the value of `cnf.jkt` (RFC 9449 §6.1).
+    JwkThumbprint
+}
+
+thumbprint! {
+    /// The SHA-256 digest of a certificate's DER: the value of `cnf.x5t#S256` (RFC 8705 §3.1).
+    CertThumbprint
+}
+
+impl JwkThumbprint {
+    /// Hashes the required members of a key in lexicographic order, without whitespace.
+    #[must_use]
+    pub fn of(key: &PublicKey) -> Self {
+        let mut hash = Sha256::new();
+        let mut buffer = [0_u8; 88];
+        match key {
+            PublicKey::Ec(point) => {
+                hash.update(b"{\"crv\":\"");
+                hash.update(point.curve().name());
+                hash.update(b"\",\"kty\":\"EC\",\"x\":\"");
+                hash.update(base64url::encode_onto(point.x(), &mut buffer));
+                hash.update(b"\",\"y\":\"");
+                hash.update(base64url::encode_onto(point.y(), &mut buffer));
+            }
+            PublicKey::Rsa { n, e } => {
+                hash.update(b"{\"e\":\"");
+                hash.update(base64url::encode(e));
+                hash.update(b"\",\"kty\":\"RSA\",\"n\":\"");
+                hash.update(base64url::encode(n));
+            }
+            PublicKey::Ed25519(x) => {
+                hash.update(b"{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"");
+                hash.update(base64url::encode_onto(x, &mut buffer));
+            }
+        }
+        hash.update(b"\"}");
+        Self(hash.finalize().into())
+    }
+
+    /// The thumbprint URI (RFC 9278 §3).
+    #[must_use]
+    pub fn to_uri(&self) -> String {
+        format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{self}")
+    }
+}
+
+impl CertThumbprint {
+    /// Hashes a certificate's DER as received.
+    #[must_use]
+    pub fn of(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
+    }
+}
