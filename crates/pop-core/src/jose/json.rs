@@ -120,6 +120,12 @@ impl<'a> Object<'a> {
         self.0.iter().find_map(|(member, value)| (member == name).then_some(value))
     }
 
+    /// Removes a member and returns its value.
+    pub fn take(&mut self, name: &str) -> Option<Json<'a>> {
+        let at = self.0.iter().position(|(member, _)| member == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
     /// Whether the member is there, whatever its value.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {

@@ -1,6 +1,5 @@
 //! The compact serialisation (RFC 7515 §7.1) and the header parameters every JWS of ours must satisfy.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Algorithm, Json, Malformed, Object, base64url};
@@ -195,24 +194,4 @@ pub(crate) fn is_media_type(typ: &str, expected: &str) -> bool {
         _ => typ,
     };
     subtype.eq_ignore_ascii_case(expected)
-}
-
-/// A claim that must be a string if it is present.
-pub(crate) fn optional_string<'o, E>(object: &'o Object<'_>, name: &str, error: E) -> Result<Option<&'o str>, E> {
-    match object.get(name) {
-        None => Ok(None),
-        Some(Json::String(text)) => Ok(Some(match text {
-            Cow::Borrowed(text) => text,
-            Cow::Owned(text) => text,
-        })),
-        Some(_) => Err(error),
-    }
-}
-
-/// A claim that must be a NumericDate if it is present.
-pub(crate) fn optional_date<E>(object: &Object<'_>, name: &str, error: E) -> Result<Option<u64>, E> {
-    match object.get(name) {
-        None => Ok(None),
-        Some(value) => value.as_numeric_date().map(Some).ok_or(error),
-    }
 }

@@ -21,6 +21,7 @@ pub use base64url::{decode, decode_array, encode};
 pub use json::{Json, JsonLimits, Object};
 pub use jwk::{Curve, EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
+pub(crate) use jws::is_media_type;
 pub use jws::{CompactJws, DecodedJws, HeaderError, JoseHeader};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};
 

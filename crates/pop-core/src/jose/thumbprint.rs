@@ -11,7 +11,7 @@ use super::{Malformed, base64url};
 macro_rules! thumbprint {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Eq, Hash)]
+        #[derive(Clone, Copy, Eq)]
         pub struct $name([u8; 32]);
 
         impl $name {

@@ -1,0 +1,212 @@
+//! JWT access tokens (RFC 9068 §4), in this order:
+//!
+//! 1. strict parsing of header and claims, before any key is looked for;
+//! 2. the signature, with a key of the very issuer that `iss` names;
+//! 3. `typ`, `aud`, times and the required claims, each of the right JSON type; a wrong type is never "absent".
+//!
+//! `jku`, `x5u`, `jwk` and `x5c` in the header never select a key.
+
+use std::time::Duration;
+
+use crate::claims::AccessToken;
+use crate::cnf::Confirmation;
+use crate::jose::{
+    Algorithm, DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, Malformed, Object, is_media_type,
+};
+use crate::policy::{TokenAllowances, TokenPolicy};
+use crate::scope::Scopes;
+use crate::{Error, TokenError};
+
+/// Most keys of a set that are tried for one token (tokens without `kid`, or several keys with one `kid`).
+const MAX_CANDIDATES: usize = 8;
+/// Longest `kid` that is looked up, in bytes.
+const MAX_KID_LEN: usize = 1024;
+
+/// What one resource expects of one issuer's tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectations<'e> {
+    /// Identifiers of this resource; one of them must be in `aud`.
+    pub audiences: &'e [Box<str>],
+    /// The issuer's allowances.
+    pub allowances: TokenAllowances,
+    /// Algorithms, leeway and limits.
+    pub policy: &'e TokenPolicy,
+}
+
+/// A strictly parsed access token. Nothing in it may be trusted yet.
+#[derive(Debug)]
+pub struct UnverifiedToken<'j> {
+    jws: &'j DecodedJws<'j>,
+    header: JoseHeader<'j>,
+    claims: Object<'j>,
+}
+
+impl<'j> UnverifiedToken<'j> {
+    /// Parses header and claims.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`] or [`TokenError::Header`].
+    pub fn parse(jws: &'j DecodedJws<'_>, policy: &TokenPolicy) -> Result<Self, TokenError> {
+        let header = JoseHeader::new(Object::parse(jws.header(), JsonLimits::TOKEN)?)?;
+        if !policy.algorithms.contains(header.alg) {
+            return Err(HeaderError::Algorithm.into());
+        }
+        let claims = Object::parse(jws.payload(), JsonLimits::TOKEN)?;
+        Ok(Self { jws, header, claims })
+    }
+
+    /// `iss`, to select the issuer whose keys may verify the token.
+    ///
+    /// # Errors
+    /// [`TokenError::Issuer`] when it is missing or no string.
+    pub fn issuer(&self) -> Result<&str, TokenError> {
+        self.claims.get("iss").and_then(Json::as_str).ok_or(TokenError::Issuer)
+    }
+
+    /// `alg`.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.header.alg
+    }
+
+    /// `kid`.
+    ///
+    /// # Errors
+    /// [`TokenError::Header`] when it is no string; [`TokenError::UnknownKey`] beyond 1,024 bytes.
+    pub fn key_id(&self) -> Result<Option<&str>, TokenError> {
+        match self.header.kid()? {
+            Some(kid) if kid.len() > MAX_KID_LEN => Err(TokenError::UnknownKey),
+            kid => Ok(kid),
+        }
+    }
+
+    /// Verifies the signature with the keys of the issuer; at most eight candidates are tried.
+    ///
+    /// # Errors
+    /// [`TokenError::UnknownKey`] when no key fits `kid` and `alg`, [`TokenError::Signature`] when none verifies.
+    pub fn verify_signature(&self, keys: &JwkSet) -> Result<(), TokenError> {
+        let mut candidates = keys.candidates(self.key_id()?, self.algorithm()).take(MAX_CANDIDATES).peekable();
+        if candidates.peek().is_none() {
+            return Err(TokenError::UnknownKey);
+        }
+        let (message, signature) = (self.jws.signing_input(), self.jws.signature());
+        if candidates.any(|key| key.verify(message, signature).is_ok()) { Ok(()) } else { Err(TokenError::Signature) }
+    }
+
+    /// Checks everything but issuer and signature and returns the claims.
+    ///
+    /// # Errors
+    /// [`Error::Token`] or [`Error::Confirmation`].
+    pub fn check_claims(&self, expected: &Expectations<'_>, now: u64) -> Result<AccessToken, Error> {
+        check_type(&self.header, expected.allowances)?;
+        let claims = Claims(&self.claims);
+        let allow = expected.allowances;
+        let token = AccessToken {
+            issuer: self.issuer()?.into(),
+            audience: claims.audience(expected.audiences)?,
+            expires_at: claims.date("exp")?.ok_or(TokenError::MissingClaim)?,
+            not_before: claims.date("nbf")?,
+            issued_at: required(claims.date("iat")?, allow.missing_iat)?,
+            subject: required(claims.text("sub")?, allow.missing_sub)?,
+            client_id: required(claims.text("client_id")?, allow.missing_client_id)?,
+            jti: required(claims.text("jti")?, allow.missing_jti)?,
+            scopes: claims.scopes(allow.scope_array)?,
+            auth_time: claims.date("auth_time")?,
+            acr: claims.text("acr")?,
+            confirmation: Confirmation::from_claims(&self.claims)?,
+            raw: std::str::from_utf8(self.jws.payload()).map_err(|_| TokenError::from(Malformed::NotJson))?.into(),
+        };
+        claims.check_authorization_details()?;
+        check_times(&token, expected.policy.leeway, now)?;
+        Ok(token)
+    }
+}
+
+/// Checks `exp`, `nbf` and `iat` against the present: on first sight and again whenever a verified token comes from a
+/// cache.
+///
+/// # Errors
+/// [`TokenError::Expired`], [`TokenError::NotYetValid`] or [`TokenError::IssuedInFuture`].
+pub fn check_times(token: &AccessToken, leeway: Duration, now: u64) -> Result<(), TokenError> {
+    let leeway = leeway.as_secs();
+    let latest = now.saturating_add(leeway);
+    if now >= token.expires_at.saturating_add(leeway) {
+        return Err(TokenError::Expired);
+    }
+    if token.not_before.is_some_and(|not_before| not_before > latest) {
+        return Err(TokenError::NotYetValid);
+    }
+    if token.issued_at.is_some_and(|issued_at| issued_at > latest) {
+        return Err(TokenError::IssuedInFuture);
+    }
+    Ok(())
+}
+
+fn check_type(header: &JoseHeader<'_>, allow: TokenAllowances) -> Result<(), TokenError> {
+    let accepted = match header.typ() {
+        None => allow.typ_jwt,
+        Some(Json::String(typ)) => is_media_type(typ, "at+jwt") || (allow.typ_jwt && is_media_type(typ, "jwt")),
+        Some(_) => false,
+    };
+    if accepted { Ok(()) } else { Err(HeaderError::Type.into()) }
+}
+
+fn required<T>(claim: Option<T>, may_be_missing: bool) -> Result<Option<T>, TokenError> {
+    if claim.is_none() && !may_be_missing { Err(TokenError::MissingClaim) } else { Ok(claim) }
+}
+
+struct Claims<'c>(&'c Object<'c>);
+
+impl Claims<'_> {
+    fn text(&self, name: &str) -> Result<Option<Box<str>>, TokenError> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text.as_ref().into())),
+            Some(_) => Err(TokenError::InvalidClaim),
+        }
+    }
+
+    fn date(&self, name: &str) -> Result<Option<u64>, TokenError> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_numeric_date().map(Some).ok_or(TokenError::InvalidClaim),
+        }
+    }
+
+    fn audience(&self, expected: &[Box<str>]) -> Result<Vec<Box<str>>, TokenError> {
+        let audience: Vec<Box<str>> = match self.0.get("aud") {
+            Some(Json::String(one)) => vec![one.as_ref().into()],
+            Some(Json::Array(many)) => many
+                .iter()
+                .map(|one| one.as_str().map(Into::into))
+                .collect::<Option<_>>()
+                .ok_or(TokenError::Audience)?,
+            _ => return Err(TokenError::Audience),
+        };
+        if audience.iter().any(|one| expected.contains(one)) { Ok(audience) } else { Err(TokenError::Audience) }
+    }
+
+    fn scopes(&self, array_allowed: bool) -> Result<Scopes, TokenError> {
+        let joined = match self.0.get("scope") {
+            None => return Ok(Scopes::default()),
+            Some(Json::String(text)) => return Scopes::parse(text).ok_or(TokenError::InvalidClaim),
+            Some(Json::Array(list)) if array_allowed => {
+                list.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::InvalidClaim)?.join(" ")
+            }
+            Some(_) => return Err(TokenError::InvalidClaim),
+        };
+        Scopes::parse(&joined).ok_or(TokenError::InvalidClaim)
+    }
+
+    /// `authorization_details` is an array of objects with a `type` (RFC 9396 §2).
+    fn check_authorization_details(&self) -> Result<(), TokenError> {
+        let Some(details) = self.0.get("authorization_details") else {
+            return Ok(());
+        };
+        let typed = |detail: &Json<'_>| detail.as_object().and_then(|detail| detail.get("type")?.as_str()).is_some();
+        match details.as_array() {
+            Some(details) if details.iter().all(typed) => Ok(()),
+            _ => Err(TokenError::InvalidClaim),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What is known once everything is verified.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::cnf::Confirmation;
+use crate::jose::JwkThumbprint;
+use crate::scope::Scopes;
+
+/// The claims of an access token whose signature and claims are verified, whether it is proven or not.
+/// `Debug` names issuer and expiry only.
+#[derive(Clone)]
+pub struct AccessToken {
+    pub(crate) issuer: Box<str>,
+    pub(crate) subject: Option<Box<str>>,
+    pub(crate) client_id: Option<Box<str>>,
+    pub(crate) audience: Vec<Box<str>>,
+    pub(crate) scopes: Scopes,
+    pub(crate) expires_at: u64,
+    pub(crate) not_before: Option<u64>,
+    pub(crate) issued_at: Option<u64>,
+    pub(crate) jti: Option<Box<str>>,
+    pub(crate) auth_time: Option<u64>,
+    pub(crate) acr: Option<Box<str>>,
+    pub(crate) confirmation: Option<Confirmation>,
+    pub(crate) raw: Box<str>,
+}
+
+impl AccessToken {
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `sub`. The namespaces of `sub` and `client_id` may overlap: see [`AccessToken::acts_for_itself`].
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// `client_id`.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// Whether the client acts for itself and no user is involved: `sub` equals `client_id` (RFC 9068 §5).
+    #[must_use]
+    pub fn acts_for_itself(&self) -> bool {
+        self.subject.is_some() && self.subject == self.client_id
+    }
+
+    /// `aud`.
+    pub fn audience(&self) -> impl Iterator<Item = &str> {
+        self.audience.iter().map(AsRef::as_ref)
+    }
+
+    /// `scope`; without that claim there are none.
+    #[must_use]
+    pub const fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// `exp`, in seconds since the epoch.
+    #[must_use]
+    pub const fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    /// `nbf`, in seconds since the epoch.
+    #[must_use]
+    pub const fn not_before(&self) -> Option<u64> {
+        self.not_before
+    }
+
+    /// `iat`, in seconds since the epoch.
+    #[must_use]
+    pub const fn issued_at(&self) -> Option<u64> {
+        self.issued_at
+    }
+
+    /// `jti`.
+    #[must_use]
+    pub fn jti(&self) -> Option<&str> {
+        self.jti.as_deref()
+    }
+
+    /// `auth_time`, in seconds since the epoch.
+    #[must_use]
+    pub const fn auth_time(&self) -> Option<u64> {
+        self.auth_time
+    }
+
+    /// `acr`.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.acr.as_deref()
+    }
+
+    /// What the token is bound to.
+    #[must_use]
+    pub const fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmation.as_ref()
+    }
+
+    /// All claims as JSON text, as the issuer signed them.
+    #[must_use]
+    pub fn raw_claims(&self) -> &str {
+        &self.raw
+    }
+
+    /// All claims, read into a type of the application's.
+    ///
+    /// # Errors
+    /// When the claims do not have the shape of `T`.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.raw)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("issuer", &self.issuer)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How possession of the token's key was proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProofKind {
+    /// By a DPoP proof (RFC 9449).
+    Dpop,
+    /// Not at all: an unbound token under `Bearer`, where the mode allows that.
+    None,
+    /// The token is valid, but proof or binding failed; only in mode `ReportOnly`.
+    Unproven,
+}
+
+impl ProofKind {
+    /// `dpop`, `none` or `unproven`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dpop => "dpop",
+            Self::None => "none",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+/// The proof that came with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofOfPossession {
+    pub(crate) kind: ProofKind,
+    pub(crate) key: Option<JwkThumbprint>,
+    pub(crate) jti: Option<Box<str>>,
+}
+
+impl ProofOfPossession {
+    /// How possession was proven.
+    #[must_use]
+    pub const fn kind(&self) -> ProofKind {
+        self.kind
+    }
+
+    /// Whether possession was proven at all.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        matches!(self.kind, ProofKind::Dpop)
+    }
+
+    /// The thumbprint of the key that made the proof.
+    #[must_use]
+    pub const fn key_thumbprint(&self) -> Option<&JwkThumbprint> {
+        self.key.as_ref()
+    }
+
+    /// The proof's `jti`.
+    #[must_use]
+    pub fn jti(&self) -> Option<&str> {
+        self.jti.as_deref()
+    }
+}
+
+/// A verified access token together with its proof. Only [`crate::judgement`] makes one.
+#[derive(Debug, Clone)]
+pub struct VerifiedClaims {
+    pub(crate) token: Arc<AccessToken>,
+    pub(crate) proof: ProofOfPossession,
+}
+
+impl VerifiedClaims {
+    /// The token.
+    #[must_use]
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// The proof.
+    #[must_use]
+    pub const fn proof(&self) -> &ProofOfPossession {
+        &self.proof
+    }
+}

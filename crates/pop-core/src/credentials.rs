@@ -1,0 +1,172 @@
+//! From header fields to one presented token and its proof (RFC 9110 §11.4, RFC 9449 §7.1).
+//!
+//! 1. There is exactly one `Authorization` field line, or none. Two are refused, never chosen from.
+//! 2. It is `scheme 1*SP token68`; schemes compare without case. A tab, a comma or parameters make it malformed.
+//! 3. An unknown scheme counts as no credentials; a known one that is not enabled is refused.
+//! 4. The proof is the one `DPoP` field line. It counts only together with the `DPoP` scheme.
+//!
+//! Tokens in the query or in a form body never authenticate.
+
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderValue};
+
+use crate::{CredentialError, ProofError};
+
+/// The authentication scheme of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `DPoP` (RFC 9449 §7.1).
+    Dpop,
+    /// `Bearer` (RFC 6750 §2.1).
+    Bearer,
+}
+
+/// Credentials as presented; nothing is verified. `Debug` shows the scheme only.
+#[derive(Clone, Copy)]
+pub struct Presented<'r> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The access token as received.
+    pub token: &'r str,
+    /// The DPoP proof as received, or why there is none.
+    pub proof: Result<&'r str, ProofError>,
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented").field("scheme", &self.scheme).finish_non_exhaustive()
+    }
+}
+
+/// Takes the credentials from header fields.
+///
+/// # Errors
+/// [`CredentialError::Missing`], [`CredentialError::Duplicated`], [`CredentialError::Malformed`] or
+/// [`CredentialError::SchemeNotEnabled`].
+pub fn present(headers: &HeaderMap, accepts_bearer: bool) -> Result<Presented<'_>, CredentialError> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let field = fields.next().ok_or(CredentialError::Missing)?;
+    if fields.next().is_some() {
+        return Err(CredentialError::Duplicated);
+    }
+    let (scheme, token) = split(field)?;
+    let scheme = match scheme {
+        KnownScheme::Dpop => Scheme::Dpop,
+        KnownScheme::Bearer if accepts_bearer => Scheme::Bearer,
+        KnownScheme::Bearer | KnownScheme::Other => return Err(CredentialError::SchemeNotEnabled),
+    };
+    Ok(Presented { scheme, token, proof: the_proof(headers) })
+}
+
+/// The single `DPoP` field.
+fn the_proof(headers: &HeaderMap) -> Result<&str, ProofError> {
+    let mut fields = headers.get_all("dpop").iter();
+    let field = fields.next().ok_or(ProofError::Missing)?;
+    if fields.next().is_some() {
+        return Err(ProofError::Duplicated);
+    }
+    field.to_str().map_err(|_| ProofError::Malformed(crate::jose::Malformed::NotCompact))
+}
+
+/// Schemes that carry access tokens.
+enum KnownScheme {
+    Dpop,
+    Bearer,
+    /// `PoP` and `HTTPSig`.
+    Other,
+}
+
+fn split(field: &HeaderValue) -> Result<(KnownScheme, &str), CredentialError> {
+    let field = field.to_str().map_err(|_| CredentialError::Malformed)?;
+    let end = field.find([' ', '\t', ',']).unwrap_or(field.len());
+    let (scheme, rest) = field.split_at_checked(end).ok_or(CredentialError::Malformed)?;
+    let scheme = match scheme {
+        "" => return Err(CredentialError::Malformed),
+        _ if scheme.eq_ignore_ascii_case("DPoP") => KnownScheme::Dpop,
+        _ if scheme.eq_ignore_ascii_case("Bearer") => KnownScheme::Bearer,
+        _ if scheme.eq_ignore_ascii_case("PoP") || scheme.eq_ignore_ascii_case("HTTPSig") => KnownScheme::Other,
+        _ => return Err(CredentialError::Missing),
+    };
+    let token = rest.trim_start_matches(' ');
+    if token.len() == rest.len() || !is_token68(token) {
+        return Err(CredentialError::Malformed);
+    }
+    Ok((scheme, token))
+}
+
+/// `token68` of RFC 9110 §11.2.
+fn is_token68(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}
+
+/// Whether a query holds an `access_token` parameter (RFC 6750 §2.3), which never authenticates here.
+#[must_use]
+pub fn has_token_in_query(query: &str) -> bool {
+    query.split('&').any(|parameter| parameter.split('=').next() == Some("access_token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(authorization: &[&str]) -> HeaderMap {
+        authorization.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn atk_01_atk_02_accepts_any_case_and_several_spaces() {
+        for value in ["DPoP a.b.c", "dpop a.b.c", "DPOP a.b.c", "DPoP   a.b.c", "DPoP a~+/-_.=="] {
+            let headers = headers(&[value]);
+            assert_eq!(present(&headers, false).unwrap().scheme, Scheme::Dpop, "{value}");
+        }
+        let headers = headers(&["bearer abc"]);
+        assert_eq!(present(&headers, true).unwrap().scheme, Scheme::Bearer);
+        assert_eq!(present(&headers, false).unwrap_err(), CredentialError::SchemeNotEnabled);
+    }
+
+    #[test]
+    fn rejects_what_is_not_one_token68() {
+        use CredentialError as E;
+        for (row, values, error) in [
+            ("dpop_31", &[][..], E::Missing),
+            ("atk_01", &["Basic dTpw"], E::Missing),
+            ("atk_01", &["Negotiate"], E::Missing),
+            ("atk_02", &[""], E::Malformed),
+            ("atk_02", &["DPoP"], E::Malformed),
+            ("atk_02", &["DPoP "], E::Malformed),
+            ("atk_02", &["DPoP\ta.b.c"], E::Malformed),
+            ("atk_02", &["DPoP a b"], E::Malformed),
+            ("atk_02", &["DPoP tok,x=y"], E::Malformed),
+            ("atk_02", &["DPoP ="], E::Malformed),
+            ("atk_02", &["DPoP a=b"], E::Malformed),
+            ("atk_02", &["DPoP \"abc\""], E::Malformed),
+            ("atk_03", &["Bearer a", "DPoP b"], E::Duplicated),
+            ("atk_03", &["DPoP a", "DPoP a"], E::Duplicated),
+            ("atk_04", &["Bearer a, DPoP b"], E::Malformed),
+            ("sig_03", &["HTTPSig abc"], E::SchemeNotEnabled),
+            ("shr_01", &["PoP abc"], E::SchemeNotEnabled),
+        ] {
+            assert_eq!(present(&headers(values), true).unwrap_err(), error, "{row} {values:?}");
+        }
+    }
+
+    #[test]
+    fn dpop_02_takes_only_a_single_proof() {
+        let mut headers = headers(&["DPoP a"]);
+        assert_eq!(present(&headers, false).unwrap().proof, Err(ProofError::Missing), "dpop_01");
+        headers.append("DPoP", HeaderValue::from_static("p"));
+        assert_eq!(present(&headers, false).unwrap().proof, Ok("p"));
+        headers.append("dPoP", HeaderValue::from_static("p"));
+        assert_eq!(present(&headers, false).unwrap().proof, Err(ProofError::Duplicated));
+    }
+
+    #[test]
+    fn atk_05_finds_tokens_in_the_query() {
+        assert!(has_token_in_query("a=1&access_token=x") && has_token_in_query("access_token"));
+        assert!(!has_token_in_query("my_access_token=x&a=access_token"));
+    }
+}

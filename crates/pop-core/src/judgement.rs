@@ -1,0 +1,160 @@
+//! The order of the checks that bring token, proof and request together.
+//!
+//! 1. the token is bound to a key ([`crate::cnf`]);
+//! 2. the proof: signature, `htm`, `htu`, `ath`;
+//! 3. the binding: the proof's key is the token's;
+//! 4. `iat`, then the nonce;
+//! 5. outside this crate, and last: the replay store. Nothing is recorded before.
+
+use std::sync::Arc;
+
+use crate::claims::{AccessToken, ProofKind, ProofOfPossession, VerifiedClaims};
+use crate::nonce::{self, Freshness, NonceKeys};
+use crate::policy::{IatPolicy, ProofPolicy};
+use crate::proof::DpopProof;
+use crate::proof::dpop::AccessTokenHash;
+use crate::replay::{FirstUse, ReplayEntry, ReplayKey};
+use crate::target::RequestTarget;
+use crate::{BindingError, ConfirmationError, Error, NonceError, ProofError};
+
+/// What is known of a request before its credentials are judged.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFacts<'r> {
+    /// The method on the wire.
+    pub method: &'r str,
+    /// The target as the client used it.
+    pub target: &'r RequestTarget<'r>,
+    /// The present, in seconds since the epoch.
+    pub now: u64,
+}
+
+/// Checks what a proof says about its request: signature, `htm`, `htu`, `ath`. This much must hold before a request may
+/// cause any I/O.
+///
+/// # Errors
+/// A [`ProofError`].
+pub fn check_proof(
+    proof: &DpopProof<'_>,
+    request: &RequestFacts<'_>,
+    token: &AccessTokenHash,
+    policy: &ProofPolicy,
+) -> Result<(), ProofError> {
+    proof.check_method(request.method)?;
+    proof.check_target(request.target)?;
+    proof.check_access_token(token)?;
+    proof.verify_signature(policy.backend)
+}
+
+/// Checks `iat` and, where the resource demands one, the nonce. Without `nonces` a nonce in the proof is ignored.
+///
+/// # Errors
+/// [`Error::Proof`] or [`Error::Nonce`].
+pub fn check_freshness(
+    proof: &DpopProof<'_>,
+    now: u64,
+    policy: &ProofPolicy,
+    nonces: Option<&NonceKeys>,
+) -> Result<Freshness, Error> {
+    let judge_nonce = |nonces: &NonceKeys| {
+        let nonce = proof.nonce().ok_or(NonceError::Missing)?;
+        nonces.check(nonce, now)
+    };
+    match (nonces, policy.iat) {
+        (Some(nonces), IatPolicy::NonceOnly) => {
+            proof.check_own_limits(policy, now)?;
+            Ok(judge_nonce(nonces)?)
+        }
+        (Some(nonces), IatPolicy::Always) => {
+            proof.check_time(policy, now)?;
+            Ok(judge_nonce(nonces)?)
+        }
+        (None, _) => {
+            proof.check_time(policy, now)?;
+            Ok(Freshness::Current)
+        }
+    }
+}
+
+/// Judges a verified token together with its DPoP proof.
+///
+/// # Errors
+/// The first check that fails, in the order of the module's page.
+pub fn judge_dpop(
+    token: &Arc<AccessToken>,
+    proof: &DpopProof<'_>,
+    token_hash: &AccessTokenHash,
+    request: &RequestFacts<'_>,
+    policy: &ProofPolicy,
+    nonces: Option<&NonceKeys>,
+) -> Result<Unreplayed, Error> {
+    let confirmation = token.confirmation().ok_or(ConfirmationError::Missing)?;
+    check_proof(proof, request, token_hash, policy)?;
+    let jkt = proof.thumbprint();
+    if jkt != confirmation.jkt {
+        return Err(BindingError::KeyMismatch.into());
+    }
+    let freshness = check_freshness(proof, request.now, policy, nonces)?;
+    let (issued_at, lifetime) = match (policy.iat, nonces) {
+        // The proof can be presented again for as long as its nonce is accepted.
+        (IatPolicy::NonceOnly, Some(_)) => (request.now, nonce::STEP_SECONDS * (nonce::PREVIOUS_STEPS + 2) + 1),
+        _ => (proof.issued_at(), policy.lifetime()),
+    };
+    let key = ReplayKey::dpop(&jkt, request.target, proof.jti());
+    let proven = ProofOfPossession { kind: ProofKind::Dpop, key: Some(jkt), jti: Some(proof.jti().into()) };
+    Ok(Unreplayed {
+        entry: ReplayEntry::new(key, jkt, issued_at, lifetime, request.now),
+        claims: VerifiedClaims { token: Arc::clone(token), proof: proven },
+        freshness,
+    })
+}
+
+/// Judges a verified token that came under `Bearer`, where the mode accepts that.
+///
+/// # Errors
+/// [`BindingError::BoundTokenAsBearer`] for every token that is bound to anything (RFC 9449 §7.2).
+pub fn judge_bearer(token: Arc<AccessToken>) -> Result<VerifiedClaims, Error> {
+    if token.confirmation().is_some() {
+        return Err(BindingError::BoundTokenAsBearer.into());
+    }
+    Ok(VerifiedClaims { token, proof: ProofOfPossession { kind: ProofKind::None, key: None, jti: None } })
+}
+
+/// Lets a valid token pass although its proof or binding failed: for mode `ReportOnly` alone.
+#[must_use]
+pub fn report_only(token: Arc<AccessToken>) -> VerifiedClaims {
+    VerifiedClaims { token, proof: ProofOfPossession { kind: ProofKind::Unproven, key: None, jti: None } }
+}
+
+/// Everything is verified except that the proof is used for the first time.
+#[derive(Debug)]
+pub struct Unreplayed {
+    entry: ReplayEntry,
+    claims: VerifiedClaims,
+    freshness: Freshness,
+}
+
+impl Unreplayed {
+    /// What the replay store has to record.
+    #[must_use]
+    pub const fn entry(&self) -> &ReplayEntry {
+        &self.entry
+    }
+
+    /// Whether the response should carry the current nonce.
+    #[must_use]
+    pub const fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// The verified claims, in exchange for the store's evidence.
+    #[must_use]
+    pub fn first_use(self, _evidence: FirstUse) -> VerifiedClaims {
+        self.claims
+    }
+
+    /// The verified claims without a replay check, for resources that run without a store.
+    #[must_use]
+    pub fn without_replay_check(self) -> VerifiedClaims {
+        self.claims
+    }
+}

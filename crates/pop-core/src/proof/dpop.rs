@@ -1,0 +1,240 @@
+//! DPoP proofs: the checks of RFC 9449 §4.3, one small function each.
+//!
+//! | check | where |
+//! |---|---|
+//! | 1 one header field | [`crate::credentials::present`] |
+//! | 2, 3 well-formed JWT with all claims | [`DpopProof::parse`] |
+//! | 4, 5 `typ` and `alg` | [`DpopProof::parse`] |
+//! | 6 signature | [`DpopProof::verify_signature`] |
+//! | 7 no private key | [`DpopProof::parse`] |
+//! | 8 `htm` | [`DpopProof::check_method`] |
+//! | 9 `htu` | [`DpopProof::check_target`] |
+//! | 10 nonce | [`crate::judgement`] with [`DpopProof::nonce`] |
+//! | 11 creation time | [`DpopProof::check_time`] |
+//! | 12 `ath` and binding | [`DpopProof::check_access_token`], [`crate::judgement`] |
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::ProofError;
+use crate::jose::crypto::{CryptoBackend, VerifyingKey};
+use crate::jose::{
+    Algorithm, DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, Jwk, JwkError, JwkThumbprint, Object,
+    decode_array,
+};
+use crate::policy::ProofPolicy;
+use crate::target::RequestTarget;
+
+/// Longest `nonce` that is looked at, in bytes.
+const MAX_NONCE_LEN: usize = 1024;
+/// The year 2286 in seconds, or 26 April 1970 in milliseconds: what is above cannot be meant as seconds.
+const MILLISECONDS_FROM: u64 = 10_000_000_000;
+
+/// SHA-256 of an access token as received: the value behind `ath`, and the key of token caches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AccessTokenHash([u8; 32]);
+
+impl AccessTokenHash {
+    /// Hashes the token's characters (RFC 9449 §4.2).
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// The digest.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for AccessTokenHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AccessTokenHash(..)")
+    }
+}
+
+/// A strictly parsed proof. Its checks are methods; none is implied by another. `Debug` shows the algorithm only.
+pub struct DpopProof<'j> {
+    jws: &'j DecodedJws<'j>,
+    alg: Algorithm,
+    jwk: Jwk,
+    jti: Cow<'j, str>,
+    htm: Cow<'j, str>,
+    htu: Cow<'j, str>,
+    iat: u64,
+    exp: Option<u64>,
+    nbf: Option<u64>,
+    ath: Option<Cow<'j, str>>,
+    nonce: Option<Cow<'j, str>>,
+}
+
+impl<'j> DpopProof<'j> {
+    /// Parses header and claims. Unknown parameters and claims are ignored.
+    ///
+    /// # Errors
+    /// [`ProofError::Malformed`], [`ProofError::Header`], [`ProofError::Key`], [`ProofError::MissingClaim`],
+    /// [`ProofError::InvalidClaim`] or [`ProofError::JtiLength`].
+    pub fn parse(jws: &'j DecodedJws<'_>, policy: &ProofPolicy) -> Result<Self, ProofError> {
+        let header = JoseHeader::new(Object::parse(jws.header(), JsonLimits::PROOF)?)?;
+        if header.typ().and_then(Json::as_str) != Some("dpop+jwt") {
+            return Err(HeaderError::Type.into());
+        }
+        if !policy.algorithms.contains(header.alg) {
+            return Err(HeaderError::Algorithm.into());
+        }
+        let jwk = Jwk::parse(header.jwk().ok_or(JwkError::NotObject)?, policy.rsa)?;
+        if !jwk.serves(header.alg) {
+            return Err(JwkError::Algorithm.into());
+        }
+        let mut claims = Claims(Object::parse(jws.payload(), JsonLimits::PROOF)?);
+        let proof = Self {
+            jws,
+            alg: header.alg,
+            jwk,
+            jti: claims.text("jti")?.ok_or(ProofError::MissingClaim)?,
+            htm: claims.text("htm")?.ok_or(ProofError::MissingClaim)?,
+            htu: claims.text("htu")?.ok_or(ProofError::MissingClaim)?,
+            iat: claims.date("iat")?.ok_or(ProofError::MissingClaim)?,
+            exp: claims.date("exp")?,
+            nbf: claims.date("nbf")?,
+            ath: claims.text("ath")?,
+            nonce: claims.text("nonce")?,
+        };
+        if proof.jti.is_empty() || proof.jti.len() > policy.max_jti_len {
+            return Err(ProofError::JtiLength);
+        }
+        if proof.nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE_LEN) {
+            return Err(ProofError::InvalidClaim);
+        }
+        Ok(proof)
+    }
+
+    /// Verifies the signature with the proof's own key.
+    ///
+    /// # Errors
+    /// [`ProofError::Key`] for a point that is not on its curve or of small order, [`ProofError::Signature`].
+    pub fn verify_signature(&self, backend: CryptoBackend) -> Result<(), ProofError> {
+        VerifyingKey::new(self.jwk.key(), self.alg, backend)?
+            .verify(self.jws.signing_input(), self.jws.signature())
+            .map_err(|_| ProofError::Signature)
+    }
+
+    /// `htm` equals the method on the wire, case-sensitively.
+    ///
+    /// # Errors
+    /// [`ProofError::MethodMismatch`].
+    pub fn check_method(&self, method: &str) -> Result<(), ProofError> {
+        if self.htm == method { Ok(()) } else { Err(ProofError::MethodMismatch) }
+    }
+
+    /// `htu` stands for the request's target, query and fragment left out on both sides.
+    ///
+    /// # Errors
+    /// [`ProofError::TargetInvalid`] or [`ProofError::TargetMismatch`].
+    pub fn check_target(&self, target: &RequestTarget<'_>) -> Result<(), ProofError> {
+        match target.matches(&self.htu) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ProofError::TargetMismatch),
+            Err(_) => Err(ProofError::TargetInvalid),
+        }
+    }
+
+    /// `ath` is the hash of the access token in its one canonical spelling, compared in constant time.
+    ///
+    /// # Errors
+    /// [`ProofError::AccessTokenHashMissing`] or [`ProofError::AccessTokenHashMismatch`].
+    pub fn check_access_token(&self, token: &AccessTokenHash) -> Result<(), ProofError> {
+        let ath = self.ath.as_ref().ok_or(ProofError::AccessTokenHashMissing)?;
+        let ath: [u8; 32] = decode_array(ath.as_ref()).map_err(|_| ProofError::AccessTokenHashMismatch)?;
+        if ath.ct_eq(&token.0).into() { Ok(()) } else { Err(ProofError::AccessTokenHashMismatch) }
+    }
+
+    /// `iat` lies within the window, and `exp` and `nbf`, where present, do not contradict the present.
+    ///
+    /// # Errors
+    /// [`ProofError::TooOld`], [`ProofError::InFuture`], [`ProofError::Milliseconds`], [`ProofError::Expired`] or
+    /// [`ProofError::NotYetValid`].
+    pub fn check_time(&self, policy: &ProofPolicy, now: u64) -> Result<(), ProofError> {
+        if now.saturating_sub(self.iat) > policy.max_age.as_secs() {
+            return Err(ProofError::TooOld);
+        }
+        if self.iat.saturating_sub(now) > policy.clock_skew.as_secs() {
+            let milliseconds = self.iat >= MILLISECONDS_FROM;
+            return Err(if milliseconds { ProofError::Milliseconds } else { ProofError::InFuture });
+        }
+        self.check_own_limits(policy, now)
+    }
+
+    /// `exp` and `nbf` alone, for proofs whose `iat` a nonce stands in for.
+    ///
+    /// # Errors
+    /// [`ProofError::Expired`] or [`ProofError::NotYetValid`].
+    pub fn check_own_limits(&self, policy: &ProofPolicy, now: u64) -> Result<(), ProofError> {
+        let skew = policy.clock_skew.as_secs();
+        if self.exp.is_some_and(|exp| now >= exp.saturating_add(skew)) {
+            return Err(ProofError::Expired);
+        }
+        if self.nbf.is_some_and(|nbf| nbf > now.saturating_add(skew)) {
+            return Err(ProofError::NotYetValid);
+        }
+        Ok(())
+    }
+
+    /// The thumbprint of the key that made the proof.
+    #[must_use]
+    pub fn thumbprint(&self) -> JwkThumbprint {
+        self.jwk.key().thumbprint()
+    }
+
+    /// The proof's own key.
+    #[must_use]
+    pub const fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    /// `jti`, unescaped.
+    #[must_use]
+    pub fn jti(&self) -> &str {
+        &self.jti
+    }
+
+    /// `iat`, in seconds since the epoch.
+    #[must_use]
+    pub const fn issued_at(&self) -> u64 {
+        self.iat
+    }
+
+    /// `nonce`.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+}
+
+impl std::fmt::Debug for DpopProof<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DpopProof").field("alg", &self.alg).finish_non_exhaustive()
+    }
+}
+
+struct Claims<'j>(Object<'j>);
+
+impl<'j> Claims<'j> {
+    fn text(&mut self, name: &str) -> Result<Option<Cow<'j, str>>, ProofError> {
+        match self.0.take(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ProofError::InvalidClaim),
+        }
+    }
+
+    fn date(&self, name: &str) -> Result<Option<u64>, ProofError> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_numeric_date().map(Some).ok_or(ProofError::InvalidClaim),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Proofs of possession, one module per kind.
+
+pub mod dpop;
+
+pub use dpop::DpopProof;

@@ -1,0 +1,77 @@
+//! What a replay store is asked, and the evidence it gives back (RFC 9449 §11.1).
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::jose::JwkThumbprint;
+use crate::target::RequestTarget;
+
+/// Identifies one use of one key: SHA-256 over the key's thumbprint, the canonical target and the `jti` as unescaped.
+/// Spellings of `htu`, `htm` or of the proof's bytes never enter, so that none of them gives a second key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ReplayKey([u8; 32]);
+
+impl ReplayKey {
+    /// The key of a DPoP proof.
+    #[must_use]
+    pub fn dpop(jkt: &JwkThumbprint, target: &RequestTarget<'_>, jti: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"dpop\0");
+        hash.update(jkt.as_bytes());
+        hash.update(target.origin().as_str());
+        hash.update(target.path());
+        hash.update([0]); // no URI holds a NUL
+        hash.update(jti);
+        Self(hash.finalize().into())
+    }
+
+    /// The digest.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ReplayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplayKey(..)")
+    }
+}
+
+/// One proof to be remembered. All times are seconds since the epoch.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ReplayEntry {
+    /// What must be used only once.
+    pub key: ReplayKey,
+    /// Whose proof it is: quotas are counted by this.
+    pub client: JwkThumbprint,
+    /// The proof's `iat`, or the present where a nonce stands in for it.
+    pub issued_at: u64,
+    /// From this second on the proof is refused for its age, so that it need not be remembered.
+    pub expires_at: u64,
+    /// The present, by the clock that judged the proof.
+    pub now: u64,
+}
+
+impl ReplayEntry {
+    /// An entry; `expires_at` is `issued_at + lifetime`.
+    #[must_use]
+    pub fn new(key: ReplayKey, client: JwkThumbprint, issued_at: u64, lifetime: u64, now: u64) -> Self {
+        Self { key, client, issued_at, expires_at: issued_at.saturating_add(lifetime), now }
+    }
+}
+
+/// Evidence that a store has recorded an entry which it did not hold before.
+#[derive(Debug)]
+pub struct FirstUse(());
+
+impl FirstUse {
+    /// Asserts that the entry was not in the store and now is, in one atomic step. To be called by replay stores only:
+    /// whoever calls it without that lets proofs be replayed.
+    #[must_use]
+    pub const fn assertion() -> Self {
+        Self(())
+    }
+}
