@@ -1,1 +1,3 @@
-//! x
+//! wip
+pub mod clock;
+pub mod replay;

@@ -1,0 +1,60 @@
+//! Where used proofs are remembered, so that each passes once (RFC 9449 §11.1).
+//!
+//! A store that forgets an entry too early lets a stolen proof pass a second time; a store that refuses too much costs
+//! availability. Stores must err on the second side: when full, refuse.
+
+pub mod conformance;
+mod memory;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+pub use memory::{DEFAULT_CAPACITY, MemoryReplayStore};
+pub use pop_core::ReplayError;
+pub use pop_core::replay::{FirstUse, ReplayEntry, ReplayKey};
+
+/// Remembers used proofs.
+///
+/// # Contract
+/// 1. `insert` checks and records in one atomic step: of any number of concurrent calls with one key, exactly one is
+///    answered with [`FirstUse`].
+/// 2. An entry is remembered at least until its `expires_at`, and longer when the clock steps back.
+/// 3. A full store refuses new entries; it never drops live ones.
+/// 4. A store that cannot be reached answers [`ReplayError::Unavailable`].
+///
+/// [`conformance`] checks the first three.
+pub trait ReplayStore: Send + Sync + 'static {
+    /// Records an entry unless it is there already.
+    fn insert(&self, entry: ReplayEntry) -> ReplayAnswer;
+}
+
+/// A store's answer, at once when it is known: the in-memory store costs no allocation and no await.
+pub enum ReplayAnswer {
+    /// Known already.
+    Now(Result<FirstUse, ReplayError>),
+    /// Known once the future is done.
+    Later(Pin<Box<dyn Future<Output = Result<FirstUse, ReplayError>> + Send>>),
+}
+
+impl ReplayAnswer {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// The store's [`ReplayError`].
+    pub async fn wait(self) -> Result<FirstUse, ReplayError> {
+        match self {
+            Self::Now(answer) => answer,
+            Self::Later(answer) => answer.await,
+        }
+    }
+}
+
+impl fmt::Debug for ReplayAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
+            Self::Later(_) => f.write_str("Later(..)"),
+        }
+    }
+}
