@@ -15,7 +15,6 @@ pub struct Challenges {
     algs: String,
     resource_metadata: String,
     realm: String,
-    bearer: bool,
 }
 
 /// A refusal, ready to be written as a response.
@@ -49,29 +48,72 @@ impl Challenges {
     ///
     /// # Errors
     /// [`NotQuotable`] when the URL or the realm cannot be quoted.
-    pub fn new(
-        algorithms: AlgorithmSet,
-        resource_metadata: Option<&str>,
-        realm: &str,
-        bearer: bool,
-    ) -> Result<Self, NotQuotable> {
+    pub fn new(algorithms: AlgorithmSet, resource_metadata: Option<&str>, realm: &str) -> Result<Self, NotQuotable> {
         let quotable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
         let resource_metadata = resource_metadata.unwrap_or_default();
         if !quotable(resource_metadata) || !quotable(realm) {
             return Err(NotQuotable);
         }
-        Ok(Self {
-            algs: algorithms.names(),
-            resource_metadata: resource_metadata.to_owned(),
-            realm: realm.to_owned(),
-            bearer,
-        })
+        Ok(Self { algs: algorithms.names(), resource_metadata: resource_metadata.to_owned(), realm: realm.to_owned() })
     }
 
-    /// The response to an error. `scheme` is the one the request used, if it could be read.
+    /// The response to an error. `scheme` is the one the request used, if it could be read; `bearer` says whether the
+    /// `Bearer` scheme is enabled, so that it gets a challenge too.
     #[must_use]
-    pub fn refuse(&self, error: &Error, scheme: Option<Scheme>) -> Refusal {
-        let used = scheme.map_or(Used::Unknown, Used::Scheme);
+    pub fn refuse(&self, error: &Error, scheme: Option<Scheme>, bearer: bool) -> Refusal {
+        let scheme = scheme.map_or(Used::Unknown, Used::Scheme);
+        Answer { challenges: self, bearer }.to(error, scheme)
+    }
+
+    fn line(
+        &self,
+        scheme: Scheme,
+        error: Option<&str>,
+        description: &str,
+        parameters: &[(&str, &str)],
+    ) -> Option<HeaderValue> {
+        let mut line = String::with_capacity(256);
+        line.push_str(match scheme {
+            Scheme::Dpop => "DPoP",
+            Scheme::Bearer => "Bearer",
+        });
+        let mut separator = ' ';
+        let mut parameter = |name: &str, value: &str| {
+            line.push(separator);
+            if separator == ',' {
+                line.push(' ');
+            }
+            separator = ',';
+            line.extend([name, "=\"", value, "\""]);
+        };
+        if scheme == Scheme::Bearer {
+            parameter("realm", &self.realm);
+        }
+        if let Some(error) = error {
+            parameter("error", error);
+            parameter("error_description", description);
+            for (name, value) in parameters {
+                parameter(name, value);
+            }
+        }
+        if scheme == Scheme::Dpop {
+            parameter("algs", &self.algs);
+        }
+        if !self.resource_metadata.is_empty() {
+            parameter("resource_metadata", &self.resource_metadata);
+        }
+        HeaderValue::try_from(line).ok()
+    }
+}
+
+/// One refusal in the making.
+struct Answer<'c> {
+    challenges: &'c Challenges,
+    bearer: bool,
+}
+
+impl Answer<'_> {
+    fn to(&self, error: &Error, used: Used) -> Refusal {
         match error {
             Error::Credential(credential) => match credential {
                 CredentialError::Missing => self.unauthorized(None, "Credentials are required", Used::Unknown),
@@ -165,9 +207,14 @@ impl Challenges {
         parameters: &[(&str, &str)],
     ) -> Refusal {
         let mut challenges = Vec::with_capacity(2);
-        challenges.extend(self.line(Scheme::Dpop, error.filter(|_| used.is(Scheme::Dpop)), description, parameters));
+        challenges.extend(self.challenges.line(
+            Scheme::Dpop,
+            error.filter(|_| used.is(Scheme::Dpop)),
+            description,
+            parameters,
+        ));
         if self.bearer {
-            challenges.extend(self.line(
+            challenges.extend(self.challenges.line(
                 Scheme::Bearer,
                 error.filter(|_| used.is(Scheme::Bearer)),
                 description,
@@ -175,46 +222,6 @@ impl Challenges {
             ));
         }
         Refusal { status: StatusCode::UNAUTHORIZED, challenges, error, description, nonce: false, retry_after: None }
-    }
-
-    fn line(
-        &self,
-        scheme: Scheme,
-        error: Option<&str>,
-        description: &str,
-        parameters: &[(&str, &str)],
-    ) -> Option<HeaderValue> {
-        let mut line = String::with_capacity(256);
-        line.push_str(match scheme {
-            Scheme::Dpop => "DPoP",
-            Scheme::Bearer => "Bearer",
-        });
-        let mut separator = ' ';
-        let mut parameter = |name: &str, value: &str| {
-            line.push(separator);
-            if separator == ',' {
-                line.push(' ');
-            }
-            separator = ',';
-            line.extend([name, "=\"", value, "\""]);
-        };
-        if scheme == Scheme::Bearer {
-            parameter("realm", &self.realm);
-        }
-        if let Some(error) = error {
-            parameter("error", error);
-            parameter("error_description", description);
-            for (name, value) in parameters {
-                parameter(name, value);
-            }
-        }
-        if scheme == Scheme::Dpop {
-            parameter("algs", &self.algs);
-        }
-        if !self.resource_metadata.is_empty() {
-            parameter("resource_metadata", &self.resource_metadata);
-        }
-        HeaderValue::try_from(line).ok()
     }
 }
 

@@ -152,9 +152,9 @@ impl Unreplayed {
         self.claims
     }
 
-    /// The verified claims without a replay check, for resources that run without a store.
+    /// The token without its proof, where the store refused that: for mode `ReportOnly` alone.
     #[must_use]
-    pub fn without_replay_check(self) -> VerifiedClaims {
-        self.claims
+    pub fn into_unproven(self) -> VerifiedClaims {
+        report_only(self.claims.token)
     }
 }

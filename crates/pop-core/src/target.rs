@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use fluent_uri::Uri;
 use fluent_uri::normalize::Normalizer;
@@ -34,8 +35,9 @@ pub enum TargetError {
 }
 
 /// Scheme, host and port, normalised: `https://api.example`, without a trailing slash and without the default port.
+/// Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Origin(Box<str>);
+pub struct Origin(Arc<str>);
 
 impl Origin {
     /// Reads an origin; a trailing `/` is allowed.

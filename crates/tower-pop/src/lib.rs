@@ -1,3 +1,68 @@
-//! wip
+//! A tower layer that accepts OAuth 2.0 access tokens only together with proof of possession: a stolen token is useless
+//! without the key it names.
+//!
+//! ```
+//! # #[cfg(feature = "axum")] {
+//! use axum::{Router, routing::get};
+//! use tower_pop::{PopConfig, PopLayer, VerifiedToken};
+//!
+//! async fn list_notes(token: VerifiedToken) -> String {
+//!     format!("hello {}", token.subject().unwrap_or("?"))
+//! }
+//!
+//! let cfg = PopConfig::builder("https://as.example", "https://api.example").build()?;
+//! let app: Router = Router::new().route("/notes", get(list_notes)).layer(PopLayer::new(cfg));
+//! # }
+//! # Ok::<(), tower_pop::ConfigError>(())
+//! ```
+//!
+//! What it verifies: JWT access tokens (RFC 9068), DPoP proofs (RFC 9449), the `jkt` confirmation (RFC 7800), replay and
+//! nonces. Every other confirmation method is recognised and refused.
+//!
+//! What it does not protect: bodies and header fields of a request. A DPoP proof covers method, URI without query, and
+//! the access token (RFC 9449 §11.7).
+//!
+//! # Features
+//! `axum` (default): extractors, problem+json, metadata route. `http-client` (default): keys over HTTPS. `aws-lc-rs`
+//! (default) and `rust-crypto`: signature verification, at least one. `metrics`: counters through the `metrics` facade.
+
 pub mod clock;
+mod config;
+pub mod cors;
+#[cfg(feature = "axum")]
+mod extract;
+mod future;
+mod issuer;
+pub mod keys;
+mod layer;
+mod metadata;
+mod nonces;
+mod origin;
+mod rejection;
 pub mod replay;
+mod scope;
+mod service;
+mod telemetry;
+mod token;
+mod token_cache;
+mod verifier;
+
+pub use config::{ConfigError, Dangerous, PopConfig, PopConfigBuilder};
+#[cfg(feature = "axum")]
+pub use extract::{Claims, ExtractRejection};
+pub use future::ResponseFuture;
+pub use issuer::IssuerConfig;
+pub use layer::PopLayer;
+pub use metadata::MetadataService;
+pub use nonces::NoncePolicy;
+pub use origin::{OriginalTarget, PeerAddress};
+pub use pop_core;
+pub use pop_core::Error;
+pub use pop_core::claims::{AccessToken, ProofKind, ProofOfPossession};
+pub use pop_core::jose::Algorithm;
+pub use pop_core::policy::{IatPolicy, Mode, Preset};
+pub use rejection::{DefaultRejection, Rejection, RejectionHandler};
+pub use scope::{RequireScope, RequireScopeService};
+pub use service::PopService;
+pub use token::VerifiedToken;
+pub use verifier::{Admitted, Verdict, Verification};

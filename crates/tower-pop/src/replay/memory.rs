@@ -135,7 +135,7 @@ impl MemoryReplayStore {
         let inserts = self.inserts.fetch_add(1, Ordering::Relaxed);
         let due = if self.len() >= self.capacity {
             0..SHARDS
-        } else if inserts % 64 == 0 {
+        } else if inserts.is_multiple_of(64) {
             let one = inserts / 64 % SHARDS;
             one..one + 1
         } else {

@@ -1,0 +1,114 @@
+//! One authorization server whose tokens are accepted.
+
+use pop_core::policy::TokenAllowances;
+
+use crate::keys::{IssuerKeys, JwksCaching, KeyLocation};
+
+/// An authorization server: its issuer identifier, where its keys are, and what it may do differently from RFC 9068.
+///
+/// Strict by default. Every allowance is for this issuer alone.
+#[derive(Debug, Clone)]
+pub struct IssuerConfig {
+    pub(crate) issuer: String,
+    pub(crate) keys: KeySource,
+    pub(crate) allow: TokenAllowances,
+    pub(crate) caching: JwksCaching,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum KeySource {
+    Remote(KeyLocation),
+    Static(Vec<u8>),
+}
+
+impl IssuerConfig {
+    /// An issuer, exactly as its tokens spell it in `iss`: trailing slash, case and port are significant. Its keys are
+    /// found by discovery (RFC 8414, then OpenID Connect).
+    #[must_use]
+    pub fn new(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            keys: KeySource::Remote(KeyLocation::Discovery),
+            allow: TokenAllowances::default(),
+            caching: JwksCaching::default(),
+        }
+    }
+
+    /// Fetches the keys from this URL, without discovery.
+    #[must_use]
+    pub fn jwks_uri(mut self, uri: impl Into<String>) -> Self {
+        self.keys = KeySource::Remote(KeyLocation::Uri(uri.into()));
+        self
+    }
+
+    /// Uses this JWK set and fetches nothing. Rotating keys takes a new configuration.
+    #[must_use]
+    pub fn static_jwks(mut self, jwks: impl Into<Vec<u8>>) -> Self {
+        self.keys = KeySource::Static(jwks.into());
+        self
+    }
+
+    /// Replaces the caching times and limits.
+    #[must_use]
+    pub fn jwks_caching(mut self, caching: JwksCaching) -> Self {
+        self.caching = caching;
+        self
+    }
+
+    /// Accepts `typ: JWT` and tokens without `typ`. ID tokens and access tokens of this issuer are then told apart by
+    /// their audience alone.
+    #[must_use]
+    pub fn allow_typ_jwt(mut self) -> Self {
+        self.allow.typ_jwt = true;
+        self
+    }
+
+    /// Accepts `scope` as an array of strings.
+    #[must_use]
+    pub fn allow_scope_array(mut self) -> Self {
+        self.allow.scope_array = true;
+        self
+    }
+
+    /// Accepts tokens without `sub`.
+    #[must_use]
+    pub fn allow_missing_sub(mut self) -> Self {
+        self.allow.missing_sub = true;
+        self
+    }
+
+    /// Accepts tokens without `client_id`.
+    #[must_use]
+    pub fn allow_missing_client_id(mut self) -> Self {
+        self.allow.missing_client_id = true;
+        self
+    }
+
+    /// Accepts tokens without `jti`.
+    #[must_use]
+    pub fn allow_missing_jti(mut self) -> Self {
+        self.allow.missing_jti = true;
+        self
+    }
+
+    /// Accepts tokens without `iat`.
+    #[must_use]
+    pub fn allow_missing_iat(mut self) -> Self {
+        self.allow.missing_iat = true;
+        self
+    }
+}
+
+impl<S: Into<String>> From<S> for IssuerConfig {
+    fn from(issuer: S) -> Self {
+        Self::new(issuer)
+    }
+}
+
+/// An issuer as the pipeline uses it.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    pub(crate) name: Box<str>,
+    pub(crate) keys: IssuerKeys,
+    pub(crate) allow: TokenAllowances,
+}

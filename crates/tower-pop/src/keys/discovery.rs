@@ -1,0 +1,105 @@
+//! From an issuer to the URL of its keys (RFC 8414 §3, OpenID Connect Discovery §4).
+
+use pop_core::jose::{Json, JsonLimits, Object};
+use pop_core::target::Origin;
+
+use super::{FetchError, FetchRequest, FetchResponse, HttpFetch, JwksCaching};
+
+/// Where an issuer's keys are to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyLocation {
+    /// In the issuer's metadata.
+    Discovery,
+    /// At this URL.
+    Uri(String),
+}
+
+/// Whether keys may be fetched from a URL: https, or http on loopback, or any http where that was allowed expressly.
+pub(crate) fn is_acceptable(url: &str, allow_http: bool) -> bool {
+    Origin::of(url).is_ok_and(|origin| origin.is_https() || origin.is_loopback() || allow_http)
+}
+
+/// Finds the `jwks_uri` of an issuer. The OpenID document is asked for only when the RFC 8414 one does not exist.
+pub(crate) async fn find_jwks_uri(
+    issuer: &str,
+    fetch: &dyn HttpFetch,
+    caching: &JwksCaching,
+    allow_http: bool,
+) -> Result<String, FetchError> {
+    let [oauth, openid] = metadata_urls(issuer).ok_or(FetchError::Url)?;
+    let document = match get(fetch, oauth, caching).await {
+        Err(FetchError::Status(404 | 405 | 410)) => get(fetch, openid, caching).await?,
+        other => other?,
+    };
+    let metadata = Object::parse(&document.body, JsonLimits::DOCUMENT)
+        .map_err(|_| FetchError::Document("the metadata is not strict JSON"))?;
+    if metadata.get("issuer").and_then(Json::as_str) != Some(issuer) {
+        return Err(FetchError::Document("the metadata names another issuer"));
+    }
+    let uri = metadata.get("jwks_uri").and_then(Json::as_str).unwrap_or_default();
+    // Metadata from the network must not send us to plain http when the issuer itself is reached by https.
+    let http_is_fine = allow_http || Origin::of(issuer).is_ok_and(|origin| !origin.is_https());
+    let https_only = Origin::of(uri).is_ok_and(|origin| origin.is_https());
+    if https_only || (http_is_fine && is_acceptable(uri, allow_http)) {
+        Ok(uri.to_owned())
+    } else {
+        Err(FetchError::Document("the metadata has no acceptable jwks_uri"))
+    }
+}
+
+pub(crate) async fn get(
+    fetch: &dyn HttpFetch,
+    url: String,
+    caching: &JwksCaching,
+) -> Result<FetchResponse, FetchError> {
+    fetch.get(FetchRequest { url, max_len: caching.max_len, timeout: caching.timeout }).await
+}
+
+/// The well-known URLs of an issuer: RFC 8414 puts the name between host and path, OpenID Connect appends it.
+fn metadata_urls(issuer: &str) -> Option<[String; 2]> {
+    let host_at = issuer.find("://")? + 3;
+    let path_at = issuer.get(host_at..)?.find('/').map_or(issuer.len(), |at| host_at + at);
+    let (origin, path) = issuer.split_at_checked(path_at)?;
+    let path = path.trim_end_matches('/');
+    Some([
+        format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        format!("{origin}{path}/.well-known/openid-configuration"),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meta_17_puts_the_well_known_name_before_the_issuers_path() {
+        assert_eq!(
+            metadata_urls("https://as.example/tenant").unwrap(),
+            [
+                "https://as.example/.well-known/oauth-authorization-server/tenant",
+                "https://as.example/tenant/.well-known/openid-configuration",
+            ]
+        );
+        for issuer in ["https://as.example", "https://as.example/"] {
+            assert_eq!(
+                metadata_urls(issuer).unwrap(),
+                [
+                    "https://as.example/.well-known/oauth-authorization-server",
+                    "https://as.example/.well-known/openid-configuration",
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn atk_25_accepts_https_and_loopback_only() {
+        for url in ["https://as.example/jwks", "http://127.0.0.1:9400/jwks", "http://[::1]/jwks", "http://localhost/j"]
+        {
+            assert!(is_acceptable(url, false), "{url}");
+        }
+        for url in ["http://as.example/jwks", "http://169.254.169.254/", "file:///etc/passwd", "jwks", ""] {
+            assert!(!is_acceptable(url, false), "{url}");
+        }
+        assert!(is_acceptable("http://as.example/jwks", true));
+    }
+}

@@ -1,0 +1,177 @@
+//! The protected resource's metadata document (RFC 9728), made once from the configuration. It must be reachable without
+//! credentials, so it is mounted outside of the layer:
+//!
+//! ```
+//! # #[cfg(feature = "axum")] {
+//! use axum::{Router, routing::get};
+//! use tower_pop::{PopConfig, PopLayer};
+//!
+//! let cfg = PopConfig::builder("https://as.example", "https://api.example").build()?;
+//! let app: Router = Router::new()
+//!     .route("/notes", get(|| async { "notes" }))
+//!     .layer(PopLayer::new(cfg.clone()))
+//!     .merge(cfg.metadata_route());
+//! # }
+//! # Ok::<(), tower_pop::ConfigError>(())
+//! ```
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use pop_core::policy::{Mode, ProofPolicy};
+use pop_core::target::Origin;
+use tower_service::Service;
+
+use crate::config::{ConfigError, PopConfig};
+use crate::origin::OriginPolicy;
+
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// What the builder collects for the document.
+#[derive(Debug, Default)]
+pub(crate) struct MetadataDraft {
+    pub(crate) resource: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) scopes: Vec<String>,
+}
+
+/// The document and where it is served.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    document: serde_json::Map<String, serde_json::Value>,
+    url: String,
+    path: String,
+    bearer: AtomicBool,
+}
+
+impl Metadata {
+    pub(crate) fn new(
+        draft: &MetadataDraft,
+        origins: &OriginPolicy,
+        audiences: &[Box<str>],
+        issuers: &[&str],
+        proof: &ProofPolicy,
+        mode: Mode,
+    ) -> Result<Self, ConfigError> {
+        let resource = resource(draft, origins, audiences)?;
+        let (origin, path) = split(&resource).ok_or_else(|| ConfigError::Resource(resource.clone()))?;
+        let path = format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path });
+        let url = format!("{origin}{path}");
+        let algorithms: Vec<&str> = proof.algorithms.iter().map(pop_core::jose::Algorithm::name).collect();
+        let mut document = serde_json::Map::new();
+        document.insert("resource".into(), resource.into());
+        document.insert("authorization_servers".into(), issuers.into());
+        document.insert("bearer_methods_supported".into(), ["header"].as_slice().into());
+        document.insert("dpop_signing_alg_values_supported".into(), algorithms.into());
+        if !draft.scopes.is_empty() {
+            document.insert("scopes_supported".into(), draft.scopes.as_slice().into());
+        }
+        if let Some(name) = &draft.name {
+            document.insert("resource_name".into(), name.as_str().into());
+        }
+        Ok(Self { document, url, path, bearer: AtomicBool::new(mode.accepts_bearer()) })
+    }
+
+    /// Absolute, for `resource_metadata` in challenges.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// From now on some route accepts tokens without proof.
+    pub(crate) fn bearer_is_accepted(&self) {
+        self.bearer.store(true, Ordering::Relaxed);
+    }
+
+    fn to_json(&self) -> String {
+        let mut document = self.document.clone();
+        let required = !self.bearer.load(Ordering::Relaxed);
+        document.insert("dpop_bound_access_tokens_required".into(), required.into());
+        serde_json::Value::Object(document).to_string()
+    }
+}
+
+/// The resource identifier: chosen, or the audience when it lies under the public origin, or that origin.
+fn resource(draft: &MetadataDraft, origins: &OriginPolicy, audiences: &[Box<str>]) -> Result<String, ConfigError> {
+    let ours = |url: &str| Origin::of(url).is_ok_and(|origin| origins.allowed.contains(&origin));
+    let plain = |url: &str| !url.contains(['?', '#']);
+    if let Some(resource) = &draft.resource {
+        let acceptable = ours(resource) && plain(resource);
+        return if acceptable { Ok(resource.clone()) } else { Err(ConfigError::Resource(resource.clone())) };
+    }
+    let audience = audiences.iter().find(|audience| ours(audience) && plain(audience));
+    let origin = origins.allowed.first().map(Origin::as_str).unwrap_or_default();
+    Ok(audience.map_or(origin, |audience| audience).to_owned())
+}
+
+fn split(resource: &str) -> Option<(&str, &str)> {
+    let host_at = resource.find("://")? + 3;
+    let path_at = resource.get(host_at..)?.find('/').map_or(resource.len(), |at| host_at + at);
+    resource.split_at_checked(path_at)
+}
+
+/// Answers GET and HEAD with the document, other methods with 405. Mount it at
+/// [`path`](MetadataService::path), outside of the layer.
+#[derive(Debug, Clone)]
+pub struct MetadataService {
+    cfg: PopConfig,
+}
+
+impl MetadataService {
+    /// The service for a configuration.
+    #[must_use]
+    pub fn new(cfg: &PopConfig) -> Self {
+        Self { cfg: cfg.clone() }
+    }
+
+    /// The path at which clients look for the document (RFC 9728 §3.1).
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.cfg.state.metadata.path
+    }
+
+    fn respond(&self, method: &Method) -> Response<Full<Bytes>> {
+        if method != Method::GET && method != Method::HEAD {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        let body = if method == Method::HEAD { String::new() } else { self.cfg.state.metadata.to_json() };
+        let mut response = Response::new(Full::from(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        response
+    }
+}
+
+impl<B> Service<Request<B>> for MetadataService {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.respond(request.method())))
+    }
+}
+
+impl PopConfig {
+    /// The RFC 9728 metadata document as a route, to be merged into the app *after* `.layer(PopLayer::new(..))`.
+    #[cfg(feature = "axum")]
+    pub fn metadata_route<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
+        let service = MetadataService::new(self);
+        let path = service.path().to_owned();
+        axum::Router::new().route_service(&path, service)
+    }
+}

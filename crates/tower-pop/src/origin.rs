@@ -1,0 +1,144 @@
+//! Which URI a request was sent to, as its client saw it (RFC 9110 §7.1).
+//!
+//! 1. Scheme and authority come from configuration: a fixed origin, or one of an allowlist that `Host` (`:authority` in
+//!    HTTP/2) or, from a trusted proxy, `X-Forwarded-Host` and `X-Forwarded-Proto` choose from.
+//! 2. Two `Host` lines, or a `Host` that contradicts `:authority` or an absolute target, are refused.
+//! 3. The path is the one on the wire: what a router's `nest` stripped is put back, a prefix that a proxy stripped is
+//!    configured.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderMap, Uri};
+use ipnet::IpNet;
+use pop_core::CredentialError;
+use pop_core::target::Origin;
+
+/// The request target before anything rewrote it, for frameworks that change `uri` on its way. Put it into the request
+/// extensions outside of what rewrites; with feature `axum`, `Router::nest` is undone without it.
+#[derive(Debug, Clone)]
+pub struct OriginalTarget(pub Uri);
+
+/// The address of the peer of the connection, for [`trusted_proxies`](crate::PopConfigBuilder::trusted_proxies). With
+/// feature `axum`, `ConnectInfo<SocketAddr>` serves as well.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub IpAddr);
+
+/// How the public origin of a request is found.
+#[derive(Debug)]
+pub(crate) struct OriginPolicy {
+    /// Never empty; the first one is the default.
+    pub(crate) allowed: Vec<Origin>,
+    /// Whether the request chooses, or the first origin is always meant.
+    pub(crate) by_host: bool,
+    pub(crate) proxies: Vec<IpNet>,
+    pub(crate) path_prefix: String,
+}
+
+impl OriginPolicy {
+    pub(crate) fn origin(&self, parts: &Parts) -> Result<&Origin, CredentialError> {
+        let host = single_host(&parts.headers)?;
+        let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+        let seen = match (authority, host) {
+            (Some(authority), Some(host)) if !self.same_authority(authority, host) => {
+                return Err(CredentialError::Target);
+            }
+            (authority, host) => authority.or(host),
+        };
+        if !self.by_host {
+            return self.allowed.first().ok_or(CredentialError::Target);
+        }
+        if !self.proxies.is_empty() && peer(parts).is_some_and(|peer| self.trusts(peer)) {
+            let host = single(&parts.headers, "x-forwarded-host")?;
+            let scheme = single(&parts.headers, "x-forwarded-proto")?;
+            if let Some(host) = host {
+                return self.find(scheme, host).ok_or(CredentialError::Target);
+            }
+        }
+        seen.and_then(|host| self.find(None, host)).ok_or(CredentialError::Target)
+    }
+
+    /// The path with query as the client sent it.
+    pub(crate) fn path<'r>(&self, parts: &'r Parts) -> Result<Cow<'r, str>, CredentialError> {
+        let uri = original_uri(parts);
+        // `OPTIONS *` and CONNECT have no path; neither is something a proof can name.
+        let path = uri.path_and_query().map(http::uri::PathAndQuery::as_str).filter(|path| path.starts_with('/'));
+        match path {
+            Some(path) if self.path_prefix.is_empty() => Ok(Cow::Borrowed(path)),
+            Some(path) => Ok(Cow::Owned(format!("{}{path}", self.path_prefix))),
+            None => Err(CredentialError::Target),
+        }
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    fn find(&self, scheme: Option<&str>, host: &str) -> Option<&Origin> {
+        self.allowed.iter().find(|origin| {
+            let own_scheme = if origin.is_https() { "https" } else { "http" };
+            scheme.is_none_or(|scheme| scheme.eq_ignore_ascii_case(own_scheme)) && is_at(origin, host)
+        })
+    }
+
+    /// Two spellings of an authority are the same when they are, in the scheme of our own origin, the same origin.
+    fn same_authority(&self, one: &str, other: &str) -> bool {
+        one.eq_ignore_ascii_case(other)
+            || self.allowed.iter().any(|origin| {
+                let scheme = if origin.is_https() { "https" } else { "http" };
+                let parse = |authority: &str| Origin::parse(&format!("{scheme}://{authority}"));
+                matches!((parse(one), parse(other)), (Ok(one), Ok(other)) if one == other)
+            })
+    }
+}
+
+fn is_at(origin: &Origin, host: &str) -> bool {
+    if origin.authority().eq_ignore_ascii_case(host) {
+        return true;
+    }
+    let scheme = if origin.is_https() { "https" } else { "http" };
+    Origin::parse(&format!("{scheme}://{host}")).is_ok_and(|other| other == *origin)
+}
+
+fn single_host(headers: &HeaderMap) -> Result<Option<&str>, CredentialError> {
+    single(headers, HOST.as_str())
+}
+
+/// The only line of a field; several lines, or a list in one, are refused.
+fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, CredentialError> {
+    let mut lines = headers.get_all(name).iter();
+    let Some(line) = lines.next() else {
+        return Ok(None);
+    };
+    match line.to_str() {
+        Ok(value) if lines.next().is_none() && !value.contains(',') => Ok(Some(value)),
+        _ => Err(CredentialError::Target),
+    }
+}
+
+fn original_uri(parts: &Parts) -> &Uri {
+    if let Some(OriginalTarget(uri)) = parts.extensions.get() {
+        return uri;
+    }
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get() {
+        return uri;
+    }
+    &parts.uri
+}
+
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    if let Some(PeerAddress(address)) = parts.extensions.get() {
+        return Some(*address);
+    }
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::ConnectInfo(address)) =
+        parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
+    {
+        return Some(address.ip());
+    }
+    None
+}

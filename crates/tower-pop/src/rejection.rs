@@ -1,0 +1,125 @@
+//! Refused requests as responses.
+
+use std::any::Any;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response};
+use pop_core::Error;
+use pop_core::challenge::Refusal;
+use pop_core::credentials::Scheme;
+
+use crate::config::PopConfig;
+
+/// `DPoP-Nonce` (RFC 9449 §8.1).
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// A refused request: the error and everything its response needs.
+#[derive(Debug, Clone)]
+pub struct Rejection {
+    error: Error,
+    refusal: Refusal,
+    nonce: Option<HeaderValue>,
+}
+
+impl Rejection {
+    pub(crate) fn new(cfg: &PopConfig, error: Error, scheme: Option<Scheme>, nonce: Option<HeaderValue>) -> Self {
+        let refusal = cfg.state.challenges.refuse(&error, scheme, cfg.mode.accepts_bearer());
+        Self { error, refusal, nonce }
+    }
+
+    /// Why the request was refused; [`Error::code`] for logs and metrics.
+    #[must_use]
+    pub const fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> http::StatusCode {
+        self.refusal.status
+    }
+
+    /// An empty response with status, challenges, nonce, `Retry-After` and `Cache-Control: no-store`. The error is in its
+    /// extensions, for applications that render bodies of their own.
+    #[must_use]
+    pub fn to_response(&self) -> Response<()> {
+        let mut response = Response::new(());
+        *response.status_mut() = self.refusal.status;
+        let headers = response.headers_mut();
+        for challenge in &self.refusal.challenges {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
+        }
+        if let Some(seconds) = self.refusal.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(nonce) = &self.nonce {
+            headers.insert(DPOP_NONCE, nonce.clone());
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(self.error.clone());
+        response
+    }
+
+    /// The RFC 9457 problem document: status, title and, where the challenge has one, its `error`.
+    #[must_use]
+    pub fn problem_json(&self) -> String {
+        let status = self.refusal.status;
+        let mut problem = serde_json::json!({
+            "title": status.canonical_reason().unwrap_or("Refused"),
+            "status": status.as_u16(),
+            "detail": self.refusal.description,
+        });
+        if let (Some(error), Some(members)) = (self.refusal.error, problem.as_object_mut()) {
+            members.insert("error".to_owned(), error.into());
+        }
+        problem.to_string()
+    }
+}
+
+/// Makes the response to a refused request. Implemented for closures `Fn(&Rejection) -> Response<ResBody>`, which should
+/// start from [`Rejection::to_response`] so that no challenge is lost.
+pub trait RejectionHandler<ResBody>: Clone {
+    /// The response.
+    fn respond(&self, rejection: &Rejection) -> Response<ResBody>;
+}
+
+impl<ResBody, F: Fn(&Rejection) -> Response<ResBody> + Clone> RejectionHandler<ResBody> for F {
+    fn respond(&self, rejection: &Rejection) -> Response<ResBody> {
+        self(rejection)
+    }
+}
+
+/// The default handler: problem+json for axum's body, an empty body for every other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DefaultRejection;
+
+impl<ResBody: Default + 'static> RejectionHandler<ResBody> for DefaultRejection {
+    fn respond(&self, rejection: &Rejection) -> Response<ResBody> {
+        let mut response = rejection.to_response();
+        let body = problem_body(rejection);
+        if body.is_some() {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        }
+        response.map(|()| body.unwrap_or_default())
+    }
+}
+
+/// A problem document, if `ResBody` is a body that we know how to fill.
+fn problem_body<ResBody: 'static>(rejection: &Rejection) -> Option<ResBody> {
+    let mut slot: Option<ResBody> = None;
+    let any: &mut dyn Any = &mut slot;
+    #[cfg(feature = "axum")]
+    if let Some(slot) = any.downcast_mut::<Option<axum_core::body::Body>>() {
+        *slot = Some(axum_core::body::Body::from(rejection.problem_json()));
+    }
+    #[cfg(not(feature = "axum"))]
+    let _ = (any, rejection);
+    slot
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Rejection {
+    fn into_response(self) -> axum_core::response::Response {
+        DefaultRejection.respond(&self)
+    }
+}

@@ -1,0 +1,85 @@
+//! The service that [`PopLayer`](crate::PopLayer) makes.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::config::PopConfig;
+use crate::future::ResponseFuture;
+use crate::rejection::RejectionHandler;
+use crate::token::Anonymous;
+use crate::verifier::{Admitted, Verification};
+
+/// Verifies each request before the inner service sees it.
+#[derive(Debug, Clone)]
+pub struct PopService<S, R> {
+    inner: S,
+    cfg: Arc<PopConfig>,
+    on_rejection: R,
+}
+
+impl<S, R> PopService<S, R> {
+    pub(crate) const fn new(inner: S, cfg: Arc<PopConfig>, on_rejection: R) -> Self {
+        Self { inner, cfg, on_rejection }
+    }
+
+    /// The inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, R, B, ResBody> Service<Request<B>> for PopService<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+    R: RejectionHandler<ResBody>,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, R, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let verification = self.cfg.verify(&parts);
+        let request = Request::from_parts(parts, body);
+        match verification {
+            Verification::Now(Ok(admitted)) => {
+                let (request, nonce) = admit(&self.cfg, request, admitted);
+                ResponseFuture::called(self.inner.call(request), nonce)
+            }
+            Verification::Now(Err(rejection)) => ResponseFuture::answered(self.on_rejection.respond(&rejection)),
+            Verification::Later(verdict) => {
+                // The clone stays behind; the one that was polled ready goes along with the request.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                let cfg = Arc::clone(&self.cfg);
+                ResponseFuture::waiting(verdict, request, ready, cfg, self.on_rejection.clone())
+            }
+        }
+    }
+}
+
+/// Puts the verdict into the request's extensions.
+pub(crate) fn admit<B>(
+    cfg: &PopConfig,
+    mut request: Request<B>,
+    admitted: Admitted,
+) -> (Request<B>, Option<http::HeaderValue>) {
+    match admitted.token {
+        Some(token) => request.extensions_mut().insert(token).map(drop),
+        None => request.extensions_mut().insert(Anonymous(cfg.clone())).map(drop),
+    };
+    (request, admitted.nonce)
+}

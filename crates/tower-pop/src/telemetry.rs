@@ -1,0 +1,48 @@
+//! What operators see: a `tracing` event per refusal with its stable code, and with feature `metrics` counters and a
+//! histogram of proof ages. Never a token, a proof, a key or a claim.
+//!
+//! | name | kind | labels |
+//! |---|---|---|
+//! | `pop_requests_total` | counter | `outcome` (`admitted`, `rejected`, `unproven`), `code` |
+//! | `pop_proof_age_seconds` | histogram | – |
+
+use pop_core::Error;
+use pop_core::claims::ProofKind;
+
+#[cfg(feature = "metrics")]
+const REQUESTS: &str = "pop_requests_total";
+
+pub(crate) fn admitted(kind: ProofKind) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(REQUESTS, "outcome" => "admitted", "code" => kind.as_str()).increment(1);
+    let _ = kind;
+}
+
+pub(crate) fn rejected(error: &Error) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(REQUESTS, "outcome" => "rejected", "code" => error.code()).increment(1);
+    match error {
+        Error::Unavailable(_) | Error::Replay(pop_core::ReplayError::Full | pop_core::ReplayError::Unavailable) => {
+            tracing::warn!(code = error.code(), "request refused: {error}");
+        }
+        _ => tracing::debug!(code = error.code(), "request refused: {error}"),
+    }
+}
+
+/// A request that only mode `ReportOnly` let pass.
+pub(crate) fn unproven(error: &Error) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(REQUESTS, "outcome" => "unproven", "code" => error.code()).increment(1);
+    tracing::warn!(code = error.code(), "request passed without proof in mode ReportOnly: {error}");
+}
+
+/// Seconds between `iat` and its arrival; negative for proofs from the future.
+pub(crate) fn proof_age(now: u64, issued_at: u64) {
+    #[cfg(feature = "metrics")]
+    {
+        #[allow(clippy::cast_precision_loss)]
+        let age = now as f64 - issued_at as f64;
+        metrics::histogram!("pop_proof_age_seconds").record(age);
+    }
+    let _ = (now, issued_at);
+}

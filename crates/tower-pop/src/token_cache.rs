@@ -1,0 +1,55 @@
+//! Access tokens that were verified before, so that a warm request costs one signature check: the proof's.
+//!
+//! Only verified tokens enter, under the SHA-256 of the token as received: a flood of made-up tokens displaces nothing. An
+//! entry is bound to the generation of its issuer's keys; `exp` and `nbf` are checked on every use.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use pop_core::claims::AccessToken;
+use pop_core::proof::dpop::AccessTokenHash;
+
+/// No token is kept longer without being verified again.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// A verified token and what its verification rests on.
+#[derive(Clone)]
+pub(crate) struct CachedToken {
+    pub(crate) token: Arc<AccessToken>,
+    pub(crate) issuer: usize,
+    pub(crate) generation: u64,
+}
+
+#[derive(Clone)]
+pub(crate) struct TokenCache(Option<Cache<AccessTokenHash, CachedToken>>);
+
+impl TokenCache {
+    /// A capacity of 0 turns the cache off.
+    pub(crate) fn new(capacity: u64) -> Self {
+        Self((capacity > 0).then(|| Cache::builder().max_capacity(capacity).time_to_live(LONGEST).build()))
+    }
+
+    pub(crate) fn get(&self, hash: &AccessTokenHash) -> Option<CachedToken> {
+        self.0.as_ref()?.get(hash)
+    }
+
+    pub(crate) fn insert(&self, hash: AccessTokenHash, token: CachedToken) {
+        if let Some(cache) = &self.0 {
+            cache.insert(hash, token);
+        }
+    }
+
+    pub(crate) fn remove(&self, hash: &AccessTokenHash) {
+        if let Some(cache) = &self.0 {
+            cache.invalidate(hash);
+        }
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenCache({})", if self.0.is_some() { "on" } else { "off" })
+    }
+}
