@@ -1,1 +1,38 @@
-//! x
+//! The client's half of proof of possession (RFC 9449):
+//!
+//! 1. [`DpopKey`]: generate or load a key; export its public JWK.
+//! 2. [`TokenClient`]: get a token that is bound to it.
+//! 3. [`DpopClient`]: call an API with both; nonces, retries and redirects are taken care of.
+//!
+//! ```no_run
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! use pop_client::{Algorithm, ClientAuthentication, DpopKey, TokenClient};
+//!
+//! let key = DpopKey::generate(Algorithm::ES256)?;
+//! let server = TokenClient::discover("https://as.example", "my-client", ClientAuthentication::None, key).await?;
+//! let token = server.client_credentials(Some("notes:read"), Some("https://api.example")).await?;
+//! let notes = server.http_client(&token).get("https://api.example/notes").send().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! What it refuses: plain http beyond loopback, tokens of another type than DPoP, redirects to another origin, metadata of
+//! another issuer or resource, malformed nonces, endless nonce challenges.
+
+mod challenge;
+mod error;
+mod http;
+mod key;
+mod metadata;
+mod nonce;
+mod proof;
+mod token;
+
+pub use crate::http::{DpopClient, RequestBuilder};
+pub use challenge::Challenge;
+pub use error::ClientError;
+pub use key::{DpopKey, KeyError};
+pub use metadata::ResourceMetadata;
+pub use nonce::{MalformedNonce, NonceMemory, Role};
+pub use pop_core::jose::Algorithm;
+pub use proof::Proof;
+pub use token::{AuthorizationRequest, ClientAuthentication, TokenClient, TokenResponse};

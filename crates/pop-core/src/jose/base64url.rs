@@ -1,7 +1,7 @@
 //! Canonical, unpadded base64url (RFC 7515 §2, RFC 4648 §3.5).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::Malformed;
 
@@ -9,6 +9,12 @@ use super::Malformed;
 #[must_use]
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Encodes with the standard alphabet and padding, for `Basic` credentials (RFC 7617).
+#[must_use]
+pub fn encode_standard(bytes: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// Decodes one canonical string.
