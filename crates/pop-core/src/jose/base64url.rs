@@ -17,6 +17,14 @@ pub fn encode_standard(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Decodes the standard alphabet with padding.
+///
+/// # Errors
+/// [`Malformed::NotBase64url`] for everything else.
+pub fn decode_standard(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Malformed> {
+    STANDARD.decode(text).map_err(|_| Malformed::NotBase64url)
+}
+
 /// Decodes one canonical string.
 ///
 /// # Errors

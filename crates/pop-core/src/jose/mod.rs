@@ -17,7 +17,7 @@ mod jws;
 mod thumbprint;
 
 pub use alg::{Algorithm, AlgorithmSet, Family};
-pub use base64url::{decode, decode_array, encode, encode_standard};
+pub use base64url::{decode, decode_array, decode_standard, encode, encode_standard};
 pub use json::{Json, JsonLimits, Object};
 pub use jwk::{Curve, EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};

@@ -1,0 +1,93 @@
+//! The endpoints.
+
+mod authorize;
+mod metadata;
+mod token;
+
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+
+use crate::error::OAuthError;
+use crate::server::AuthServer;
+
+impl AuthServer {
+    /// The server as an axum router.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+            .route("/.well-known/openid-configuration", get(metadata::metadata))
+            .route("/jwks", get(metadata::jwks))
+            .route("/authorize", get(authorize::authorize))
+            .route("/token", post(token::token))
+            .route("/rotate", post(metadata::rotate))
+            .layer(middleware::from_fn_with_state(self.clone(), outage))
+            .with_state(self.clone())
+    }
+}
+
+async fn outage(State(server): State<AuthServer>, request: Request, next: Next) -> Response {
+    if server.inner.outage.load(Ordering::Relaxed) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    next.run(request).await
+}
+
+/// Form or query parameters, none of them twice (RFC 6749 §3.2) but `resource`.
+#[derive(Debug)]
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, OAuthError> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(text) {
+            if name != "resource" && parameters.iter().any(|(known, _)| *known == name) {
+                return Err(OAuthError::invalid_request("a parameter occurs twice"));
+            }
+            if !value.is_empty() {
+                parameters.push((name.into_owned(), value.into_owned()));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    fn required(&self, name: &str) -> Result<&str, OAuthError> {
+        self.get(name).ok_or_else(|| OAuthError::invalid_request("a parameter is missing"))
+    }
+
+    /// The audience for the requested `resource`: a known one, one only (RFC 8707).
+    fn audience(&self, server: &AuthServer) -> Result<String, OAuthError> {
+        let mut requested = self.0.iter().filter(|(name, _)| name == "resource").map(|(_, value)| value);
+        let known = &server.inner.audiences;
+        match (requested.next(), requested.next()) {
+            (None, _) => known.first().cloned().ok_or_else(OAuthError::invalid_target),
+            (Some(one), None) if known.contains(one) => Ok(one.clone()),
+            _ => Err(OAuthError::invalid_target()),
+        }
+    }
+
+    /// The scopes to grant: those asked for when the client may have them all, or all it may have.
+    fn scope(&self, client: &crate::Client) -> Result<String, OAuthError> {
+        match self.get("scope") {
+            None => Ok(client.scopes.join(" ")),
+            Some(scope) => {
+                let allowed = |scope: &str| client.scopes.is_empty() || client.scopes.iter().any(|own| own == scope);
+                let well_formed = pop_core::scope::Scopes::parse(scope).is_some();
+                if well_formed && scope.split(' ').all(allowed) {
+                    Ok(scope.to_owned())
+                } else {
+                    Err(OAuthError::invalid_scope())
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The token endpoint (RFC 6749 §3.2, RFC 9449 §5). The proof is recorded last, after everything else was found right.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pop_core::jose::encode;
+use pop_core::nonce::NonceKeys;
+use pop_core::replay::{ReplayEntry, ReplayKey};
+use pop_core::target::RequestTarget;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tower_pop::replay::{ReplayAnswer, ReplayStore};
+
+use super::Form;
+use crate::client::{Assertion, Client, authenticate};
+use crate::error::OAuthError;
+use crate::grant::{Grant, Refresh};
+use crate::proof_check::{CheckedProof, TokenEndpoint};
+use crate::server::AuthServer;
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+pub(super) async fn token(State(server): State<AuthServer>, headers: HeaderMap, body: Bytes) -> Response {
+    let outcome = answer(&server, &headers, &body);
+    let hand_out = match &outcome {
+        Ok(_) => server.inner.nonce_required,
+        Err(error) => error.needs_nonce,
+    };
+    let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
+    if hand_out {
+        let nonce = server.inner.nonces.issue(NonceKeys::step_at(server.now()));
+        if let Ok(nonce) = HeaderValue::try_from(nonce) {
+            response.headers_mut().insert(DPOP_NONCE, nonce);
+        }
+    }
+    response
+}
+
+fn answer(server: &AuthServer, headers: &HeaderMap, body: &[u8]) -> Result<Response, OAuthError> {
+    let is_form = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        let media_type = value.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    });
+    if !is_form {
+        return Err(OAuthError::invalid_request("the body is not a form"));
+    }
+    let form = Form::parse(body)?;
+    let (client, assertion) = authenticate(&server.inner.clients, server.issuer(), headers, &form, server.now())?;
+    let proof = check_proof(server, headers)?;
+    if proof.is_none() && client.dpop_required {
+        return Err(OAuthError::invalid_dpop_proof("this client must send a DPoP proof"));
+    }
+    let (grant, may_refresh) = match form.required("grant_type")? {
+        "client_credentials" => (client_credentials(server, client, &form)?, false),
+        "authorization_code" => (authorization_code(server, client, &form, proof.as_ref())?, true),
+        "refresh_token" => (refresh_token(server, client, &form, proof.as_ref())?, true),
+        _ => return Err(OAuthError::unsupported_grant_type()),
+    };
+    record(server, client, assertion, proof.as_ref())?;
+    Ok(respond(server, client, &grant, proof.as_ref(), may_refresh))
+}
+
+fn check_proof(server: &AuthServer, headers: &HeaderMap) -> Result<Option<CheckedProof>, OAuthError> {
+    let path = token_path(server);
+    let endpoint = TokenEndpoint {
+        origin: &server.inner.origin,
+        path: &path,
+        policy: &server.inner.policy,
+        nonces: server.inner.nonce_required.then_some(&server.inner.nonces),
+        now: server.now(),
+    };
+    endpoint.check(headers)
+}
+
+fn token_path(server: &AuthServer) -> String {
+    let base = server.issuer().trim_end_matches('/');
+    let path_at = base.find("://").and_then(|at| base.get(at + 3..)?.find('/').map(|slash| at + 3 + slash));
+    format!("{}/token", path_at.and_then(|at| base.get(at..)).unwrap_or_default())
+}
+
+fn client_credentials(server: &AuthServer, client: &Client, form: &Form) -> Result<Grant, OAuthError> {
+    Ok(Grant {
+        client_id: client.id.clone(),
+        subject: client.id.clone(),
+        scope: form.scope(client)?,
+        audience: form.audience(server)?,
+        auth_time: None,
+    })
+}
+
+fn authorization_code(
+    server: &AuthServer,
+    client: &Client,
+    form: &Form,
+    proof: Option<&CheckedProof>,
+) -> Result<Grant, OAuthError> {
+    // Taken whatever comes of it: a code serves once (OAuth 2.1 §4.1.3).
+    let code = server.codes().take(form.required("code")?, server.now());
+    let code = code.ok_or_else(|| OAuthError::invalid_grant("the code is unknown, used or expired"))?;
+    let challenge = encode(Sha256::digest(form.required("code_verifier")?));
+    let right = code.grant.client_id == client.id
+        && form.get("redirect_uri") == Some(&*code.redirect_uri)
+        && bool::from(challenge.as_bytes().ct_eq(code.challenge.as_bytes()));
+    if !right {
+        return Err(OAuthError::invalid_grant("client, redirect_uri or code_verifier do not fit the code"));
+    }
+    if let Some(jkt) = &code.dpop_jkt
+        && proof.is_none_or(|proof| proof.key.to_string() != *jkt)
+    {
+        return Err(OAuthError::invalid_dpop_proof("the proof's key is not dpop_jkt"));
+    }
+    Ok(code.grant)
+}
+
+fn refresh_token(
+    server: &AuthServer,
+    client: &Client,
+    form: &Form,
+    proof: Option<&CheckedProof>,
+) -> Result<Grant, OAuthError> {
+    let unknown = || OAuthError::invalid_grant("the refresh token is unknown, used or expired");
+    let token = form.required("refresh_token")?;
+    let mut tokens = server.refresh_tokens();
+    let refresh = tokens.peek(token, server.now()).filter(|refresh| refresh.grant.client_id == client.id);
+    let refresh = refresh.ok_or_else(unknown)?;
+    if refresh.key.is_some_and(|key| proof.is_none_or(|proof| proof.key != key)) {
+        return Err(OAuthError::invalid_grant("the refresh token is bound to another key"));
+    }
+    tokens.take(token, server.now()).map(|refresh| refresh.grant).ok_or_else(unknown)
+}
+
+/// Proofs and assertions serve once.
+fn record(
+    server: &AuthServer,
+    client: &Client,
+    assertion: Option<Assertion>,
+    proof: Option<&CheckedProof>,
+) -> Result<(), OAuthError> {
+    let first_use = |entry| matches!(server.inner.replay.insert(entry), ReplayAnswer::Now(Ok(_)));
+    if let Some(assertion) = assertion {
+        let entry = assertion_entry(server, client, &assertion).ok_or_else(OAuthError::invalid_client)?;
+        if !first_use(entry) {
+            return Err(OAuthError::invalid_client());
+        }
+    }
+    match proof {
+        Some(proof) if !first_use(proof.entry) => Err(OAuthError::invalid_dpop_proof("the proof was used before")),
+        _ => Ok(()),
+    }
+}
+
+fn assertion_entry(server: &AuthServer, client: &Client, assertion: &Assertion) -> Option<ReplayEntry> {
+    let owner = pop_core::jose::JwkThumbprint::parse(&encode(Sha256::digest(&client.id))).ok()?;
+    let target = RequestTarget::new(&server.inner.origin, "/client-assertion").ok()?;
+    let key = ReplayKey::dpop(&owner, &target, &assertion.jti);
+    let now = server.now();
+    Some(ReplayEntry::new(key, owner, now, assertion.expires_at.saturating_sub(now).max(1), now))
+}
+
+fn respond(
+    server: &AuthServer,
+    client: &Client,
+    grant: &Grant,
+    proof: Option<&CheckedProof>,
+    may_refresh: bool,
+) -> Response {
+    let token = server.issue(grant);
+    let (token, token_type) = match proof {
+        Some(proof) => (token.claim("cnf", json!({ "jkt": proof.key.to_string() })), "DPoP"),
+        None => (token, "Bearer"),
+    };
+    let mut body = json!({
+        "access_token": token.mint(),
+        "token_type": token_type,
+        "expires_in": server.inner.lifetime.as_secs(),
+        "scope": grant.scope,
+    });
+    if may_refresh {
+        let key = proof.filter(|_| client.is_public()).map(|proof| proof.key);
+        let refresh = Refresh { grant: grant.clone(), key };
+        body["refresh_token"] = server.refresh_tokens().put_refresh(refresh, server.now()).into();
+    }
+    ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()
+}

@@ -1,0 +1,79 @@
+//! Authorization codes and refresh tokens, each for one use.
+
+use std::collections::HashMap;
+
+use pop_core::jose::JwkThumbprint;
+
+use crate::mint::random_id;
+
+/// Seconds that a code lives (RFC 9700 asks for a short time; FAPI for 60 s at most).
+pub(crate) const CODE_LIFETIME: u64 = 60;
+/// Seconds that a refresh token lives.
+const REFRESH_LIFETIME: u64 = 24 * 3600;
+
+/// What a user, or the client for itself, granted.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    pub(crate) client_id: String,
+    pub(crate) subject: String,
+    pub(crate) scope: String,
+    pub(crate) audience: String,
+    pub(crate) auth_time: Option<u64>,
+}
+
+/// A grant waiting behind an authorization code.
+#[derive(Debug, Clone)]
+pub(crate) struct Code {
+    pub(crate) grant: Grant,
+    pub(crate) redirect_uri: String,
+    pub(crate) challenge: String,
+    pub(crate) dpop_jkt: Option<String>,
+}
+
+/// A grant waiting behind a refresh token.
+#[derive(Debug, Clone)]
+pub(crate) struct Refresh {
+    pub(crate) grant: Grant,
+    /// The key that a public client must go on using (RFC 9449 §5).
+    pub(crate) key: Option<JwkThumbprint>,
+}
+
+/// Things that can be taken once before they expire.
+#[derive(Debug)]
+pub(crate) struct OnceOnly<T>(HashMap<String, (u64, T)>);
+
+impl<T> Default for OnceOnly<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> OnceOnly<T> {
+    fn put(&mut self, value: T, lifetime: u64, now: u64) -> String {
+        self.0.retain(|_, (expires_at, _)| *expires_at > now);
+        let id = random_id() + &random_id();
+        self.0.insert(id.clone(), (now + lifetime, value));
+        id
+    }
+
+    /// Looks without taking.
+    pub(crate) fn peek(&self, id: &str, now: u64) -> Option<&T> {
+        self.0.get(id).filter(|(expires_at, _)| *expires_at > now).map(|(_, value)| value)
+    }
+
+    pub(crate) fn take(&mut self, id: &str, now: u64) -> Option<T> {
+        self.0.remove(id).filter(|(expires_at, _)| *expires_at > now).map(|(_, value)| value)
+    }
+}
+
+impl OnceOnly<Code> {
+    pub(crate) fn put_code(&mut self, code: Code, now: u64) -> String {
+        self.put(code, CODE_LIFETIME, now)
+    }
+}
+
+impl OnceOnly<Refresh> {
+    pub(crate) fn put_refresh(&mut self, refresh: Refresh, now: u64) -> String {
+        self.put(refresh, REFRESH_LIFETIME, now)
+    }
+}

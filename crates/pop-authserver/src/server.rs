@@ -1,0 +1,267 @@
+//! The server's state and configuration.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pop_client::Algorithm;
+use pop_core::nonce::NonceKeys;
+use pop_core::policy::ProofPolicy;
+use pop_core::target::Origin;
+use tokio::net::TcpListener;
+use tower_pop::clock::{Clock, SystemClock};
+use tower_pop::replay::MemoryReplayStore;
+
+use crate::client::Client;
+use crate::error::StartError;
+use crate::grant::{Code, Grant, OnceOnly, Refresh};
+use crate::keys::SigningKeys;
+use crate::mint::TokenMint;
+
+/// A development authorization server. Cheap to clone.
+#[derive(Clone)]
+pub struct AuthServer {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) issuer: String,
+    pub(crate) origin: Origin,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) user: String,
+    pub(crate) lifetime: Duration,
+    pub(crate) nonce_required: bool,
+    pub(crate) policy: ProofPolicy,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) nonces: NonceKeys,
+    pub(crate) replay: MemoryReplayStore,
+    pub(crate) jwks_requests: AtomicUsize,
+    pub(crate) outage: AtomicBool,
+    keys: Mutex<SigningKeys>,
+    codes: Mutex<OnceOnly<Code>>,
+    refresh: Mutex<OnceOnly<Refresh>>,
+}
+
+/// Configures an [`AuthServer`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until build()"]
+pub struct AuthServerBuilder {
+    clients: Vec<Client>,
+    audiences: Vec<String>,
+    user: String,
+    lifetime: Duration,
+    nonce_required: bool,
+    algorithm: Algorithm,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for AuthServerBuilder {
+    fn default() -> Self {
+        Self {
+            clients: Vec::new(),
+            audiences: Vec::new(),
+            user: "alice".to_owned(),
+            lifetime: Duration::from_secs(300),
+            nonce_required: false,
+            algorithm: Algorithm::ES256,
+            clock: Arc::new(SystemClock::default()),
+        }
+    }
+}
+
+impl AuthServerBuilder {
+    /// Registers a client.
+    pub fn client(mut self, client: Client) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// Adds a resource that tokens can be requested for (RFC 8707). The first one is the default.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Sets the user who approves everything. Defaults to `alice`.
+    pub fn user(mut self, subject: impl Into<String>) -> Self {
+        self.user = subject.into();
+        self
+    }
+
+    /// Sets how long tokens live. Defaults to 300 s.
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Demands a nonce in proofs at the token endpoint. Off by default.
+    pub fn require_nonce(mut self) -> Self {
+        self.nonce_required = true;
+        self
+    }
+
+    /// Sets the algorithm of tokens. Defaults to ES256.
+    pub fn signing_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// Replaces the clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes the server for this issuer, without a socket.
+    ///
+    /// # Errors
+    /// [`StartError::Issuer`] or [`StartError::Key`].
+    pub fn build(self, issuer: impl Into<String>) -> Result<AuthServer, StartError> {
+        let issuer = issuer.into();
+        let origin = Origin::of(&issuer).map_err(|_| StartError::Issuer(issuer.clone()))?;
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|_| pop_client::KeyError)?;
+        let nonces = NonceKeys::new([secret], &format!("{issuer}/token")).ok_or(pop_client::KeyError)?;
+        Ok(AuthServer {
+            inner: Arc::new(Inner {
+                origin,
+                clients: self.clients,
+                audiences: self.audiences,
+                user: self.user,
+                lifetime: self.lifetime,
+                nonce_required: self.nonce_required,
+                policy: ProofPolicy::default(),
+                replay: MemoryReplayStore::with_capacity(100_000).clock(Arc::clone(&self.clock)),
+                clock: self.clock,
+                nonces,
+                jwks_requests: AtomicUsize::new(0),
+                outage: AtomicBool::new(false),
+                keys: Mutex::new(SigningKeys::generate(self.algorithm)?),
+                codes: Mutex::default(),
+                refresh: Mutex::default(),
+                issuer,
+            }),
+        })
+    }
+
+    /// Listens on a loopback address. The issuer is `http://` and that address unless given.
+    ///
+    /// # Errors
+    /// [`StartError`]; addresses beyond loopback are refused.
+    pub async fn listen(
+        self,
+        address: SocketAddr,
+        issuer: Option<String>,
+    ) -> Result<(AuthServer, TcpListener), StartError> {
+        if !address.ip().is_loopback() {
+            return Err(StartError::NotLoopback(address));
+        }
+        let listener = TcpListener::bind(address).await?;
+        let issuer = issuer.unwrap_or(format!("http://{}", listener.local_addr()?));
+        Ok((self.build(issuer)?, listener))
+    }
+}
+
+impl fmt::Debug for AuthServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthServerBuilder").field("clients", &self.clients).finish_non_exhaustive()
+    }
+}
+
+impl AuthServer {
+    /// Starts a configuration.
+    pub fn builder() -> AuthServerBuilder {
+        AuthServerBuilder::default()
+    }
+
+    /// The issuer identifier.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.inner.issuer
+    }
+
+    /// The published key set as JSON.
+    #[must_use]
+    pub fn jwks_json(&self) -> String {
+        self.keys().jwks().to_string()
+    }
+
+    /// A token of this server in the making: any token, whoever may have it.
+    pub fn token(&self) -> TokenMint {
+        let (kid, key) = self.keys().current();
+        TokenMint::new(self.issuer(), &key, &kid, self.now())
+    }
+
+    /// Signs with a new key from now on. Old ones stay published.
+    ///
+    /// # Errors
+    /// When no key could be generated.
+    pub fn rotate_keys(&self) -> Result<(), pop_client::KeyError> {
+        self.keys().rotate()
+    }
+
+    /// Publishes only the newest key from now on.
+    pub fn drop_old_keys(&self) {
+        self.keys().drop_old();
+    }
+
+    /// Answers every request with 503 while true.
+    pub fn set_outage(&self, outage: bool) {
+        self.inner.outage.store(outage, Ordering::Relaxed);
+    }
+
+    /// How often the key set was fetched.
+    #[must_use]
+    pub fn jwks_requests(&self) -> usize {
+        self.inner.jwks_requests.load(Ordering::Relaxed)
+    }
+
+    /// Serves requests until the task is dropped.
+    ///
+    /// # Errors
+    /// Those of the listener.
+    pub async fn serve(&self, listener: TcpListener) -> Result<(), std::io::Error> {
+        axum::serve(listener, self.router()).await
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn keys(&self) -> MutexGuard<'_, SigningKeys> {
+        self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn codes(&self) -> MutexGuard<'_, OnceOnly<Code>> {
+        self.inner.codes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn refresh_tokens(&self) -> MutexGuard<'_, OnceOnly<Refresh>> {
+        self.inner.refresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The RFC 9068 token for a grant.
+    pub(crate) fn issue(&self, grant: &Grant) -> TokenMint {
+        let lifetime = i64::try_from(self.inner.lifetime.as_secs()).unwrap_or(300);
+        let token = self
+            .token()
+            .subject(&grant.subject)
+            .client_id(&grant.client_id)
+            .audience(&grant.audience)
+            .expires_in(lifetime);
+        let token = if grant.scope.is_empty() { token } else { token.scope(&grant.scope) };
+        match grant.auth_time {
+            Some(auth_time) => token.claim("auth_time", auth_time),
+            None => token,
+        }
+    }
+}
+
+impl fmt::Debug for AuthServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthServer").field("issuer", &self.inner.issuer).finish_non_exhaustive()
+    }
+}

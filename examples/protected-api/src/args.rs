@@ -1,0 +1,96 @@
+//! The command line, and the configuration it makes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, builder::TypedValueParser};
+use tower_pop::{ConfigError, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset};
+
+/// An API behind PopLayer. Without --issuer it brings a development authorization server and shows what it refuses.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// Address to listen on.
+    #[arg(long, env = "POP_LISTEN", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+    /// URL under which clients reach the API [default: http:// and the address].
+    #[arg(long, env = "POP_PUBLIC_URL")]
+    pub(crate) public_url: Option<String>,
+    /// Accept tokens of this issuer, and start neither the development server nor the demonstration.
+    #[arg(long, env = "POP_ISSUER")]
+    pub(crate) issuer: Option<String>,
+    /// Identifier of the API that must be in `aud` [default: the public URL].
+    #[arg(long, env = "POP_AUDIENCE")]
+    pub(crate) audience: Option<String>,
+    /// A JWK set to use instead of discovery.
+    #[arg(long, env = "POP_JWKS_FILE", requires = "issuer")]
+    pub(crate) jwks_file: Option<PathBuf>,
+    /// Settings that belong together.
+    #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = preset())]
+    pub(crate) preset: Preset,
+    /// How old a proof may be, in seconds [default: the preset's].
+    #[arg(long, env = "POP_PROOF_MAX_AGE")]
+    pub(crate) proof_max_age: Option<u64>,
+    /// How far ahead a proof may be, in seconds [default: the preset's].
+    #[arg(long, env = "POP_CLOCK_SKEW")]
+    pub(crate) clock_skew: Option<u64>,
+    /// Whether proofs need a nonce.
+    #[arg(long, env = "POP_NONCE", default_value = "off", value_parser = nonce())]
+    pub(crate) nonce: NoncePolicy,
+    /// Which requests may pass.
+    #[arg(long, env = "POP_MODE", default_value = "required", value_parser = mode())]
+    pub(crate) mode: Mode,
+    /// Where the development authorization server listens.
+    #[arg(long, env = "POP_AUTHSERVER_LISTEN", default_value = "127.0.0.1:9400")]
+    pub(crate) authserver_listen: SocketAddr,
+    /// Exit after the demonstration, with an error if any line is not as expected.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+impl Args {
+    /// The configuration of the API.
+    pub(crate) fn config(&self, issuer: IssuerConfig, public_url: &str) -> Result<PopConfig, ConfigError> {
+        let audience = self.audience.clone().unwrap_or_else(|| public_url.to_owned());
+        let mut builder = PopConfig::builder(issuer, audience)
+            .preset(self.preset)
+            .mode(self.mode)
+            .nonce(self.nonce.clone())
+            .public_origin(public_url)
+            .resource_name("Notes")
+            .scopes_supported(["notes:read", "notes:write"]);
+        if let Some(seconds) = self.proof_max_age {
+            builder = builder.proof_max_age(Duration::from_secs(seconds));
+        }
+        if let Some(seconds) = self.clock_skew {
+            builder = builder.clock_skew(Duration::from_secs(seconds));
+        }
+        builder.build()
+    }
+}
+
+fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(["rfc9449", "fapi2", "mcp"]).map(|name| match name.as_str() {
+        "fapi2" => Preset::Fapi2,
+        "mcp" => Preset::Mcp,
+        _ => Preset::Rfc9449,
+    })
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(["required", "optional", "allow-bearer", "report-only"]).map(|name| match name.as_str() {
+        "optional" => Mode::Optional,
+        "allow-bearer" => Mode::AllowBearer,
+        "report-only" => Mode::ReportOnly,
+        _ => Mode::Required,
+    })
+}
+
+fn nonce() -> impl TypedValueParser<Value = NoncePolicy> {
+    PossibleValuesParser::new(["off", "required"]).map(|name| match name.as_str() {
+        "required" => NoncePolicy::Required,
+        _ => NoncePolicy::Off,
+    })
+}
