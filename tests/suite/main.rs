@@ -1,0 +1,22 @@
+//! Black-box tests through the public API. Names and data carry the IDs of the requirements they prove.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod access_token;
+mod config;
+mod dpop;
+mod errors;
+mod jose;
+mod keys;
+mod metadata;
+mod modes;
+mod nonce;
+mod properties;
+mod replay;
+mod rfc_examples;
+mod scope;
+mod secrecy;
+mod service;
+mod sockets;
+mod support;
+mod target;
+mod vectors;
