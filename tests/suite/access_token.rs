@@ -66,10 +66,14 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("ATK-13", "token.invalid_claim", claim("exp", json!(null))),
         ("ATK-13", "token.invalid_claim", claim("exp", json!(-1))),
         ("ATK-13", "token.invalid_claim", claim("exp", json!(1e300))),
-        ("ATK-13", "token.not_json", change(|_, token| {
-            let payload = token.payload_text();
-            token.raw_payload(payload.replace("\"exp\":1800000300", "\"exp\":1e400"))
-        })),
+        (
+            "ATK-13",
+            "token.not_json",
+            change(|_, token| {
+                let payload = token.payload_text();
+                token.raw_payload(payload.replace("\"exp\":1800000300", "\"exp\":1e400"))
+            }),
+        ),
         ("ATK-14", "token.not_yet_valid", claim("nbf", json!(NOW + 3600))),
         ("ATK-14", "token.invalid_claim", claim("nbf", json!("x"))),
         ("JOSE-19", "token.invalid_claim", claim("nbf", json!(null))),
@@ -82,16 +86,29 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("ATK-16", "token.invalid_claim", claim("sub", json!(1))),
         ("ATK-16", "token.invalid_claim", claim("client_id", json!(["a"]))),
         ("ATK-19", "token.typ", change(|_, token| token.header("typ", "JWT").claim("nonce", "n").without("client_id"))),
-        ("ATK-21", "token.signature", change(|api, token| {
-            token.header("jwk", api.key.public_jwk()).signed_by(&api.key)
-        })),
-        ("ATK-21", "token.unknown_key", change(|api, token| {
-            token.header("jku", "http://169.254.169.254/jwks").header("kid", "https://evil.example").signed_by(&api.key)
-        })),
-        ("ATK-34", "token.not_json", change(|_, token| {
-            let inner = token.mint();
-            token.header("cty", "JWT").raw_payload(inner)
-        })),
+        (
+            "ATK-21",
+            "token.signature",
+            change(|api, token| token.header("jwk", api.key.public_jwk()).signed_by(&api.key)),
+        ),
+        (
+            "ATK-21",
+            "token.unknown_key",
+            change(|api, token| {
+                token
+                    .header("jku", "http://169.254.169.254/jwks")
+                    .header("kid", "https://evil.example")
+                    .signed_by(&api.key)
+            }),
+        ),
+        (
+            "ATK-34",
+            "token.not_json",
+            change(|_, token| {
+                let inner = token.mint();
+                token.header("cty", "JWT").raw_payload(inner)
+            }),
+        ),
         ("ATK-35", "token.invalid_claim", claim("scope", json!(["notes:read"]))),
         ("ATK-35", "token.invalid_claim", claim("scope", json!(1))),
         ("SCOPE-06", "token.invalid_claim", claim("authorization_details", json!({}))),
@@ -101,10 +118,14 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("JOSE-04", "token.duplicate_member", prefixed(r#""x":{"a":1,"a":2}"#)),
         ("CNF-01", "token.duplicate_member", prefixed(r#""cnf":{}"#)),
         ("JOSE-05", "token.too_deep", prefixed(r#""x":[[[[[[[[[[]]]]]]]]]]"#)),
-        ("JOSE-03", "token.not_json", change(|_, token| {
-            let payload = token.payload_text();
-            token.raw_payload(format!("\u{feff}{payload}"))
-        })),
+        (
+            "JOSE-03",
+            "token.not_json",
+            change(|_, token| {
+                let payload = token.payload_text();
+                token.raw_payload(format!("\u{feff}{payload}"))
+            }),
+        ),
         ("JOSE-03", "token.not_object", change(|_, token| token.raw_payload("[]"))),
         ("JOSE-06", "token.crit", header("crit", json!(["x"]))),
         ("JOSE-06", "token.crit", header("crit", json!([]))),
@@ -129,28 +150,51 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("CNF-08", "confirmation.symmetric_key_in_clear", claim("cnf", json!({ "jwk": { "kty": "oct", "k": "AA" } }))),
         ("CNF-09", "confirmation.unsupported", claim("cnf", json!({ "kid": "x" }))),
         ("CNF-10", "confirmation.unsupported", claim("cnf", json!({ "jku": "http://169.254.169.254" }))),
-        ("CNF-16", "confirmation.missing", change(|api, token| {
-            let jkt = api.key.thumbprint().to_string();
-            token.without("cnf").claim("act", json!({ "cnf": { "jkt": jkt } }))
-        })),
+        (
+            "CNF-16",
+            "confirmation.missing",
+            change(|api, token| {
+                let jkt = api.key.thumbprint().to_string();
+                token.without("cnf").claim("act", json!({ "cnf": { "jkt": jkt } }))
+            }),
+        ),
         ("DPOP-29", "confirmation.missing", change(|_, token| token.without("cnf"))),
         ("CNF-12", "confirmation.missing", change(|_, token| token.without("cnf"))),
-        ("MTLS-03", "confirmation.unsupported", change(|api, token| {
-            token.claim("cnf", json!({ "x5t#S256": api.key.thumbprint().to_string() }))
-        })),
-        ("MTLS-08", "confirmation.unsupported", change(|api, token| {
-            let jkt = api.key.thumbprint().to_string();
-            token.claim("cnf", json!({ "jkt": jkt, "x5t#S256": jkt }))
-        })),
-        ("CNF-05", "confirmation.unsupported", change(|api, token| {
-            let jkt = api.key.thumbprint().to_string();
-            token.claim("cnf", json!({ "jkt": jkt, "jwk": api.key.public_jwk() }))
-        })),
+        (
+            "MTLS-03",
+            "confirmation.unsupported",
+            change(|api, token| token.claim("cnf", json!({ "x5t#S256": api.key.thumbprint().to_string() }))),
+        ),
+        (
+            "MTLS-08",
+            "confirmation.unsupported",
+            change(|api, token| {
+                let jkt = api.key.thumbprint().to_string();
+                token.claim("cnf", json!({ "jkt": jkt, "x5t#S256": jkt }))
+            }),
+        ),
+        (
+            "CNF-05",
+            "confirmation.unsupported",
+            change(|api, token| {
+                let jkt = api.key.thumbprint().to_string();
+                token.claim("cnf", json!({ "jkt": jkt, "jwk": api.key.public_jwk() }))
+            }),
+        ),
     ];
     for typ in [
-        "dpop+jwt", "token-introspection+jwt", "logout+jwt", "secevent+jwt", "oauth-authz-req+jwt",
-        "client-authentication+jwt", "oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt", "txntoken+jwt",
-        "wit+jwt", "wpt+jwt", "kb+jwt",
+        "dpop+jwt",
+        "token-introspection+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "oauth-authz-req+jwt",
+        "client-authentication+jwt",
+        "oauth-client-attestation+jwt",
+        "oauth-client-attestation-pop+jwt",
+        "txntoken+jwt",
+        "wit+jwt",
+        "wpt+jwt",
+        "kb+jwt",
     ] {
         rows.push(("ATK-20", "token.typ", header("typ", json!(typ))));
     }
@@ -191,9 +235,10 @@ async fn accepts_every_spelling_that_the_rfcs_allow() {
         ("JOSE-18", claim("exp", json!(1_800_000_300.5))),
         ("JOSE-07", header("b64", json!(true))),
         ("SCOPE-06", claim("authorization_details", json!([{ "type": "payment" }]))),
-        ("CNF-03", change(|api, token| {
-            token.claim("cnf", json!({ "jkt": api.key.thumbprint().to_string(), "foo": 1 }))
-        })),
+        (
+            "CNF-03",
+            change(|api, token| token.claim("cnf", json!({ "jkt": api.key.thumbprint().to_string(), "foo": 1 }))),
+        ),
         ("DPOP-25", change(|_, token| token.header("tx_id", 1).claim("tx_id", json!({ "a": [1, null] })))),
     ];
     for (row, change) in rows {
@@ -338,8 +383,7 @@ async fn atk_12_atk_23_atk_24_uses_only_keys_that_fit() {
 async fn atk_22_tries_a_bounded_number_of_keys() {
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     let jwks: Value = serde_json::from_str(&server.jwks_json()).unwrap();
-    let mut keys: Vec<Value> =
-        (0..7).map(|_| DpopKey::generate(Algorithm::ES256).unwrap().public_jwk()).collect();
+    let mut keys: Vec<Value> = (0..7).map(|_| DpopKey::generate(Algorithm::ES256).unwrap().public_jwk()).collect();
     keys.push(jwks["keys"][0].clone());
     for (decoys, expected) in [(7, Expected::Ok), (8, Expected::Token)] {
         if decoys == 8 {
@@ -412,7 +456,10 @@ async fn atk_16_atk_35_allows_deviations_for_one_issuer_only() {
 async fn every_algorithm_of_the_allowlist_works_on_every_backend() {
     for algorithm in Algorithm::ALL {
         let builder = TestAuthServer::defaults().signing_algorithm(algorithm);
-        let server = TestAuthServer::offline_with(builder.clock(std::sync::Arc::new(tower_pop::clock::ManualClock::at(NOW))), ISSUER);
+        let server = TestAuthServer::offline_with(
+            builder.clock(std::sync::Arc::new(tower_pop::clock::ManualClock::at(NOW))),
+            ISSUER,
+        );
         let jwks = server.jwks_json();
         let token = server.token().audience(AUDIENCE);
         let mut api = api_for(server, IssuerConfig::new(ISSUER).static_jwks(jwks.clone()), |builder| {
@@ -431,12 +478,20 @@ async fn every_algorithm_of_the_allowlist_works_on_every_backend() {
             other.with(&token, &bad).await.is(Expected::Proof, &format!("{algorithm} on {backend:?}"));
         }
         if !tower_pop::pop_core::jose::AlgorithmSet::PROOF.contains(algorithm) {
-            let strict = api_for(TestAuthServer::offline_at(ISSUER, NOW), {
-                let ours = TestAuthServer::offline_at(ISSUER, NOW);
-                issuer(&ours)
-            }, |builder| builder);
+            let strict = api_for(
+                TestAuthServer::offline_at(ISSUER, NOW),
+                {
+                    let ours = TestAuthServer::offline_at(ISSUER, NOW);
+                    issuer(&ours)
+                },
+                |builder| builder,
+            );
             let good = api.proof(&token).mint();
-            strict.with(&token, &good).await.is(Expected::Proof, "DPOP-05: off by default").coded("proof.alg", "JOSE-28");
+            strict
+                .with(&token, &good)
+                .await
+                .is(Expected::Proof, "DPOP-05: off by default")
+                .coded("proof.alg", "JOSE-28");
         }
     }
 }

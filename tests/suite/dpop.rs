@@ -59,9 +59,11 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("DPOP-06", "proof.jwk_missing", change(|_, proof| proof.without_header("jwk"))),
         ("DPOP-06", "proof.jwk_missing", header("jwk", json!("x"))),
         ("DPOP-06", "proof.jwk_missing", header("jwk", json!([]))),
-        ("DPOP-06", "proof.jwk_missing", change(|api, proof| {
-            proof.without_header("jwk").header("kid", api.key.thumbprint().to_string())
-        })),
+        (
+            "DPOP-06",
+            "proof.jwk_missing",
+            change(|api, proof| proof.without_header("jwk").header("kid", api.key.thumbprint().to_string())),
+        ),
         ("DPOP-06", "proof.jwk_kty", jwk(|jwk| jwk["kty"] = "oct".into())),
         ("DPOP-06", "proof.jwk_kty", jwk(|jwk| jwk["kty"] = 1.into())),
         ("DPOP-07", "proof.jwk_private", jwk(|jwk| jwk["d"] = "AA".into())),
@@ -77,16 +79,24 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["key_ops"] = json!(["sign"]))),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["key_ops"] = json!("verify"))),
         ("DPOP-09", "proof.jwk_point", jwk(|jwk| jwk["x"] = encode([1; 32]).into())),
-        ("DPOP-09", "proof.jwk_point", jwk(|jwk| {
-            jwk["x"] = encode([0; 32]).into();
-            jwk["y"] = encode([0; 32]).into();
-        })),
+        (
+            "DPOP-09",
+            "proof.jwk_point",
+            jwk(|jwk| {
+                jwk["x"] = encode([0; 32]).into();
+                jwk["y"] = encode([0; 32]).into();
+            }),
+        ),
         ("DPOP-09", "proof.jwk_member", jwk(|jwk| jwk["x"] = encode([1; 31]).into())),
         ("JOSE-14", "proof.jwk_member", jwk(|jwk| jwk["x"] = encode([0; 33]).into())),
         ("JOSE-14", "proof.jwk_member", jwk(|jwk| jwk["y"] = Value::Null)),
         ("DPOP-09", "proof.jwk_crv", jwk(|jwk| jwk["crv"] = "secp256k1".into())),
         ("DPOP-10", "proof.signature", change(|_, proof| proof.tampered_signature())),
-        ("DPOP-10", "proof.signature", change(|_, proof| proof.signed_by(&DpopKey::generate(Algorithm::ES256).unwrap()))),
+        (
+            "DPOP-10",
+            "proof.signature",
+            change(|_, proof| proof.signed_by(&DpopKey::generate(Algorithm::ES256).unwrap())),
+        ),
         ("DPOP-11", "proof.jti_length", claim("jti", json!(""))),
         ("REPLAY-08", "proof.jti_length", claim("jti", json!("x".repeat(257)))),
         ("REPLAY-08", "proof.too_large", claim("jti", json!("x".repeat(10_000)))),
@@ -134,14 +144,22 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("DPOP-40", "proof.too_many_members", claim("pad", json!(vec![0; 300]))),
         ("JOSE-04", "proof.duplicate_member", prefixed(r#""htu":"https://evil.example""#)),
         ("JOSE-04", "proof.duplicate_member", prefixed(r#""x":[{"a":1,"a":1}]"#)),
-        ("JOSE-04", "proof.duplicate_member", change(|_, proof| {
-            let header = proof.header_text();
-            proof.raw_header(format!("{{\"alg\":\"none\",{}", &header[1..]))
-        })),
-        ("X-21", "proof.duplicate_member", change(|_, proof| {
-            let header = proof.header_text();
-            proof.raw_header(header.replace("\"kty\":\"EC\"", "\"kty\":\"EC\",\"kty\":\"EC\""))
-        })),
+        (
+            "JOSE-04",
+            "proof.duplicate_member",
+            change(|_, proof| {
+                let header = proof.header_text();
+                proof.raw_header(format!("{{\"alg\":\"none\",{}", &header[1..]))
+            }),
+        ),
+        (
+            "X-21",
+            "proof.duplicate_member",
+            change(|_, proof| {
+                let header = proof.header_text();
+                proof.raw_header(header.replace("\"kty\":\"EC\"", "\"kty\":\"EC\",\"kty\":\"EC\""))
+            }),
+        ),
         ("JOSE-03", "proof.not_json", change(|_, proof| proof.raw_payload("\u{feff}{}"))),
         ("JOSE-03", "proof.not_object", change(|_, proof| proof.raw_payload("[]"))),
     ];
@@ -151,7 +169,9 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
             rows.push(("DPOP-11", "proof.invalid_claim", claim(name, value)));
         }
     }
-    for (name, value) in [("jti", json!(1)), ("htm", json!(1)), ("htu", json!(1)), ("iat", json!("1")), ("ath", json!(1))] {
+    for (name, value) in
+        [("jti", json!(1)), ("htm", json!(1)), ("htu", json!(1)), ("iat", json!("1")), ("ath", json!(1))]
+    {
         rows.push(("DPOP-11", "proof.invalid_claim", claim(name, value)));
     }
     rows
@@ -186,13 +206,16 @@ async fn accepts_every_variant_that_the_rfcs_allow() {
         ("DPOP-23", claim("iat", json!(1_800_000_000.9))),
         ("DPOP-24", change(|_, proof| proof.claim("nbf", NOW).claim("exp", NOW + 300))),
         ("DPOP-25", change(|_, proof| proof.header("tx_id", json!({ "a": 1 })).claim("tx_id", "x").header("kid", "x"))),
-        ("DPOP-25", jwk(|jwk| {
-            jwk["kid"] = "k".into();
-            jwk["use"] = "sig".into();
-            jwk["key_ops"] = json!(["verify"]);
-            jwk["alg"] = "ES256".into();
-            jwk["x5c"] = json!(["AA"]);
-        })),
+        (
+            "DPOP-25",
+            jwk(|jwk| {
+                jwk["kid"] = "k".into();
+                jwk["use"] = "sig".into();
+                jwk["key_ops"] = json!(["verify"]);
+                jwk["alg"] = "ES256".into();
+                jwk["x5c"] = json!(["AA"]);
+            }),
+        ),
         ("REPLAY-08", claim("jti", json!("x".repeat(256)))),
         ("D-05", claim("nonce", json!("a nonce while nonces are off"))),
     ];
@@ -318,7 +341,10 @@ async fn dpop_09_jose_12_bounds_rsa_keys() {
             answer.coded(code, row);
         }
         // X-12: the same key and bytes under the other RSA padding.
-        api.with_proof(|proof| proof.header("alg", "PS256")).await.is(Expected::Proof, "X-12").coded("proof.signature", "X-12");
+        api.with_proof(|proof| proof.header("alg", "PS256"))
+            .await
+            .is(Expected::Proof, "X-12")
+            .coded("proof.signature", "X-12");
     }
 }
 
@@ -329,7 +355,8 @@ async fn dpop_05_fapi2_narrows_the_algorithms() {
     let answer = api.with_proof(|proof| proof).await.is(Expected::Ok, "ES256 under FAPI");
     assert!(answer.challenges().is_empty());
     api.key = DpopKey::generate(Algorithm::RS256).unwrap();
-    let answer = api.with_proof(|proof| proof).await.is(Expected::Proof, "RS256 under FAPI").coded("proof.alg", "DPOP-05");
+    let answer =
+        api.with_proof(|proof| proof).await.is(Expected::Proof, "RS256 under FAPI").coded("proof.alg", "DPOP-05");
     assert!(answer.challenges()[0].contains(r#"algs="ES256 Ed25519 EdDSA PS256""#), "DPOP-34");
     api.key = DpopKey::generate(Algorithm::ES256).unwrap();
     for (iat, expected) in

@@ -1,1 +1,347 @@
-//!
+//! REPLAY: each proof passes once (RFC 9449 §11.1).
+
+use std::sync::Arc;
+
+use pop_authserver::{Algorithm, DpopKey};
+use tower_pop::clock::ManualClock;
+use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore, conformance};
+
+use crate::support::{Expected, NOW, api, api_with, request};
+
+fn store(clock: &Arc<ManualClock>) -> MemoryReplayStore {
+    MemoryReplayStore::default().clock(Arc::clone(clock) as _)
+}
+
+fn insert(store: &impl ReplayStore, entry: ReplayEntry) -> Result<(), ReplayError> {
+    match store.insert(entry) {
+        ReplayAnswer::Now(answer) => answer.map(drop),
+        ReplayAnswer::Later(_) => panic!("this store answers at once"),
+    }
+}
+
+#[tokio::test]
+async fn the_memory_store_conforms() {
+    conformance::check(store(&Arc::new(ManualClock::at(NOW))), NOW).await;
+    conformance::check(MemoryReplayStore::with_capacity(200).clock(Arc::new(ManualClock::at(NOW))), NOW).await;
+}
+
+#[tokio::test]
+async fn replay_02_the_second_use_is_refused() {
+    let api = api();
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-02 first");
+    for _ in 0..3 {
+        api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-02 X-36").coded("replay.replayed", "REPLAY-02");
+    }
+}
+
+#[tokio::test]
+async fn replay_03_spellings_do_not_make_another_proof() {
+    let api = api();
+    let token = api.token().mint();
+    let proof = |url: &str| api.proof(&token).jti("same").url(url).mint();
+    api.with(&token, &proof("https://API.example/notes")).await.is(Expected::Ok, "REPLAY-03");
+    for url in ["https://api.example:443/notes", "https://api.example/notes?x", "https://api.example/%6Eotes"] {
+        api.with(&token, &proof(url)).await.is(Expected::Proof, "REPLAY-03 X-43").coded("replay.replayed", url);
+    }
+    let escaped = api.proof(&token).jti("same");
+    let escaped = escaped.clone().raw_payload(escaped.payload_text().replace("same", "s\\u0061me")).mint();
+    api.with(&token, &escaped).await.is(Expected::Proof, "REPLAY-09: compared after unescaping");
+    let other = DpopKey::generate(Algorithm::ES256).unwrap();
+    let token = api.token().bound_to(&other).mint();
+    let theirs = pop_authserver::proof(&other).jti("same").url(crate::support::URL).for_token(&token).issued_at(NOW);
+    api.with(&token, &theirs.mint()).await.is(Expected::Ok, "REPLAY-03: another client's jti is another");
+}
+
+#[tokio::test]
+async fn replay_09_jti_is_compared_byte_by_byte() {
+    let api = api();
+    let token = api.token().mint();
+    for jti in ["A", "a", "\u{e9}", "e\u{301}", " a", "a "] {
+        let proof = api.proof(&token).jti(jti).mint();
+        api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-09");
+    }
+    api.with(&token, &api.proof(&token).jti("\u{e9}").mint()).await.is(Expected::Proof, "REPLAY-09");
+}
+
+#[tokio::test]
+async fn x_10_a_malleable_signature_is_not_another_proof() {
+    let api = api();
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    let (message, signature) = proof.rsplit_once('.').unwrap();
+    let twin = format!("{message}.{}", negate_s(signature));
+    assert_ne!(twin, proof);
+    api.with(&token, &twin).await.is(Expected::Ok, "X-10: n - s verifies");
+    api.with(&token, &proof).await.is(Expected::Proof, "X-10").coded("replay.replayed", "X-10");
+}
+
+/// The other valid `s` of an ES256 signature: n - s.
+fn negate_s(signature: &str) -> String {
+    const N: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
+        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let mut bytes = tower_pop::pop_core::jose::decode(signature).unwrap();
+    let mut borrow = 0_i16;
+    for at in (0..32).rev() {
+        let mut digit = i16::from(N[at]) - i16::from(bytes[32 + at]) - borrow;
+        borrow = i16::from(digit < 0);
+        if digit < 0 {
+            digit += 256;
+        }
+        bytes[32 + at] = u8::try_from(digit).unwrap();
+    }
+    tower_pop::pop_core::jose::encode(bytes)
+}
+
+#[tokio::test]
+async fn replay_04_a_future_proof_is_remembered_until_its_own_end() {
+    let api = api();
+    let token = api.token().mint();
+    let proof = api.proof(&token).issued_at(NOW + 30).mint();
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-04");
+    api.clock.advance(90); // iat + max_age
+    api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-04 X-39").coded("replay.replayed", "REPLAY-04");
+    api.clock.advance(1);
+    api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-01").coded("proof.iat_too_old", "REPLAY-01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replay_05_one_of_a_hundred_copies_passes() {
+    let api = Arc::new(api());
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    let copies: Vec<_> = (0..100)
+        .map(|_| {
+            let (api, token, proof) = (Arc::clone(&api), token.clone(), proof.clone());
+            tokio::spawn(async move { api.send_through(&api.cfg, request(&token, &proof)).await.status })
+        })
+        .collect();
+    let mut passed = 0;
+    for copy in copies {
+        passed += usize::from(copy.await.unwrap() == 200);
+    }
+    assert_eq!(passed, 1, "REPLAY-05 X-38");
+}
+
+#[tokio::test]
+async fn replay_06_nothing_is_recorded_before_everything_is_verified() {
+    let store = Arc::new(MemoryReplayStore::default());
+    #[derive(Clone)]
+    struct Shared(Arc<MemoryReplayStore>);
+    impl ReplayStore for Shared {
+        fn insert(&self, entry: ReplayEntry) -> ReplayAnswer {
+            self.0.insert(entry)
+        }
+    }
+    let api = api_with(|builder| builder.replay_store(Shared(Arc::clone(&store))));
+    let token = api.token().mint();
+    let proof = api.proof(&token).jti("kept").mint();
+    api.with("garbage", &proof).await.is(Expected::Token, "REPLAY-06");
+    api.with(&api.token().tampered_signature().mint(), &proof).await.is(Expected::Token, "REPLAY-06");
+    let thief = DpopKey::generate(Algorithm::ES256).unwrap();
+    let stolen = pop_authserver::proof(&thief).jti("kept").url(crate::support::URL).for_token(&token).issued_at(NOW);
+    api.with(&token, &stolen.mint()).await.is(Expected::Token, "REPLAY-06");
+    api.with(&token, &api.proof(&token).jti("kept").tampered_signature().mint()).await.is(Expected::Proof, "REPLAY-06");
+    assert!(store.is_empty(), "REPLAY-06 X-41");
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-06: the proof is still good");
+    assert_eq!(store.len(), 1);
+}
+
+#[tokio::test]
+async fn replay_07_a_full_store_refuses_and_forgets_nothing() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = MemoryReplayStore::with_capacity(100).per_key(1000).clock(clock.clone());
+    let entry = |i: usize| conformance::entry(1, &format!("{i}"), NOW, NOW);
+    for i in 0..100 {
+        assert_eq!(insert(&store, entry(i)), Ok(()));
+    }
+    assert_eq!(insert(&store, entry(100)), Err(ReplayError::Full));
+    for i in 0..100 {
+        assert_eq!(insert(&store, entry(i)), Err(ReplayError::Replayed), "REPLAY-07 {i}");
+    }
+    clock.advance(200);
+    let later = NOW + 200;
+    assert_eq!(insert(&store, conformance::entry(1, "later", later, later)), Ok(()), "room again");
+    assert_eq!(store.len(), 1);
+}
+
+#[tokio::test]
+async fn replay_07_a_full_store_is_503_and_a_greedy_key_429() {
+    struct Refuses(ReplayError);
+    impl ReplayStore for Refuses {
+        fn insert(&self, _: ReplayEntry) -> ReplayAnswer {
+            ReplayAnswer::Now(Err(self.0))
+        }
+    }
+    let api = api_with(|builder| builder.replay_store(Refuses(ReplayError::Full)));
+    api.with_token(&api.token().mint()).await.is(Expected::Down, "REPLAY-07 X-41").coded("replay.full", "REPLAY-07");
+    let api = api_with(|builder| builder.replay_store(Refuses(ReplayError::Unavailable)));
+    let answer = api.with_token(&api.token().mint()).await.is(Expected::Down, "REPLAY-10 X-69");
+    answer.coded("replay.unavailable", "REPLAY-10");
+    let api = api_with(|builder| builder.replay_store(Refuses(ReplayError::KeyQuota { retry_after: 7 })));
+    let answer = api.with_token(&api.token().mint()).await;
+    assert_eq!((answer.status.as_u16(), answer.code), (429, Some("replay.key_quota")));
+    assert_eq!(answer.headers["retry-after"], "7");
+    assert_eq!(answer.calls, 0);
+}
+
+#[tokio::test]
+async fn replay_07_one_key_gets_its_share_only() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = MemoryReplayStore::with_capacity(1000).clock(clock.clone());
+    for i in 0..100 {
+        assert_eq!(insert(&store, conformance::entry(1, &format!("{i}"), NOW, NOW)), Ok(()));
+    }
+    let refused = insert(&store, conformance::entry(1, "one more", NOW, NOW));
+    assert!(matches!(refused, Err(ReplayError::KeyQuota { retry_after: 1..=200 })), "{refused:?}");
+    assert_eq!(insert(&store, conformance::entry(2, "another key", NOW, NOW)), Ok(()), "the twin");
+    clock.advance(200);
+    assert_eq!(insert(&store, conformance::entry(1, "later", NOW + 200, NOW + 200)), Ok(()), "its share is free again");
+}
+
+#[tokio::test]
+async fn replay_10_a_store_that_answers_later_works_too() {
+    struct Slow(MemoryReplayStore);
+    impl ReplayStore for Slow {
+        fn insert(&self, entry: ReplayEntry) -> ReplayAnswer {
+            let ReplayAnswer::Now(answer) = self.0.insert(entry) else { unreachable!() };
+            ReplayAnswer::Later(Box::pin(async move {
+                tokio::task::yield_now().await;
+                answer
+            }))
+        }
+    }
+    let api = api_with(|builder| builder.replay_store(Slow(MemoryReplayStore::default())));
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-10");
+    api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-10").coded("replay.replayed", "REPLAY-10");
+}
+
+#[tokio::test]
+async fn replay_11_proofs_from_before_the_start_are_refused_when_told_to() {
+    let api = api_with(tower_pop::PopConfigBuilder::refuse_proofs_from_before_start);
+    let answer = api.with_proof(|proof| proof.issued_at(NOW - 1)).await.is(Expected::Proof, "REPLAY-11 X-37");
+    answer.coded("replay.replayed", "REPLAY-11");
+    api.clock.advance(1);
+    api.with_proof(|proof| proof.issued_at(NOW + 1)).await.is(Expected::Ok, "REPLAY-11, the twin");
+}
+
+#[tokio::test]
+async fn replay_12_a_clock_that_steps_back_revives_nothing() {
+    let api = api();
+    let token = api.token().claim("iat", NOW - 10_000).claim("exp", NOW + 10_000).mint();
+    let early = api.proof(&token).mint();
+    api.with(&token, &early).await.is(Expected::Ok, "REPLAY-12");
+    api.clock.advance(200);
+    let late = api.proof(&token).mint();
+    api.with(&token, &late).await.is(Expected::Ok, "the first one is forgotten by now");
+    api.clock.set_wall_clock(NOW);
+    api.with(&token, &early).await.is(Expected::Proof, "REPLAY-12 X-40").coded("replay.replayed", "REPLAY-12");
+    // A jump far ahead and back forgets nothing, and refuses nothing new.
+    let api = crate::support::api();
+    let token = api.token().claim("iat", NOW - 10_000).claim("exp", NOW + 100_000).mint();
+    let proof = api.proof(&token).mint();
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-12");
+    api.clock.set_wall_clock(NOW + 3600);
+    api.with(&token, &api.proof(&token).mint()).await.is(Expected::Ok, "an hour ahead");
+    api.clock.set_wall_clock(NOW);
+    api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-12").coded("replay.replayed", "REPLAY-12");
+    api.with(&token, &api.proof(&token).mint()).await.is(Expected::Ok, "and new ones pass");
+}
+
+#[tokio::test]
+async fn replay_13_positions_depend_on_a_secret() {
+    // Two stores place the same keys differently: what floods one bucket of one store is spread in another.
+    let entries: Vec<_> = (0..50_000).map(|i| conformance::entry(1, &format!("{i}"), NOW, NOW)).collect();
+    let store = MemoryReplayStore::with_capacity(1_000_000).clock(Arc::new(ManualClock::at(NOW)));
+    for entry in entries {
+        assert_eq!(insert(&store, entry), Ok(()), "REPLAY-13 X-42: no two of them collide");
+    }
+}
+
+#[tokio::test]
+async fn replay_14_a_proof_stays_used_whatever_the_handler_says() {
+    use tower::{Layer, ServiceExt};
+    let api = api();
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    let failing = tower::service_fn(|_: http::Request<()>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::builder().status(500).body(String::new()).unwrap())
+    });
+    let layer = tower_pop::PopLayer::new(api.cfg.clone());
+    let response = layer.layer(failing).oneshot(request(&token, &proof)).await.unwrap();
+    assert_eq!(response.status(), 500);
+    api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-14").coded("replay.replayed", "REPLAY-14");
+}
+
+#[tokio::test]
+async fn replay_15_running_without_a_store_is_a_dangerous_choice() {
+    let api = api_with(|builder| builder.dangerous().without_replay_store());
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-15");
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-15: this is what it means");
+}
+
+/// The store against a naive exact one, over random histories with a clock that moves both ways.
+mod model {
+    use std::collections::{HashMap, HashSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Event {
+        Insert { client: u8, jti: u8, age: i64 },
+        Advance(u64),
+        Step(i64),
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            8 => (0_u8..4, 0_u8..40, -30_i64..60).prop_map(|(client, jti, age)| Event::Insert { client, jti, age }),
+            2 => (0_u64..50).prop_map(Event::Advance),
+            1 => (-400_i64..400).prop_map(Event::Step),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn never_accepts_what_an_exact_store_refuses(events in prop::collection::vec(event(), 1..200)) {
+            let clock = Arc::new(ManualClock::at(NOW));
+            let store = store(&clock);
+            let (mut now, mut latest) = (NOW, NOW);
+            let mut proofs = HashSet::new();
+            let mut live: HashMap<(u8, u8), u64> = HashMap::new(); // until when a proof with this jti could be accepted
+            for event in events {
+                match event {
+                    Event::Advance(seconds) => {
+                        clock.advance(seconds);
+                        now += seconds;
+                    }
+                    Event::Step(seconds) => {
+                        now = now.saturating_add_signed(seconds);
+                        clock.set_wall_clock(now);
+                    }
+                    Event::Insert { client, jti, age } => {
+                        let issued_at = now.saturating_add_signed(-age);
+                        let entry = conformance::entry(client, &format!("{jti}"), issued_at, now);
+                        if insert(&store, entry).is_ok() {
+                            prop_assert!(proofs.insert((client, jti, issued_at)), "one proof was accepted twice");
+                            let until = live.entry((client, jti)).or_default();
+                            prop_assert!(now < latest || *until <= now, "a live jti was accepted again");
+                            *until = (*until).max(issued_at + 91);
+                        }
+                    }
+                }
+                latest = latest.max(now);
+            }
+        }
+    }
+}

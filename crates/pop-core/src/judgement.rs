@@ -9,13 +9,14 @@
 use std::sync::Arc;
 
 use crate::claims::{AccessToken, ProofKind, ProofOfPossession, VerifiedClaims};
+use crate::jose::JwkThumbprint;
 use crate::nonce::{self, Freshness, NonceKeys};
 use crate::policy::{IatPolicy, ProofPolicy};
 use crate::proof::DpopProof;
 use crate::proof::dpop::AccessTokenHash;
 use crate::replay::{FirstUse, ReplayEntry, ReplayKey};
 use crate::target::RequestTarget;
-use crate::{BindingError, ConfirmationError, Error, NonceError, ProofError};
+use crate::{BindingError, ConfirmationError, Error, NonceError};
 
 /// What is known of a request before its credentials are judged.
 #[derive(Debug, Clone, Copy)]
@@ -28,21 +29,25 @@ pub struct RequestFacts<'r> {
     pub now: u64,
 }
 
-/// Checks what a proof says about its request: signature, `htm`, `htu`, `ath`. This much must hold before a request may
-/// cause any I/O.
+/// Checks token and proof against each other and against the request: `cnf`, then the proof's `htm`, `htu`, `ath` and
+/// signature, then its key. This much must hold before a request may cause any I/O. Returns the thumbprint of the key.
 ///
 /// # Errors
-/// A [`ProofError`].
-pub fn check_proof(
+/// [`Error::Confirmation`], [`Error::Proof`] or [`Error::Binding`].
+pub fn check_binding(
+    token: &AccessToken,
     proof: &DpopProof<'_>,
+    token_hash: &AccessTokenHash,
     request: &RequestFacts<'_>,
-    token: &AccessTokenHash,
     policy: &ProofPolicy,
-) -> Result<(), ProofError> {
+) -> Result<JwkThumbprint, Error> {
+    let confirmation = token.confirmation().ok_or(ConfirmationError::Missing)?;
     proof.check_method(request.method)?;
     proof.check_target(request.target)?;
-    proof.check_access_token(token)?;
-    proof.verify_signature(policy.backend)
+    proof.check_access_token(token_hash)?;
+    proof.verify_signature(policy.backend)?;
+    let jkt = proof.thumbprint();
+    if jkt == confirmation.jkt { Ok(jkt) } else { Err(BindingError::KeyMismatch.into()) }
 }
 
 /// Checks `iat` and, where the resource demands one, the nonce. Without `nonces` a nonce in the proof is ignored.
@@ -87,12 +92,7 @@ pub fn judge_dpop(
     policy: &ProofPolicy,
     nonces: Option<&NonceKeys>,
 ) -> Result<Unreplayed, Error> {
-    let confirmation = token.confirmation().ok_or(ConfirmationError::Missing)?;
-    check_proof(proof, request, token_hash, policy)?;
-    let jkt = proof.thumbprint();
-    if jkt != confirmation.jkt {
-        return Err(BindingError::KeyMismatch.into());
-    }
+    let jkt = check_binding(token, proof, token_hash, request, policy)?;
     let freshness = check_freshness(proof, request.now, policy, nonces)?;
     let (issued_at, lifetime) = match (policy.iat, nonces) {
         // The proof can be presented again for as long as its nonce is accepted.

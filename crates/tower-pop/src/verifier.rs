@@ -20,7 +20,7 @@ use pop_core::proof::DpopProof;
 use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::replay::FirstUse;
 use pop_core::target::{Origin, RequestTarget};
-use pop_core::{CredentialError, Error, ProofError, ReplayError, TokenError, Unavailable};
+use pop_core::{CredentialError, Error, ReplayError, TokenError, Unavailable};
 
 use crate::config::PopConfig;
 use crate::keys::{KeyLookup, RemoteKeys};
@@ -135,7 +135,7 @@ impl PopConfig {
         }
         let hash = AccessTokenHash::of(presented.token);
         if presented.scheme == Scheme::Bearer {
-            return Ok(match self.access_token(presented.token, &hash, question.now, || Ok(()))? {
+            return Ok(match self.access_token(presented.token, &hash, question.now, |_| Ok(()))? {
                 TokenStep::Fetch(keys) => Step::Fetch(keys),
                 TokenStep::Verified(token) => match judgement::judge_bearer(Arc::clone(&token)) {
                     Ok(claims) => Step::passed(claims),
@@ -156,10 +156,10 @@ impl PopConfig {
             return Err((*error).into());
         }
         // Only a request that is right in all but its unknown key may send us out for keys.
-        let before_fetch = || match &proof {
+        let before_fetch = |token: &AccessToken| match &proof {
             Ok(proof) => {
-                judgement::check_proof(proof, &request, &hash, &state.proof)?;
-                proof.check_time(&state.proof, request.now)
+                judgement::check_binding(token, proof, &hash, &request, &state.proof)?;
+                Ok(proof.check_time(&state.proof, request.now)?)
             }
             Err(_) => Ok(()), // mode ReportOnly
         };
@@ -184,7 +184,7 @@ impl PopConfig {
         token: &str,
         hash: &AccessTokenHash,
         now: u64,
-        before_fetch: impl FnOnce() -> Result<(), ProofError>,
+        before_fetch: impl FnOnce(&AccessToken) -> Result<(), Error>,
     ) -> Result<TokenStep, Error> {
         let state = &*self.state;
         if let Some(cached) = state.tokens.get(hash)
@@ -209,8 +209,7 @@ impl PopConfig {
             }
             KeyLookup::Failed(unavailable) => Err(unavailable.into()),
             KeyLookup::Fetch(keys) => {
-                token.check_claims(&expected, now)?;
-                before_fetch()?;
+                before_fetch(&token.check_claims(&expected, now)?)?;
                 Ok(TokenStep::Fetch(keys))
             }
         }

@@ -147,7 +147,8 @@ impl RemoteKeys {
             }
             Err(error) => {
                 tracing::warn!(issuer = %self.issuer, %error, "fetching the issuer's keys failed");
-                Err(if self.held.load().is_some() { Unavailable::KeyRefresh } else { Unavailable::Keys })
+                let usable = self.held.load().as_ref().is_some_and(|held| now < held.usable_until);
+                Err(if usable { Unavailable::KeyRefresh } else { Unavailable::Keys })
             }
         };
         let mut flight = self.flight();
