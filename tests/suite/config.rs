@@ -1,1 +1,119 @@
-//!
+//! ERR-14, DPOP-19: what contradicts itself fails in build(), with the value named. Each refusal beside what is accepted.
+
+use std::time::Duration;
+
+use pop_authserver::{Algorithm, TestAuthServer};
+use tower_pop::{ConfigError, IatPolicy, IssuerConfig, Mode, NoncePolicy, PopConfig, PopConfigBuilder, Preset};
+
+use crate::support::{AUDIENCE, ISSUER};
+
+fn builder() -> PopConfigBuilder {
+    PopConfig::builder(ISSUER, AUDIENCE)
+}
+
+#[track_caller]
+fn refused(builder: PopConfigBuilder, part: &str) {
+    let error = builder.build().unwrap_err().to_string();
+    assert!(error.contains(part), "{error:?} does not name {part:?}");
+}
+
+#[test]
+fn build_accepts_what_the_documentation_shows() {
+    builder().build().unwrap();
+    let full = builder()
+        .issuer("https://other.example/tenant")
+        .audience("urn:api")
+        .proof_max_age(Duration::from_secs(300))
+        .clock_skew(Duration::from_secs(0))
+        .nonce(NoncePolicy::Required)
+        .nonce_keys([[1; 32], [2; 32]])
+        .iat_policy(IatPolicy::NonceOnly)
+        .allowed_origins(["https://api.example", "https://api.example:8443"])
+        .trusted_proxies(["10.0.0.0/8".parse().unwrap()])
+        .path_prefix("/v1")
+        .resource("https://api.example/v1")
+        .resource_name("Notes")
+        .scopes_supported(["a"])
+        .scope_implies("admin", ["a"])
+        .replay_capacity(1000)
+        .token_cache_capacity(0);
+    full.build().unwrap();
+    builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::PS256]).build().unwrap();
+}
+
+#[test]
+fn dpop_19_http_is_for_loopback_only() {
+    for loopback in ["http://127.0.0.1:3000", "http://localhost", "http://[::1]:3000", "http://127.9.9.9"] {
+        PopConfig::builder("http://127.0.0.1:9400", loopback).build().unwrap();
+    }
+    refused(PopConfig::builder(ISSUER, "http://api.example"), "http://api.example");
+    refused(PopConfig::builder("http://as.example", AUDIENCE), "http://as.example");
+    refused(builder().public_origin("http://localhost.evil.example"), "localhost.evil");
+    refused(
+        builder().issuer(IssuerConfig::new("https://b.example").jwks_uri("http://b.example/jwks")),
+        "b.example/jwks",
+    );
+    PopConfig::builder("http://as.internal", "http://api.internal").dangerous().allow_http().build().unwrap();
+}
+
+#[test]
+fn err_14_names_what_is_wrong() {
+    refused(PopConfig::builder("as.example", AUDIENCE), "as.example");
+    refused(PopConfig::builder("https://as.example?x", AUDIENCE), "as.example?x");
+    refused(PopConfig::builder("https://as.example#x", AUDIENCE), "as.example#x");
+    refused(PopConfig::builder(ISSUER, ""), "audience is empty");
+    refused(PopConfig::builder(ISSUER, "urn:api"), "public_origin");
+    PopConfig::builder(ISSUER, "urn:api").public_origin("https://api.example").build().unwrap();
+    refused(builder().issuer(ISSUER), "twice");
+    refused(builder().public_origin("https://api.example/path"), "api.example/path");
+    refused(builder().public_origin("https://u@api.example"), "u@api.example");
+    refused(builder().path_prefix("v1"), "v1");
+    refused(builder().path_prefix("/v1/"), "/v1/");
+    refused(builder().resource("https://evil.example"), "evil.example");
+    refused(builder().resource("https://api.example/#f"), "#f");
+    refused(builder().trusted_proxies(["10.0.0.0/8".parse().unwrap()]), "allowed_origins");
+    refused(builder().proof_algorithms([]), "proof");
+    refused(builder().token_algorithms([]), "token");
+    refused(builder().scopes_supported(["a b"]), "a b");
+    refused(builder().scope_implies("a", ["\u{e9}"]), "\u{e9}");
+    refused(PopConfig::builder(ISSUER, "urn:\"x").public_origin("https://api.example"), "cannot stand in");
+    let unusable = IssuerConfig::new(ISSUER).static_jwks(r#"{"keys":[]}"#);
+    refused(PopConfig::builder(unusable, AUDIENCE), ISSUER);
+    let server = TestAuthServer::offline(ISSUER);
+    PopConfig::builder(IssuerConfig::new(ISSUER).static_jwks(server.jwks_json()), AUDIENCE).build().unwrap();
+}
+
+#[test]
+fn err_14_bounds_numbers() {
+    let seconds = Duration::from_secs;
+    refused(builder().proof_max_age(seconds(0)), "proof_max_age is 0");
+    refused(builder().proof_max_age(seconds(301)), "proof_max_age is 301");
+    refused(builder().clock_skew(seconds(301)), "clock_skew is 301");
+    refused(builder().preset(Preset::Fapi2).clock_skew(seconds(61)), "clock_skew is 61");
+    refused(builder().token_leeway(seconds(301)), "token_leeway is 301");
+    refused(builder().replay_capacity(0), "replay_capacity is 0");
+    refused(builder().max_proof_len(10), "max_proof_len is 10");
+    refused(builder().max_token_len(10), "max_token_len is 10");
+    refused(builder().max_jti_len(1), "max_jti_len is 1");
+}
+
+#[test]
+fn err_14_refuses_contradictions() {
+    refused(builder().iat_policy(IatPolicy::NonceOnly), "NonceOnly");
+    refused(builder().nonce_keys([[1; 32]]), "off");
+    refused(builder().nonce(NoncePolicy::Required).nonce_keys([]), "none");
+    refused(builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::RS256]), "RS256");
+    for mode in [Mode::ReportOnly, Mode::AllowBearer, Mode::Optional] {
+        refused(builder().preset(Preset::Fapi2).mode(mode), "Fapi2");
+        let cfg = builder().preset(Preset::Fapi2).build().unwrap();
+        assert!(matches!(cfg.with_mode(mode), Err(ConfigError::ModeForbidden { .. })));
+        builder().build().unwrap().with_mode(mode).unwrap();
+    }
+}
+
+#[test]
+fn debug_output_names_no_keys() {
+    let cfg = builder().nonce(NoncePolicy::Required).nonce_keys([[0xab; 32]]).build().unwrap();
+    let text = format!("{cfg:?}");
+    assert!(text.contains("as.example") && !text.contains("171") && !text.to_lowercase().contains("abab"), "{text}");
+}

@@ -1,1 +1,255 @@
-//!
+//! JOSE: strict parsing and crypto hygiene, on both backends.
+
+use pop_authserver::{Algorithm, DpopKey};
+use proptest::prelude::*;
+use serde_json::json;
+use tower_pop::pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
+use tower_pop::pop_core::jose::{self, DecodedJws, Json, JsonLimits, Jwk, Malformed, Object, PublicKey, RsaLimits};
+
+use crate::support::{Expected, api, api_on};
+
+fn public(key: &DpopKey) -> PublicKey {
+    let text = key.public_jwk().to_string();
+    let object = Object::parse(text.as_bytes(), JsonLimits::PROOF).unwrap();
+    Jwk::parse(&object, RsaLimits::default()).unwrap().key().clone()
+}
+
+#[tokio::test]
+async fn jose_01_jose_02_jose_25_one_spelling_of_base64_only() {
+    let api = api();
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    let (message, signature) = proof.rsplit_once('.').unwrap();
+    let trailing = {
+        // The last of 86 characters carries 4 unused bits.
+        let last = signature.chars().last().unwrap();
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let at = alphabet.find(last).unwrap();
+        format!("{}{}", &signature[..85], alphabet.chars().nth(at + 1).unwrap())
+    };
+    for (row, spelled) in [
+        ("padding", format!("{signature}==")),
+        ("trailing bits", trailing),
+        ("standard alphabet", signature.replacen(['-', '_'], "+", 1).replacen(|c: char| c.is_ascii_digit(), "/", 1)),
+        ("inner space", format!("{} {}", &signature[..40], &signature[40..])),
+    ] {
+        let answer = api.with(&token, &format!("{message}.{spelled}")).await.is(Expected::Proof, row);
+        answer.coded("proof.not_base64url", &format!("JOSE-01 X-25 {row}"));
+    }
+    let no_signature = format!("{message}.");
+    api.with(&token, &no_signature).await.is(Expected::Proof, "JOSE-25").coded("proof.not_compact", "JOSE-25");
+    api.with(&token, &proof).await.is(Expected::Ok, "the twin");
+}
+
+#[tokio::test]
+async fn jose_10_jose_11_ecdsa_signatures_have_one_form() {
+    for backend in CryptoBackend::COMPILED_IN {
+        let api = api_on(*backend);
+        let token = api.token().mint();
+        let proof = api.proof(&token).mint();
+        let (message, signature) = proof.rsplit_once('.').unwrap();
+        let good = jose::decode(signature).unwrap();
+        const N: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+        let n: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&N[2 * at..2 * at + 2], 16).unwrap()).collect();
+        let with = |r: &[u8], s: &[u8]| [r, s].concat();
+        let der = {
+            let integer = |bytes: &[u8]| [&[2, 33, 0], bytes].concat();
+            let body = [integer(&good[..32]), integer(&good[32..])].concat();
+            [vec![0x30, u8::try_from(body.len()).unwrap()], body].concat()
+        };
+        for (row, bytes) in [
+            ("X-08 all zero", vec![0; 64]),
+            ("r = n", with(&n, &good[32..])),
+            ("s = n", with(&good[..32], &n)),
+            ("r = 0", with(&[0; 32], &good[32..])),
+            ("s = 0", with(&good[..32], &[0; 32])),
+            ("X-09 63 bytes", good[..63].to_vec()),
+            ("X-09 65 bytes", with(&good, &[0])),
+            ("X-09 zero-extended", [&[0], &good[..32], &[0], &good[32..]].concat()),
+            ("X-09 DER", der),
+        ] {
+            let spoiled = format!("{message}.{}", jose::encode(bytes));
+            let row = format!("JOSE-10 JOSE-11 {row} on {backend:?}");
+            api.with(&token, &spoiled).await.is(Expected::Proof, &row).coded("proof.signature", &row);
+        }
+        api.with(&token, &proof).await.is(Expected::Ok, "the twin");
+    }
+}
+
+#[test]
+fn jose_13_ed25519_is_strict() {
+    let key = DpopKey::generate(Algorithm::Ed25519).unwrap();
+    let good = key.sign(b"message").unwrap();
+    const L: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    for backend in CryptoBackend::COMPILED_IN {
+        let verifier = VerifyingKey::new(&public(&key), Algorithm::Ed25519, *backend).unwrap();
+        assert!(verifier.verify(b"message", &good).is_ok());
+        let mut above = good.clone();
+        let mut carry = 0_u16;
+        for at in 0..32 {
+            let sum = u16::from(good[32 + at]) + u16::from(L[at]) + carry;
+            above[32 + at] = u8::try_from(sum & 0xff).unwrap();
+            carry = sum >> 8;
+        }
+        assert!(verifier.verify(b"message", &above).is_err(), "JOSE-13 S + L on {backend:?}");
+        for low in low_order_points() {
+            let refused = VerifyingKey::new(&PublicKey::Ed25519(low), Algorithm::Ed25519, *backend);
+            assert!(refused.is_err(), "X-11 key {low:02x?} on {backend:?}");
+            let mut with_low_r = good.clone();
+            with_low_r[..32].copy_from_slice(&low);
+            assert!(verifier.verify(b"message", &with_low_r).is_err(), "X-11 R on {backend:?}");
+        }
+        // A signature that a lax library accepts for any message under the identity point.
+        let mut identity = [0; 64];
+        identity[0] = 1;
+        assert!(verifier.verify(b"anything", &identity).is_err());
+    }
+}
+
+/// The points of order 1, 2, 4, 8 and their non-canonical spellings.
+fn low_order_points() -> Vec<[u8; 32]> {
+    let hex = [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    ];
+    hex.iter()
+        .map(|text| std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()))
+        .collect()
+}
+
+#[test]
+fn jose_12_pss_salt_is_as_long_as_the_hash() {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{RSA_PSS_SHA256, RSA_PSS_SHA384, RsaKeyPair};
+    let key = DpopKey::generate(Algorithm::PS256).unwrap();
+    let pair = RsaKeyPair::from_pkcs8(&key.to_pkcs8_der().unwrap()).unwrap();
+    let sign = |encoding: &'static dyn aws_lc_rs::signature::RsaEncoding| {
+        let mut signature = vec![0; 256];
+        pair.sign(encoding, &SystemRandom::new(), b"message", &mut signature).unwrap();
+        signature
+    };
+    let (good, other_hash) = (sign(&RSA_PSS_SHA256), sign(&RSA_PSS_SHA384));
+    for backend in CryptoBackend::COMPILED_IN {
+        let verifier = VerifyingKey::new(&public(&key), Algorithm::PS256, *backend).unwrap();
+        assert!(verifier.verify(b"message", &good).is_ok());
+        assert!(verifier.verify(b"message", &other_hash).is_err(), "JOSE-12 on {backend:?}");
+        assert!(verifier.verify(b"message", &good[..255]).is_err());
+        assert!(verifier.verify(b"message", &[&[0], &good[..]].concat()).is_err());
+        assert!(VerifyingKey::new(&public(&key), Algorithm::ES256, *backend).is_err(), "JOSE-23");
+    }
+}
+
+#[test]
+fn jose_16_thumbprint_uri() {
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let uri = key.thumbprint().to_uri();
+    assert_eq!(uri, format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}", key.thumbprint()), "JOSE-16");
+}
+
+#[tokio::test]
+async fn jose_20_strings_are_compared_code_point_by_code_point() {
+    let (nfc, nfd) = ("https://as.example/\u{e9}", "https://as.example/e\u{301}");
+    assert!(tower_pop::PopConfig::builder(nfc, crate::support::AUDIENCE).build().is_err(), "issuers are ASCII");
+    let api = api();
+    for issuer in [nfc, nfd, "https://as.example/", "https://AS.example"] {
+        api.with_token(&api.token().claim("iss", issuer).mint()).await.is(Expected::Token, "JOSE-20");
+    }
+    let audience = |audience: &str| api.token().claim("aud", json!([audience])).mint();
+    api.with_token(&audience("https://api.example\u{301}")).await.is(Expected::Token, "JOSE-20");
+    api.with_token(&audience(crate::support::AUDIENCE)).await.is(Expected::Ok, "the twin");
+}
+
+#[tokio::test]
+async fn jose_24_signatures_differ_and_all_verify() {
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let verifier = VerifyingKey::new(&public(&key), Algorithm::ES256, CryptoBackend::default()).unwrap();
+    let signatures: Vec<_> = (0..20).map(|_| key.sign(b"message").unwrap()).collect();
+    assert!(signatures.iter().all(|signature| verifier.verify(b"message", signature).is_ok()));
+    let repeated_r = signatures
+        .iter()
+        .enumerate()
+        .any(|(at, one)| signatures[at + 1..].iter().any(|other| one[..32] == other[..32] && one[32..] != other[32..]));
+    assert!(!repeated_r, "JOSE-24 a nonce was used for two different signatures");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// JOSE-21 and JOSE-04: whatever our reader accepts, serde_json reads to the same members; it never panics.
+    #[test]
+    fn jose_21_agrees_with_serde_json_on_whatever_it_accepts(text in json_text()) {
+        if let Ok(object) = Object::parse(text.as_bytes(), JsonLimits::PROOF) {
+            let other: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let other = other.as_object().unwrap();
+            prop_assert_eq!(object.members().count(), other.len());
+            for (name, value) in object.members() {
+                match (value, &other[name]) {
+                    (Json::String(text), serde_json::Value::String(other)) => prop_assert_eq!(text.as_ref(), other),
+                    (Json::Integer(number), other) => prop_assert_eq!(Some(*number), other.as_u64()),
+                    (Json::Null, other) => prop_assert!(other.is_null()),
+                    (Json::Bool(value), other) => prop_assert_eq!(Some(*value), other.as_bool()),
+                    (Json::Float(number), other) => prop_assert_eq!(Some(*number), other.as_f64()),
+                    (Json::Array(list), other) => prop_assert_eq!(list.len(), other.as_array().unwrap().len()),
+                    (Json::Object(inner), other) => {
+                        prop_assert_eq!(inner.members().count(), other.as_object().unwrap().len());
+                    }
+                    (value, other) => prop_assert!(false, "{value:?} {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn err_17_parsers_never_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = DecodedJws::parse(&text, 8192).map(|jws| jws.payload().len());
+        let _ = Object::parse(&bytes, JsonLimits::PROOF);
+        let _ = jose::decode(&bytes);
+        let _ = jose::decode_array::<32>(&bytes);
+        prop_assert_eq!(DecodedJws::parse(&"a".repeat(9000), 8192).err(), Some(Malformed::TooLarge));
+    }
+}
+
+/// Texts near JSON: members that repeat, escapes, nesting, numbers of all sorts.
+fn json_text() -> impl Strategy<Value = String> {
+    let name = prop_oneof![Just("a"), Just("b"), Just("\\u0061"), Just("htu"), Just("\u{e9}")];
+    let leaf = prop_oneof![
+        Just("1".to_owned()),
+        Just("-1".to_owned()),
+        Just("1e3".to_owned()),
+        Just("true".to_owned()),
+        Just("null".to_owned()),
+        Just("\"x\"".to_owned()),
+        Just("\"\\ud83d\\ude00\"".to_owned()),
+        Just("\"\\ud800\"".to_owned()),
+        Just("01".to_owned()),
+        Just("18446744073709551615".to_owned()),
+        Just("".to_owned()),
+        Just("[1,]".to_owned()),
+    ];
+    let value = leaf.prop_recursive(4, 20, 4, move |inner| {
+        let member = (name.clone(), inner.clone()).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(|list| format!("[{}]", list.join(","))),
+            prop::collection::vec(member, 0..4).prop_map(|members| format!("{{{}}}", members.join(","))),
+        ]
+    });
+    prop::collection::vec((prop_oneof![Just("a"), Just("b"), Just("c")], value), 0..4).prop_map(|members| {
+        let members: Vec<_> = members.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", members.join(","))
+    })
+}
