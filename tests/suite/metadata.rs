@@ -1,1 +1,108 @@
-//!
+//! META: the protected resource's metadata (RFC 9728).
+
+use axum::{Router, body::Body, routing::get};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use tower_pop::{Algorithm, Mode, PopConfig, PopConfigBuilder, PopLayer};
+
+use crate::support::{AUDIENCE, ISSUER, api_with};
+
+fn app(cfg: &PopConfig) -> Router {
+    Router::new()
+        .route("/notes", get(|| async { "notes" }))
+        .layer(PopLayer::new(cfg.clone()))
+        .merge(cfg.metadata_route())
+}
+
+async fn fetch(cfg: &PopConfig, method: &str, path: &str) -> Response<Body> {
+    let request = Request::builder().method(method).uri(path).header("host", "evil.example");
+    app(cfg).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn document(configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder, path: &str) -> Value {
+    let api = api_with(configure);
+    let response = fetch(&api.cfg, "GET", path).await;
+    assert_eq!(response.status(), StatusCode::OK, "META-02 {path}");
+    assert_eq!(response.headers()["content-type"], "application/json", "META-02");
+    assert!(response.headers().contains_key("cache-control"), "META-14");
+    assert_eq!(response.headers()["access-control-allow-origin"], "*", "META-14");
+    serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
+}
+
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+#[tokio::test]
+async fn meta_02_meta_03_meta_04_meta_05_meta_08_the_default_document() {
+    let expected = json!({
+        "resource": AUDIENCE,
+        "authorization_servers": [ISSUER],
+        "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": ["ES256", "ES384", "Ed25519", "EdDSA", "PS256", "RS256"],
+        "dpop_bound_access_tokens_required": true,
+    });
+    assert_eq!(
+        document(|builder| builder, WELL_KNOWN).await,
+        expected,
+        "META-03: whatever Host says; META-04, META-10"
+    );
+}
+
+#[tokio::test]
+async fn meta_01_meta_12_the_resources_path_comes_after_the_well_known_name() {
+    let at_path = document(|builder| builder.resource("https://api.example/v1"), &format!("{WELL_KNOWN}/v1")).await;
+    assert_eq!(at_path["resource"], "https://api.example/v1");
+    let at_root = document(|builder| builder.resource("https://api.example/"), WELL_KNOWN).await;
+    assert_eq!(at_root["resource"], "https://api.example/", "META-01 a terminating slash is left out of the URL");
+    let api = api_with(|builder| builder.resource("https://api.example/v1"));
+    let answer = api.send(Request::get("/").body(()).unwrap()).await;
+    let url = format!("resource_metadata=\"https://api.example{WELL_KNOWN}/v1\"");
+    assert!(answer.challenges()[0].contains(&url), "META-11");
+}
+
+#[tokio::test]
+async fn meta_05_meta_09_follows_the_configuration() {
+    let document = document(
+        |builder| {
+            builder
+                .proof_algorithms([Algorithm::ES256])
+                .scopes_supported(["a", "b"])
+                .resource_name("Notes")
+                .issuer("https://b.example")
+        },
+        WELL_KNOWN,
+    )
+    .await;
+    assert_eq!(document["dpop_signing_alg_values_supported"], json!(["ES256"]), "META-05");
+    assert_eq!((&document["scopes_supported"], &document["resource_name"]), (&json!(["a", "b"]), &json!("Notes")));
+    assert_eq!(document["authorization_servers"], json!([ISSUER, "https://b.example"]), "META-08");
+    let api = api_with(|builder| builder.proof_algorithms([Algorithm::ES256]));
+    let answer = api.send(Request::get("/").body(()).unwrap()).await;
+    assert!(answer.challenges()[0].contains(r#"algs="ES256""#), "META-05: the same three times");
+}
+
+#[tokio::test]
+async fn meta_06_bound_tokens_are_required_where_that_is_enforced() {
+    let required = |document: &Value| document["dpop_bound_access_tokens_required"].clone();
+    assert_eq!(required(&document(|builder| builder, WELL_KNOWN).await), true);
+    assert_eq!(required(&document(|builder| builder.mode(Mode::Optional), WELL_KNOWN).await), true);
+    assert_eq!(required(&document(|builder| builder.mode(Mode::AllowBearer), WELL_KNOWN).await), false);
+    let api = api_with(|builder| builder);
+    api.cfg.with_mode(Mode::AllowBearer).unwrap();
+    let body = fetch(&api.cfg, "GET", WELL_KNOWN).await.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(required(&serde_json::from_slice(&body).unwrap()), false, "a layer on other routes accepts Bearer");
+}
+
+#[tokio::test]
+async fn meta_16_head_works_other_methods_do_not_and_the_layer_is_not_in_the_way() {
+    let api = api_with(|builder| builder);
+    let head = fetch(&api.cfg, "HEAD", WELL_KNOWN).await;
+    assert_eq!(head.status(), StatusCode::OK);
+    assert!(head.into_body().collect().await.unwrap().to_bytes().is_empty());
+    let post = fetch(&api.cfg, "POST", WELL_KNOWN).await;
+    assert_eq!((post.status().as_u16(), &post.headers()["allow"]), (405, &"GET, HEAD".parse().unwrap()));
+    // X-73: nothing else below that path is open.
+    assert_eq!(fetch(&api.cfg, "GET", "/.well-known/oauth-protected-resource/x").await.status(), 404);
+    assert_eq!(fetch(&api.cfg, "GET", "/notes").await.status(), 401);
+}

@@ -1,1 +1,80 @@
-//!
+//! ATK-30, ERR-11, X-68: no token, proof, nonce key or claim value in logs, errors, Debug output or responses.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use tower_pop::{Mode, NoncePolicy};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{api_with, request};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let mut seen = String::new();
+    let mut secrets = Vec::new();
+    for mode in [Mode::Required, Mode::ReportOnly] {
+        let api = api_with(|builder| {
+            builder.mode(mode).nonce(NoncePolicy::Required).nonce_keys([*b"the nonce key, 32 bytes long ..."])
+        });
+        let secret = |token: pop_authserver::TokenMint| token.claim("secret", "s3cret-claim").subject("s3cret-subject");
+        for token in
+            [secret(api.token()), secret(api.token()).expires_in(-3600), secret(api.token()).tampered_signature()]
+        {
+            let token = token.mint();
+            for proof in [api.proof(&token), api.proof(&token).method("PUT"), api.proof(&token).tampered_signature()] {
+                let proof = proof.claim("secret", "s3cret-proof").mint();
+                let request = request(&token, &proof);
+                let answer = api.send(request).await;
+                seen += &format!("{:?} {:?} {:?}", answer.headers, answer.code, answer.token);
+                secrets.extend([token.clone(), proof]);
+            }
+        }
+        seen += &format!("{:?}", api.cfg);
+    }
+    drop(guard);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("proof.htm_mismatch") && log.contains("token.expired"), "the log says what happened: {log}");
+    for (name, text) in [("log", &log), ("output", &seen)] {
+        assert!(!text.contains("s3cret"), "{name}: {text}");
+        assert!(!text.contains("the nonce key"), "{name}");
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{name}");
+            for part in secret.split('.') {
+                assert!(!text.contains(part), "{name} has a segment of a token or proof");
+            }
+        }
+    }
+}
+
+#[test]
+fn err_11_error_values_are_plain_text() {
+    use tower_pop::pop_core::ReplayError;
+    let error = tower_pop::Error::Replay(ReplayError::KeyQuota { retry_after: 3 });
+    assert_eq!(error.to_string(), "replay: this key has used its share of the store");
+    assert_eq!(error.code(), "replay.key_quota");
+}

@@ -26,7 +26,6 @@ pub(crate) enum Expected {
     Token,
     Proof,
     Nonce,
-    Scope,
     Down,
 }
 
@@ -152,7 +151,6 @@ impl Answer {
             Expected::Token => (401, Some("invalid_token")),
             Expected::Proof => (401, Some("invalid_dpop_proof")),
             Expected::Nonce => (401, Some("use_dpop_nonce")),
-            Expected::Scope => (403, Some("insufficient_scope")),
             Expected::Down => (503, None),
         };
         assert_eq!(self.status, status, "{context}");

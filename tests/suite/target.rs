@@ -1,1 +1,245 @@
-//!
+//! DPOP-14..21: which URI a request was sent to.
+
+use std::net::IpAddr;
+
+use axum::{Router, body::Body, routing::get};
+use proptest::prelude::*;
+use tower::ServiceExt;
+use tower_pop::pop_core::target::{Origin, RequestTarget};
+use tower_pop::{OriginalTarget, PeerAddress, PopLayer};
+
+use crate::support::{Api, Expected, api, api_with, request};
+
+/// Sends a request to a path with a proof for a URL.
+async fn visit(api: &Api, path: &str, htu: &str) -> crate::support::Answer {
+    let token = api.token().mint();
+    let mut request = request(&token, &api.proof(&token).url(htu).mint());
+    *request.uri_mut() = path.parse().unwrap();
+    api.send(request).await
+}
+
+#[tokio::test]
+async fn dpop_14_dpop_15_dpop_16_compares_after_rfc_3986_normalisation_and_no_further() {
+    let api = api();
+    let origin = "https://api.example";
+    for (path, htu) in [
+        ("/r?a=1", "/r"),
+        ("/r?a=1", "/r?zzz#f"),
+        ("/r", "/r#f"),
+        ("/%7Euser", "/~user"),
+        ("/~user", "/%7euser"),
+        ("/a%2fb", "/a%2Fb"),
+        ("/a/./b", "/a/b"),
+        ("/a/b", "/a/c/../b"),
+        ("/", ""),
+        ("/;p=1", "/;p=1"),
+        ("/a//b", "/a//b"),
+        ("//r", "//r"),
+        ("/a%20b", "/a%20b"),
+    ] {
+        visit(&api, path, &format!("{origin}{htu}")).await.is(Expected::Ok, &format!("DPOP-15 {path} {htu}"));
+    }
+    for (path, htu) in [
+        ("/r", "/R"),
+        ("/a/b", "/a%2Fb"),
+        ("/r", "/r/"),
+        ("/r/", "/r"),
+        ("/r", "//r"),
+        ("//r", "/r"),
+        ("/a//b", "/a/b"),
+        ("/a;p=1", "/a"),
+        ("/r", "/r%00"),
+        ("/r", "/r."),
+        ("/a%20b", "/a+b"),
+        ("/r", "/r%3Fx"),
+    ] {
+        visit(&api, path, &format!("{origin}{htu}")).await.is(Expected::Proof, &format!("DPOP-16 X-49 {path} {htu}"));
+    }
+    for htu in ["https://api.example./notes", "https://xn--api-9na.example/notes", "https://api.example:8443/notes"] {
+        visit(&api, "/notes", htu).await.is(Expected::Proof, &format!("DPOP-16 X-50 {htu}"));
+    }
+}
+
+#[tokio::test]
+async fn dpop_18_nothing_of_the_request_chooses_the_origin() {
+    let api = api();
+    for header in ["host", "x-forwarded-host", "x-original-host", "forwarded"] {
+        let token = api.token().mint();
+        let spoof = |proof: String| {
+            let mut request = request(&token, &proof);
+            let value = if header == "forwarded" { "host=evil.example;proto=https" } else { "evil.example" };
+            request.headers_mut().insert(http::HeaderName::try_from(header).unwrap(), value.parse().unwrap());
+            request.extensions_mut().insert(PeerAddress(IpAddr::from([10, 0, 0, 1])));
+            request
+        };
+        let evil = spoof(api.proof(&token).url("https://evil.example/notes").mint());
+        api.send(evil).await.is(Expected::Proof, &format!("DPOP-18 X-48 {header}"));
+        let ours = spoof(api.proof(&token).mint());
+        api.send(ours).await.is(Expected::Ok, &format!("DPOP-18, the twin: the configured origin counts, {header}"));
+    }
+}
+
+#[tokio::test]
+async fn dpop_21_conflicting_hosts_are_refused() {
+    let api = api();
+    let token = api.token().mint();
+    let with = |uri: &str, hosts: &[&str]| {
+        let mut request = request(&token, &api.proof(&token).mint());
+        *request.uri_mut() = uri.parse().unwrap();
+        for host in hosts {
+            request.headers_mut().append("host", host.parse().unwrap());
+        }
+        api.send(request)
+    };
+    for (uri, hosts) in [
+        ("/notes", &["api.example"][..]),
+        ("https://api.example/notes", &[]),
+        ("https://api.example/notes", &["api.example"]),
+        ("https://api.example/notes", &["API.EXAMPLE:443"]),
+    ] {
+        with(uri, hosts).await.is(Expected::Ok, &format!("DPOP-21 {uri} {hosts:?}"));
+    }
+    for (uri, hosts) in [
+        ("/notes", &["api.example", "api.example"][..]),
+        ("/notes", &["api.example, evil.example"]),
+        ("https://api.example/notes", &["evil.example"]),
+        ("https://api.example/notes", &["api.example:8443"]),
+    ] {
+        with(uri, hosts).await.is(Expected::BadRequest, &format!("DPOP-21 {uri} {hosts:?}"));
+    }
+    let mut star = request(&token, &api.proof(&token).mint());
+    *star.method_mut() = http::Method::OPTIONS;
+    *star.uri_mut() = "*".parse().unwrap();
+    api.send(star).await.is(Expected::BadRequest, "DPOP-21 OPTIONS *");
+    let mut connect = request(&token, &api.proof(&token).mint());
+    *connect.method_mut() = http::Method::CONNECT;
+    *connect.uri_mut() = "api.example:443".parse().unwrap();
+    api.send(connect).await.is(Expected::BadRequest, "DPOP-21 CONNECT");
+    let odd = visit(&api, "/a|b", "https://api.example/a|b").await;
+    odd.is(Expected::BadRequest, "DPOP-17 a path outside RFC 3986");
+}
+
+#[tokio::test]
+async fn a_host_allowlist_chooses_among_its_origins_only() {
+    let api = api_with(|builder| builder.allowed_origins(["https://a.example", "https://b.example:8443"]));
+    let send = |host: &'static str, htu: &'static str| {
+        let token = api.token().mint();
+        let mut request = request(&token, &api.proof(&token).url(htu).mint());
+        request.headers_mut().insert("host", host.parse().unwrap());
+        api.send(request)
+    };
+    send("a.example", "https://a.example/notes").await.is(Expected::Ok, "the first");
+    send("A.example:443", "https://a.example/notes").await.is(Expected::Ok, "spelled otherwise");
+    send("b.example:8443", "https://b.example:8443/notes").await.is(Expected::Ok, "the second");
+    send("a.example", "https://b.example:8443/notes").await.is(Expected::Proof, "DPOP-18 the other one's proof");
+    for host in ["evil.example", "b.example", "a.example.evil.example", "a.example@evil.example", ""] {
+        send(host, "https://a.example/notes").await.is(Expected::BadRequest, &format!("ERR-19 {host}"));
+    }
+    let token = api.token().mint();
+    let no_host = request(&token, &api.proof(&token).mint());
+    api.send(no_host).await.is(Expected::BadRequest, "no host at all");
+}
+
+#[tokio::test]
+async fn trusted_proxies_choose_among_the_allowed_origins() {
+    let api = api_with(|builder| {
+        builder
+            .allowed_origins(["https://a.example", "https://b.example"])
+            .trusted_proxies(["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()])
+    });
+    let send = |peer: &str, headers: &[(&'static str, &'static str)], htu: &str| {
+        let token = api.token().mint();
+        let mut request = request(&token, &api.proof(&token).url(htu).mint());
+        request.headers_mut().insert("host", "a.example".parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        request.extensions_mut().insert(PeerAddress(peer.parse().unwrap()));
+        api.send(request)
+    };
+    let (a, b) = ("https://a.example/notes", "https://b.example/notes");
+    let forwarded = [("x-forwarded-host", "b.example"), ("x-forwarded-proto", "https")];
+    for peer in ["10.1.2.3", "::1", "::ffff:10.1.2.3"] {
+        send(peer, &forwarded, b).await.is(Expected::Ok, peer);
+        send(peer, &[], a).await.is(Expected::Ok, peer);
+        send(peer, &[("x-forwarded-host", "evil.example")], "https://evil.example/notes")
+            .await
+            .is(Expected::BadRequest, "DPOP-18 not on the list");
+        send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-proto", "http")], b)
+            .await
+            .is(Expected::BadRequest, "another scheme");
+        send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-host", "a.example")], b)
+            .await
+            .is(Expected::BadRequest, "X-75 two lines");
+        send(peer, &[("x-forwarded-host", "evil.example, b.example")], b).await.is(Expected::BadRequest, "X-75 a list");
+    }
+    for peer in ["192.0.2.1", "2001:db8::1"] {
+        send(peer, &forwarded, b).await.is(Expected::Proof, "MTLS-10's rule for hosts: not a trusted peer");
+        send(peer, &forwarded, a).await.is(Expected::Ok, "what it says is ignored");
+    }
+}
+
+#[tokio::test]
+async fn dpop_20_the_path_is_the_one_the_client_used() {
+    let api = api();
+    let inner = Router::new().route("/notes", get(|| async { "notes" })).layer(PopLayer::new(api.cfg.clone()));
+    let app = Router::new().nest("/api/v1", inner);
+    let send = |htu: &str| {
+        let token = api.token().mint();
+        let mut request = request(&token, &api.proof(&token).url(htu).mint()).map(|()| Body::empty());
+        *request.uri_mut() = "/api/v1/notes?q=1".parse().unwrap();
+        app.clone().oneshot(request)
+    };
+    assert_eq!(send("https://api.example/api/v1/notes").await.unwrap().status(), 200, "DPOP-20");
+    assert_eq!(send("https://api.example/notes").await.unwrap().status(), 401, "DPOP-20 the stripped path");
+
+    let stripped = |api: &Api, htu: &str| {
+        let token = api.token().mint();
+        let mut request = request(&token, &api.proof(&token).url(htu).mint());
+        request.extensions_mut().insert(OriginalTarget("/outer/notes".parse().unwrap()));
+        request
+    };
+    api.send(stripped(&api, "https://api.example/outer/notes")).await.is(Expected::Ok, "DPOP-20 without axum");
+    api.send(stripped(&api, "https://api.example/notes")).await.is(Expected::Proof, "DPOP-20 without axum");
+
+    let behind = api_with(|builder| builder.path_prefix("/gateway"));
+    visit(&behind, "/notes", "https://api.example/gateway/notes")
+        .await
+        .is(Expected::Ok, "DPOP-20 a prefix the proxy strips");
+    visit(&behind, "/notes", "https://api.example/notes").await.is(Expected::Proof, "DPOP-20");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// Whatever `htu` matches has our scheme and authority; nothing makes the comparison panic.
+    #[test]
+    fn x_49_no_spelling_reaches_another_origin(htu in "(https?|HTTPS)?:?/{0,3}[a-z@:.%\\\\?#/0-9A-Z\u{e9} ]{0,40}") {
+        let origin = Origin::parse("https://api.example").unwrap();
+        let target = RequestTarget::new(&origin, "/notes").unwrap();
+        if target.matches(&htu) == Ok(true) {
+            let lower = htu.to_ascii_lowercase();
+            prop_assert!(lower.starts_with("https://api.example/") || lower.starts_with("https://api.example:443/"), "{htu}");
+        }
+    }
+
+    #[test]
+    fn err_17_request_targets_never_panic(path in any::<String>(), htu in any::<String>()) {
+        let origin = Origin::parse("https://api.example").unwrap();
+        if let Ok(target) = RequestTarget::new(&origin, &path) {
+            let _ = target.matches(&htu);
+            prop_assert_eq!(target.matches(&format!("https://api.example{}", target.path())), Ok(true));
+        }
+        let _ = Origin::parse(&htu);
+    }
+
+    /// Normalising is idempotent: a target normalised once is matched by its own text.
+    #[test]
+    fn dpop_15_normalisation_is_stable(path in "(/[a-zA-Z0-9._~%2Ff;:@-]{0,8}){1,5}") {
+        let origin = Origin::parse("https://api.example").unwrap();
+        if let Ok(target) = RequestTarget::new(&origin, &path) {
+            let again = RequestTarget::new(&origin, target.path()).unwrap();
+            prop_assert_eq!(target.path(), again.path());
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::token::{Anonymous, VerifiedToken};
 #[non_exhaustive]
 pub enum ExtractRejection {
     /// The request came without credentials, in mode `Optional`, to a handler that needs them: 401.
-    Anonymous(Box<crate::Rejection>),
+    Anonymous(crate::Rejection),
     /// No `PopLayer` saw the request: 500.
     MissingLayer,
     /// The verified claims do not have the shape that the handler asks for: 403.

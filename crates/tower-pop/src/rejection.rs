@@ -16,6 +16,11 @@ pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// A refused request: the error and everything its response needs.
 #[derive(Debug, Clone)]
 pub struct Rejection {
+    inner: Box<Inner>,
+}
+
+#[derive(Debug, Clone)]
+struct Inner {
     error: Error,
     refusal: Refusal,
     nonce: Option<HeaderValue>,
@@ -24,19 +29,19 @@ pub struct Rejection {
 impl Rejection {
     pub(crate) fn new(cfg: &PopConfig, error: Error, scheme: Option<Scheme>, nonce: Option<HeaderValue>) -> Self {
         let refusal = cfg.state.challenges.refuse(&error, scheme, cfg.mode.accepts_bearer());
-        Self { error, refusal, nonce }
+        Self { inner: Box::new(Inner { error, refusal, nonce }) }
     }
 
     /// Why the request was refused; [`Error::code`] for logs and metrics.
     #[must_use]
-    pub const fn error(&self) -> &Error {
-        &self.error
+    pub fn error(&self) -> &Error {
+        &self.inner.error
     }
 
     /// The status.
     #[must_use]
-    pub const fn status(&self) -> http::StatusCode {
-        self.refusal.status
+    pub fn status(&self) -> http::StatusCode {
+        self.inner.refusal.status
     }
 
     /// An empty response with status, challenges, nonce, `Retry-After` and `Cache-Control: no-store`. The error is in its
@@ -44,32 +49,32 @@ impl Rejection {
     #[must_use]
     pub fn to_response(&self) -> Response<()> {
         let mut response = Response::new(());
-        *response.status_mut() = self.refusal.status;
+        *response.status_mut() = self.inner.refusal.status;
         let headers = response.headers_mut();
-        for challenge in &self.refusal.challenges {
+        for challenge in &self.inner.refusal.challenges {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
-        if let Some(seconds) = self.refusal.retry_after {
+        if let Some(seconds) = self.inner.refusal.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if let Some(nonce) = &self.nonce {
+        if let Some(nonce) = &self.inner.nonce {
             headers.insert(DPOP_NONCE, nonce.clone());
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.extensions_mut().insert(self.error.clone());
+        response.extensions_mut().insert(self.inner.error.clone());
         response
     }
 
     /// The RFC 9457 problem document: status, title and, where the challenge has one, its `error`.
     #[must_use]
     pub fn problem_json(&self) -> String {
-        let status = self.refusal.status;
+        let status = self.inner.refusal.status;
         let mut problem = serde_json::json!({
             "title": status.canonical_reason().unwrap_or("Refused"),
             "status": status.as_u16(),
-            "detail": self.refusal.description,
+            "detail": self.inner.refusal.description,
         });
-        if let (Some(error), Some(members)) = (self.refusal.error, problem.as_object_mut()) {
+        if let (Some(error), Some(members)) = (self.inner.refusal.error, problem.as_object_mut()) {
             members.insert("error".to_owned(), error.into());
         }
         problem.to_string()

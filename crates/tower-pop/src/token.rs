@@ -91,12 +91,12 @@ impl VerifiedToken {
     ///
     /// # Errors
     /// The response to return.
-    pub fn require_scopes(&self, scopes: &[impl AsRef<str>]) -> Result<(), Box<Rejection>> {
+    pub fn require_scopes(&self, scopes: &[impl AsRef<str>]) -> Result<(), Rejection> {
         if scopes.iter().all(|scope| self.has_scope(scope.as_ref())) {
             return Ok(());
         }
         let error = Error::Scope(ScopeError::new(scopes));
-        Err(Box::new(Rejection::new(&self.inner.cfg, error, Some(self.scheme()), None)))
+        Err(Rejection::new(&self.inner.cfg, error, Some(self.scheme()), None))
     }
 
     /// `exp`, in seconds since the epoch: close long-lived streams then.
@@ -127,7 +127,7 @@ pub(crate) struct Anonymous(pub(crate) PopConfig);
 
 impl Anonymous {
     /// 401 with the challenges of the layer that let the request through.
-    pub(crate) fn reject(&self) -> Box<Rejection> {
-        Box::new(Rejection::new(&self.0, CredentialError::Missing.into(), None, None))
+    pub(crate) fn reject(&self) -> Rejection {
+        Rejection::new(&self.0, CredentialError::Missing.into(), None, None)
     }
 }

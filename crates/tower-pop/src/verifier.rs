@@ -10,7 +10,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pop_core::access_token::{Expectations, UnverifiedToken, check_times};
-use pop_core::claims::{AccessToken, VerifiedClaims};
+use pop_core::claims::{AccessToken, ProofKind, VerifiedClaims};
 use pop_core::credentials::{self, Presented, Scheme};
 use pop_core::jose::{DecodedJws, Malformed};
 use pop_core::judgement::{self, RequestFacts, Unreplayed};
@@ -41,7 +41,7 @@ pub struct Admitted {
 }
 
 /// The verdict on one request.
-pub type Verdict = Result<Admitted, Box<Rejection>>;
+pub type Verdict = Result<Admitted, Rejection>;
 
 /// A verdict, at once when nothing has to be waited for.
 pub enum Verification {
@@ -95,8 +95,13 @@ impl PopConfig {
             return Some(Ok(Admitted { token: None, nonce: None }));
         }
         let token = parts.extensions.get::<VerifiedToken>()?;
-        let settled = token.is_from(&self.state) && (token.proof().is_proven() || self.mode.accepts_bearer());
-        settled.then(|| Ok(Admitted { token: Some(token.clone()), nonce: None }))
+        let enough = match token.proof().kind() {
+            ProofKind::Dpop => true,
+            ProofKind::None => self.mode.accepts_bearer(),
+            ProofKind::Unproven => self.mode == Mode::ReportOnly,
+            _ => false,
+        };
+        (enough && token.is_from(&self.state)).then(|| Ok(Admitted { token: Some(token.clone()), nonce: None }))
     }
 
     async fn decide_after_fetch(self, question: Question<'static>, mut keys: Arc<RemoteKeys>) -> Verdict {
@@ -279,7 +284,7 @@ impl PopConfig {
             Error::Nonce(_) => self.state.nonces.header(self.state.clock.now()),
             _ => None,
         };
-        Err(Box::new(Rejection::new(self, error, scheme, nonce)))
+        Err(Rejection::new(self, error, scheme, nonce))
     }
 }
 
