@@ -16,7 +16,6 @@ mod rfc_examples;
 mod scope;
 mod secrecy;
 mod service;
-mod sockets;
 mod support;
 mod target;
 mod vectors;

@@ -1,0 +1,313 @@
+//! AS: the development authorization server over real sockets.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::sync::Arc;
+
+use pop_authserver::{Algorithm, AuthServer, Client, DpopKey, StartError, TestAuthServer, proof};
+use pop_client::{ClientAuthentication, ClientError, TokenClient};
+use pop_core::jose::CompactJws;
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use tower_pop::clock::{Clock, SystemClock};
+
+const CALLBACK: &str = "http://127.0.0.1/callback";
+
+fn key() -> DpopKey {
+    DpopKey::generate(Algorithm::ES256).unwrap()
+}
+
+fn claims(jwt: &str) -> Value {
+    serde_json::from_slice(CompactJws::split(jwt, 16384).unwrap().decode().unwrap().payload()).unwrap()
+}
+
+fn header(jwt: &str) -> Value {
+    serde_json::from_slice(CompactJws::split(jwt, 16384).unwrap().decode().unwrap().header()).unwrap()
+}
+
+async fn post(server: &TestAuthServer, form: &str, proofs: &[String]) -> Response {
+    let mut request = reqwest::Client::new()
+        .post(format!("{}/token", server.issuer()))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form.to_owned());
+    for proof in proofs {
+        request = request.header("dpop", proof);
+    }
+    request.send().await.unwrap()
+}
+
+const CLIENT_CREDENTIALS: &str = "grant_type=client_credentials&client_id=app";
+
+async fn error(response: Response) -> (StatusCode, String) {
+    let status = response.status();
+    assert_eq!(response.headers()["cache-control"], "no-store", "AS-11");
+    let body: Value = response.json().await.unwrap();
+    (status, body["error"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn as_02_metadata_names_itself_and_asymmetric_algorithms_only() {
+    let server = TestAuthServer::start().await;
+    for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
+        let document: Value = reqwest::get(format!("{}{path}", server.issuer())).await.unwrap().json().await.unwrap();
+        assert_eq!(document["issuer"], server.issuer(), "AS-02");
+        let algorithms = document["dpop_signing_alg_values_supported"].to_string();
+        assert!(
+            algorithms.contains("ES256") && !algorithms.contains("none") && !algorithms.contains("HS"),
+            "{algorithms}"
+        );
+    }
+    let jwks: Value = reqwest::get(format!("{}/jwks", server.issuer())).await.unwrap().json().await.unwrap();
+    assert!(jwks["keys"][0].get("d").is_none() && jwks["keys"][0]["use"] == "sig");
+}
+
+#[tokio::test]
+async fn as_03_every_defective_proof_is_refused() {
+    let server = TestAuthServer::start().await;
+    let url = format!("{}/token", server.issuer());
+    let key = key();
+    let good = || proof(&key).method("POST").url(&url);
+    assert_eq!(post(&server, CLIENT_CREDENTIALS, &[good().mint()]).await.status(), 200, "the twin");
+    let now = SystemClock::default().now();
+    let mut private = key.public_jwk();
+    private["d"] = "AA".into();
+    let used = good().mint();
+    assert_eq!(post(&server, CLIENT_CREDENTIALS, &[used.clone()]).await.status(), 200);
+    for (row, proofs) in [
+        ("garbage", vec!["garbage".to_owned()]),
+        ("two", vec![good().mint(), good().mint()]),
+        ("replayed", vec![used]),
+        ("htm", vec![good().method("GET").mint()]),
+        ("htu", vec![good().url("http://127.0.0.1/token").mint()]),
+        ("typ", vec![good().header("typ", "JWT").mint()]),
+        ("alg none", vec![good().alg_none().mint()]),
+        ("private key", vec![good().header("jwk", private).mint()]),
+        ("signature", vec![good().tampered_signature().mint()]),
+        ("no jti", vec![good().without("jti").mint()]),
+        ("AS-28 too old", vec![good().issued_at(now - 3600).mint()]),
+        ("AS-28 61 s ahead", vec![good().issued_at(now + 62).mint()]),
+    ] {
+        let answer = error(post(&server, CLIENT_CREDENTIALS, &proofs).await).await;
+        assert_eq!(answer, (StatusCode::BAD_REQUEST, "invalid_dpop_proof".to_owned()), "AS-03 {row}");
+    }
+    for ahead in [0, 8] {
+        let early = good().issued_at(now + ahead).mint();
+        assert_eq!(post(&server, CLIENT_CREDENTIALS, &[early]).await.status(), 200, "AS-28 {ahead} s ahead");
+    }
+}
+
+#[tokio::test]
+async fn as_04_as_09_as_10_as_26_as_27_issues_bound_rfc_9068_tokens() {
+    let server = TestAuthServer::start_with(TestAuthServer::defaults().audience("https://second.example")).await;
+    let key = key();
+    let client = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, key.clone()).await.unwrap();
+    let token = client.client_credentials(Some("a b"), None).await.unwrap().access_token;
+    let claims_of = claims(&token);
+    assert_eq!(claims_of["cnf"], json!({ "jkt": key.thumbprint().to_string() }), "AS-04");
+    assert_eq!(header(&token)["typ"], "at+jwt", "AS-09");
+    for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope"] {
+        assert!(claims_of.get(name).is_some(), "AS-09 {name}");
+    }
+    assert_eq!(claims_of["aud"], "https://api.example", "AS-10 the default");
+    assert!(claims_of["exp"].as_u64().unwrap() - claims_of["iat"].as_u64().unwrap() <= 600, "AS-26");
+    assert!(claims_of["jti"].as_str().unwrap().len() >= 22, "AS-27");
+    let second = client.client_credentials(None, Some("https://second.example")).await.unwrap().access_token;
+    assert_eq!(claims(&second)["aud"], "https://second.example", "AS-10");
+    let unknown = client.client_credentials(None, Some("https://unknown.example")).await;
+    assert!(matches!(unknown, Err(ClientError::OAuth { code, .. }) if code == "invalid_target"), "AS-10");
+    let two = format!("{CLIENT_CREDENTIALS}&resource=https%3A%2F%2Fapi.example&resource=https%3A%2F%2Fsecond.example");
+    assert_eq!(error(post(&server, &two, &[]).await).await.1, "invalid_target", "AS-10 two resources");
+    let bearer: Value = post(&server, CLIENT_CREDENTIALS, &[]).await.json().await.unwrap();
+    assert_eq!(bearer["token_type"], "Bearer");
+    assert!(claims(bearer["access_token"].as_str().unwrap()).get("cnf").is_none());
+}
+
+#[tokio::test]
+async fn as_05_nonces_are_asked_for_and_handed_out() {
+    let server = TestAuthServer::start_with(TestAuthServer::defaults().require_nonce()).await;
+    let key = key();
+    let url = format!("{}/token", server.issuer());
+    let good = proof(&key).method("POST").url(&url);
+    let asked = post(&server, CLIENT_CREDENTIALS, &[good.clone().mint()]).await;
+    assert_eq!(asked.headers().get_all("dpop-nonce").iter().count(), 1, "AS-05");
+    let nonce = asked.headers()["dpop-nonce"].to_str().unwrap().to_owned();
+    assert_eq!(error(asked).await, (StatusCode::BAD_REQUEST, "use_dpop_nonce".to_owned()), "AS-05");
+    let answer = post(&server, CLIENT_CREDENTIALS, &[good.clone().nonce(&nonce).mint()]).await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.headers().contains_key("dpop-nonce"), "AS-05 also with a token");
+    assert_eq!(
+        error(post(&server, CLIENT_CREDENTIALS, &[good.nonce("another").mint()]).await).await.1,
+        "use_dpop_nonce"
+    );
+    let client = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, key).await.unwrap();
+    client.client_credentials(None, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn as_06_a_client_can_be_registered_for_dpop_only() {
+    let builder = TestAuthServer::defaults().client(Client::public("strict").dpop_bound_access_tokens());
+    let server = TestAuthServer::start_with(builder).await;
+    let form = "grant_type=client_credentials&client_id=strict";
+    assert_eq!(error(post(&server, form, &[]).await).await.1, "invalid_dpop_proof", "AS-06");
+    let good = proof(&key()).method("POST").url(&format!("{}/token", server.issuer())).mint();
+    assert_eq!(post(&server, form, &[good]).await.status(), 200, "the twin");
+}
+
+/// Follows the authorization request and returns where the browser is sent.
+async fn authorize(url: &str) -> Response {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    http.get(url).send().await.unwrap()
+}
+
+fn location(response: &Response) -> String {
+    assert_eq!(response.status(), 302);
+    response.headers()["location"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn as_07_as_08_as_25_authorization_code_with_pkce_and_refresh() {
+    let server = TestAuthServer::start().await;
+    let key = key();
+    let client = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, key).await.unwrap();
+    let request = client.authorize(CALLBACK, Some("notes:read"), None).unwrap();
+    let back = location(&authorize(request.url.as_str()).await);
+    assert!(back.contains("iss="), "AS-25 RFC 9207 {back}");
+    let token = client.exchange(&request, &back).await.unwrap();
+    assert_eq!(claims(&token.access_token)["sub"], "alice");
+    assert!(claims(&token.access_token)["auth_time"].is_u64(), "AS-09");
+    let again = client.exchange(&request, &back).await;
+    assert!(
+        matches!(again, Err(ClientError::OAuth { code, .. }) if code == "invalid_grant"),
+        "AS-25 a code serves once"
+    );
+
+    let refresh = token.refresh_token.unwrap();
+    let thief = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, self::key()).await.unwrap();
+    let stolen = thief.refresh(&refresh).await;
+    assert!(matches!(stolen, Err(ClientError::OAuth { code, .. }) if code == "invalid_grant"), "AS-07 another key");
+    let renewed = client.refresh(&refresh).await.unwrap();
+    assert_ne!(renewed.refresh_token.as_deref(), Some(&*refresh), "rotated");
+    assert!(client.refresh(&refresh).await.is_err(), "the old one serves no more");
+
+    let request = client.authorize(CALLBACK, None, None).unwrap();
+    let code = location(&authorize(request.url.as_str()).await);
+    let code = code.split("code=").nth(1).unwrap().split('&').next().unwrap();
+    let form =
+        format!("grant_type=authorization_code&client_id=app&code={code}&code_verifier=x&redirect_uri={CALLBACK}");
+    assert_eq!(error(post(&server, &form, &[]).await).await.1, "invalid_grant", "AS-25 PKCE");
+
+    let request = client.authorize(CALLBACK, None, None).unwrap();
+    let back = location(&authorize(request.url.as_str()).await);
+    assert!(thief.exchange(&request, &back).await.is_err(), "AS-08 dpop_jkt is another key");
+}
+
+#[tokio::test]
+async fn as_25_authorization_requests_are_checked() {
+    let server = TestAuthServer::start().await;
+    let client = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, key()).await.unwrap();
+    let url = client.authorize(CALLBACK, None, None).unwrap().url.to_string();
+    assert!(location(&authorize(&url).await).contains("code="), "the twin");
+    let elsewhere = url.replace("127.0.0.1%2Fcallback", "127.0.0.1%2Fcallback%2Fx");
+    assert_eq!(authorize(&elsewhere).await.status(), 400, "AS-25 no redirect to a URI that is not registered");
+    for (row, url) in [
+        ("plain PKCE", url.replace("S256", "plain")),
+        ("no PKCE", url.replace("code_challenge=", "x=")),
+        ("implicit", url.replace("response_type=code", "response_type=token")),
+        ("bad dpop_jkt", url.replace("dpop_jkt=", "dpop_jkt=x")),
+    ] {
+        let back = location(&authorize(&url).await);
+        assert!(back.contains("error=invalid_request") && back.contains("iss="), "AS-25 {row} {back}");
+    }
+    assert_eq!(authorize(&format!("{url}&state=twice")).await.status(), 400, "AS-31");
+}
+
+#[tokio::test]
+async fn as_24_authenticates_clients() {
+    let signer = key();
+    let by_key = Client::private_key_jwt("signer", &signer.public_jwk(), Algorithm::ES256).unwrap();
+    let builder = TestAuthServer::defaults().client(Client::confidential("secretive", "s3cret/+ ")).client(by_key);
+    let server = TestAuthServer::start_with(builder).await;
+    let with = |id: &'static str, authentication: ClientAuthentication| {
+        let issuer = server.issuer().to_owned();
+        async move {
+            let client = TokenClient::discover(&issuer, id, authentication, key()).await.unwrap();
+            client.client_credentials(None, None).await.map(drop).map_err(|error| match error {
+                ClientError::OAuth { code, .. } => code,
+                other => other.to_string(),
+            })
+        }
+    };
+    let refused = Err("invalid_client".to_owned());
+    assert_eq!(with("secretive", ClientAuthentication::SecretBasic("s3cret/+ ".into())).await, Ok(()));
+    assert_eq!(with("secretive", ClientAuthentication::SecretBasic("wrong".into())).await, refused);
+    assert_eq!(with("secretive", ClientAuthentication::None).await, refused, "a confidential client must authenticate");
+    assert_eq!(with("nobody", ClientAuthentication::None).await, refused);
+    assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(signer.clone())).await, Ok(()));
+    assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(key())).await, refused);
+
+    let now = SystemClock::default().now();
+    let assertion = |aud: Value, jti: &str, exp: u64| {
+        let claims = json!({ "iss": "signer", "sub": "signer", "aud": aud, "jti": jti, "exp": exp });
+        signer.sign_jws(&json!({ "alg": "ES256" }).to_string(), &claims.to_string()).unwrap()
+    };
+    let send = |assertion: String| {
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let form = format!("grant_type=client_credentials&client_assertion_type={kind}&client_assertion={assertion}");
+        let server = &server;
+        async move { post(server, &form, &[]).await.status().as_u16() }
+    };
+    let issuer = json!(server.issuer());
+    assert_eq!(send(assertion(issuer.clone(), "once", now + 60)).await, 200, "AS-24");
+    assert_eq!(send(assertion(issuer.clone(), "once", now + 60)).await, 401, "AS-24 replayed");
+    assert_eq!(
+        send(assertion(json!(format!("{}/token", server.issuer())), "a", now + 60)).await,
+        401,
+        "AS-24 endpoint"
+    );
+    assert_eq!(send(assertion(json!([server.issuer()]), "b", now + 60)).await, 401, "AS-24 a list");
+    assert_eq!(send(assertion(issuer.clone(), "c", now - 1)).await, 401, "AS-24 expired");
+    assert_eq!(send(assertion(issuer, "d", now + 86_400)).await, 401, "AS-24 too long");
+}
+
+#[tokio::test]
+async fn as_29_rotation_overlaps_unless_told_otherwise() {
+    let server = TestAuthServer::start().await;
+    let keys = || serde_json::from_str::<Value>(&server.jwks_json()).unwrap()["keys"].as_array().unwrap().len();
+    let old = header(&server.token().mint())["kid"].clone();
+    let rotate = |query: &str| reqwest::Client::new().post(format!("{}/rotate{query}", server.issuer())).send();
+    assert_eq!(rotate("").await.unwrap().status(), 204);
+    assert_eq!(keys(), 2, "AS-29");
+    assert_ne!(header(&server.token().mint())["kid"], old);
+    assert_eq!(rotate("?drop").await.unwrap().status(), 204);
+    assert_eq!(keys(), 1, "AS-29");
+}
+
+#[tokio::test]
+async fn as_31_forms_are_read_strictly() {
+    let server = TestAuthServer::start().await;
+    assert_eq!(
+        error(post(&server, &format!("{CLIENT_CREDENTIALS}&client_id=app"), &[]).await).await.1,
+        "invalid_request"
+    );
+    assert_eq!(error(post(&server, "client_id=app", &[]).await).await.1, "invalid_request");
+    assert_eq!(error(post(&server, "grant_type=password&client_id=app", &[]).await).await.1, "unsupported_grant_type");
+    let json = reqwest::Client::new().post(format!("{}/token", server.issuer())).json(&json!({})).send().await.unwrap();
+    assert_eq!(error(json).await.1, "invalid_request", "AS-31 another content type");
+    assert_eq!(post(&server, CLIENT_CREDENTIALS, &[]).await.status(), 200, "the twin");
+}
+
+#[tokio::test]
+async fn as_01_listens_on_loopback_only() {
+    let refused = AuthServer::builder().listen(([0, 0, 0, 0], 0).into(), None).await;
+    assert!(matches!(refused, Err(StartError::NotLoopback(_))), "AS-01");
+    AuthServer::builder().listen(([127, 0, 0, 1], 0).into(), None).await.unwrap();
+}
+
+#[test]
+fn as_30_the_kit_mints_what_it_is_told() {
+    let clock: Arc<dyn Clock> = Arc::new(tower_pop::clock::ManualClock::at(1_000));
+    let server = TestAuthServer::offline_with(TestAuthServer::defaults().clock(clock), "https://as.example");
+    let token = server.token().claim("aud", json!([1])).without("sub").header("typ", "JWT").expires_in(-10).mint();
+    let (header, claims) = (header(&token), claims(&token));
+    assert_eq!((&header["typ"], &claims["aud"], &claims["exp"]), (&json!("JWT"), &json!([1]), &json!(990)), "AS-30");
+    assert!(claims.get("sub").is_none());
+}

@@ -1,0 +1,279 @@
+//! The client against scripted servers on 127.0.0.1.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use http::{HeaderMap, Method, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use pop_client::{
+    Algorithm, Challenge, ClientAuthentication, ClientError, DpopClient, DpopKey, ResourceMetadata, TokenClient,
+};
+use pop_core::jose::CompactJws;
+use serde_json::{Value, json};
+
+struct Seen {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Seen {
+    /// Header and claims of the proof.
+    fn proof(&self) -> (Value, Value) {
+        let jws = CompactJws::split(self.headers["dpop"].to_str().unwrap(), 8192).unwrap().decode().unwrap();
+        (serde_json::from_slice(jws.header()).unwrap(), serde_json::from_slice(jws.payload()).unwrap())
+    }
+
+    fn claim(&self, name: &str) -> Value {
+        self.proof().1[name].clone()
+    }
+}
+
+/// Answers to give in order, and what was seen.
+type Script = Arc<Mutex<(VecDeque<Response>, Vec<Seen>)>>;
+
+async fn server(answers: Vec<Response>) -> (String, Script) {
+    let script: Script = Arc::new(Mutex::new((answers.into(), Vec::new())));
+    let app = Router::new().fallback(answer).with_state(Arc::clone(&script));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, script)
+}
+
+async fn answer(
+    State(script): State<Script>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut script = script.lock().unwrap();
+    script.1.push(Seen { method, path: uri.to_string(), headers, body });
+    script.0.pop_front().unwrap_or_else(|| StatusCode::IM_A_TEAPOT.into_response())
+}
+
+fn seen(script: &Script) -> Vec<Seen> {
+    std::mem::take(&mut script.lock().unwrap().1)
+}
+
+fn ok() -> Response {
+    StatusCode::OK.into_response()
+}
+
+fn ask_for(nonce: &'static str) -> Response {
+    let headers = [("www-authenticate", "dpop Error=\"use_dpop_nonce\", algs=\"ES256\""), ("dpop-nonce", nonce)];
+    (StatusCode::UNAUTHORIZED, headers).into_response()
+}
+
+fn redirect(status: u16, to: &str) -> Response {
+    (StatusCode::from_u16(status).unwrap(), [("location", to.to_owned())]).into_response()
+}
+
+fn client() -> DpopClient {
+    DpopClient::new(DpopKey::generate(Algorithm::ES256).unwrap(), "the-token").unwrap()
+}
+
+#[tokio::test]
+async fn cli_03_cli_05_sends_dpop_and_answers_a_nonce_challenge_once() {
+    let renewed = (StatusCode::OK, [("dpop-nonce", "n2")]).into_response();
+    let (url, script) = server(vec![ask_for("n1"), renewed, ok()]).await;
+    let client = client();
+    assert_eq!(client.get(format!("{url}/a?b=c")).send().await.unwrap().status(), 200);
+    assert_eq!(client.get(format!("{url}/a")).send().await.unwrap().status(), 200);
+    let seen = seen(&script);
+    let nonces: Vec<Value> = seen.iter().map(|seen| seen.claim("nonce")).collect();
+    assert_eq!(nonces, [Value::Null, json!("n1"), json!("n2")], "CLI-05 the newest one, also from a 200");
+    let ids: HashSet<String> = seen.iter().map(|seen| seen.claim("jti").to_string()).collect();
+    assert_eq!(ids.len(), 3, "CLI-01 a new proof for each try");
+    assert!(seen.iter().all(|seen| seen.headers["authorization"] == "DPoP the-token"), "CLI-03");
+    assert_eq!(seen[0].claim("htu"), format!("{url}/a"), "CLI-02");
+}
+
+#[tokio::test]
+async fn cli_05_gives_up_when_asked_again() {
+    let (url, script) = server(vec![ask_for("n1"), ask_for("n2"), ok()]).await;
+    assert!(matches!(client().get(&url).send().await, Err(ClientError::NonceLoop)), "X-46");
+    assert_eq!(seen(&script).len(), 2);
+}
+
+#[tokio::test]
+async fn cli_06_refuses_malformed_nonces() {
+    let (url, _) = server(vec![ask_for("a b")]).await;
+    assert!(matches!(client().get(&url).send().await, Err(ClientError::Nonce(_))));
+}
+
+/// A body in two parts that cannot be had a second time.
+fn stream() -> reqwest::Body {
+    let parts = ["stre", "amed"].map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(part.as_bytes()))));
+    reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(parts)))
+}
+
+#[tokio::test]
+async fn cli_08_sends_a_stream_only_once() {
+    let (url, script) = server(vec![ask_for("n1"), ok()]).await;
+    let client = client();
+    let refused = client.post(&url).stream(stream()).send().await;
+    assert!(matches!(refused, Err(ClientError::BodyNotReplayable)), "CLI-08");
+    assert_eq!(client.post(&url).stream(stream()).send().await.unwrap().status(), 200, "the nonce is known by now");
+    let seen = seen(&script);
+    assert_eq!((seen.len(), &seen[1].body[..]), (2, &b"streamed"[..]));
+}
+
+#[tokio::test]
+async fn cli_09_follows_redirects_within_the_origin_with_a_new_proof() {
+    for (status, method) in [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")] {
+        let (url, script) = server(vec![redirect(status, "/moved?x=1"), ok()]).await;
+        let answer = client().post(format!("{url}/here")).body("body").send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{status}");
+        let seen = seen(&script);
+        assert_eq!((seen[1].claim("htu"), seen[1].claim("htm")), (json!(format!("{url}/moved")), json!(method)));
+        assert_eq!((seen[1].method.as_str(), seen[1].path.as_str()), (method, "/moved?x=1"));
+        assert_eq!(seen[1].body.is_empty(), method == "GET", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn cli_09_never_takes_the_token_to_another_origin() {
+    let (other, other_script) = server(vec![ok()]).await;
+    let (url, _) = server(vec![redirect(307, &format!("{other}/steal"))]).await;
+    assert!(matches!(client().get(&url).send().await, Err(ClientError::Redirect)));
+    assert!(seen(&other_script).is_empty(), "CLI-09 nothing was sent there");
+    let (url, script) = server((0..10).map(|_| redirect(302, "/again")).collect()).await;
+    assert!(matches!(client().get(&url).send().await, Err(ClientError::Redirect)), "a loop ends");
+    assert_eq!(seen(&script).len(), 6);
+}
+
+#[tokio::test]
+async fn cli_18_http_is_for_loopback_only() {
+    for url in ["http://api.example/", "ftp://127.0.0.1/", "nonsense", "http://localhost.evil.example"] {
+        assert!(matches!(client().get(url).send().await, Err(ClientError::Url(_))), "{url}");
+    }
+    let (url, _) = server(vec![ok()]).await;
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200, "the twin");
+}
+
+#[tokio::test]
+async fn cli_14_other_refusals_are_responses_with_readable_challenges() {
+    let refusal = "DPoP error=\"insufficient_scope\", scope=\"a b\", algs=\"ES256\"";
+    let (url, _) = server(vec![(StatusCode::FORBIDDEN, [("www-authenticate", refusal)]).into_response()]).await;
+    let answer = client().get(&url).send().await.unwrap();
+    let challenges = Challenge::from_headers(answer.headers());
+    assert_eq!((challenges[0].error(), challenges[0].parameter("scope")), (Some("insufficient_scope"), Some("a b")));
+}
+
+fn metadata(issuer: &str) -> Response {
+    let (token, authorize) = (format!("{issuer}/token"), format!("{issuer}/authorize"));
+    Json(json!({ "issuer": issuer, "token_endpoint": token, "authorization_endpoint": authorize })).into_response()
+}
+
+async fn token_client(answers: Vec<Response>, authentication: ClientAuthentication) -> (TokenClient, Script) {
+    let (url, script) = server(vec![]).await;
+    script.lock().unwrap().0.push_back(metadata(&url));
+    script.lock().unwrap().0.extend(answers);
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let client = TokenClient::discover(&url, "app", authentication, key).await.unwrap();
+    seen(&script);
+    (client, script)
+}
+
+fn token(token_type: &str) -> Response {
+    Json(json!({ "access_token": "at", "token_type": token_type, "expires_in": 60 })).into_response()
+}
+
+#[tokio::test]
+async fn cli_04_wants_a_dpop_token() {
+    for (token_type, accepted) in [("DPoP", true), ("dpop", true), ("Bearer", false), ("N_A", false)] {
+        let (client, _) = token_client(vec![token(token_type)], ClientAuthentication::None).await;
+        match client.client_credentials(None, None).await {
+            Ok(token) => assert!(accepted && token.access_token == "at", "{token_type}"),
+            Err(error) => assert!(!accepted && matches!(error, ClientError::NotDpopBound), "{token_type} {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn cli_05_answers_a_nonce_challenge_of_the_token_endpoint() {
+    let ask = || {
+        let body = Json(json!({ "error": "use_dpop_nonce" }));
+        (StatusCode::BAD_REQUEST, [("dpop-nonce", "n1")], body).into_response()
+    };
+    let (client, script) = token_client(vec![ask(), token("DPoP")], ClientAuthentication::None).await;
+    client.client_credentials(None, None).await.unwrap();
+    let requests = seen(&script);
+    assert_eq!((requests[0].claim("nonce"), requests[1].claim("nonce")), (Value::Null, json!("n1")));
+    assert_eq!(requests[1].claim("ath"), Value::Null, "no ath at the token endpoint");
+    let (client, _) = token_client(vec![ask(), ask(), token("DPoP")], ClientAuthentication::None).await;
+    assert!(matches!(client.client_credentials(None, None).await, Err(ClientError::NonceLoop)), "X-46");
+}
+
+#[tokio::test]
+async fn cli_12_cli_19_authenticates_and_refreshes_with_the_same_key() {
+    let authentication = ClientAuthentication::PrivateKeyJwt(DpopKey::generate(Algorithm::ES256).unwrap());
+    let (client, script) = token_client(vec![token("DPoP"), token("DPoP")], authentication).await;
+    client.client_credentials(Some("a b"), Some("https://api.example")).await.unwrap();
+    client.refresh("refresh").await.unwrap();
+    let requests = seen(&script);
+    assert_eq!(requests[0].proof().0["jwk"], requests[1].proof().0["jwk"], "CLI-12");
+    let form: Vec<(String, String)> = form_urlencoded::parse(&requests[0].body).into_owned().collect();
+    let value = |name: &str| form.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone()).unwrap();
+    let assertion = value("client_assertion");
+    let jws = CompactJws::split(&assertion, 8192).unwrap().decode().unwrap();
+    let claims: Value = serde_json::from_slice(jws.payload()).unwrap();
+    let endpoint = requests[0].claim("htu");
+    assert_eq!(claims["aud"], endpoint.as_str().unwrap().trim_end_matches("/token"), "CLI-19 X-74 the issuer alone");
+    assert_eq!((value("scope"), value("resource")), ("a b".to_owned(), "https://api.example".to_owned()));
+}
+
+#[tokio::test]
+async fn cli_13_cli_19_checks_who_answers() {
+    let (url, script) = server(vec![]).await;
+    script.lock().unwrap().0.push_back(metadata("https://other.example"));
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let refused = TokenClient::discover(&url, "app", ClientAuthentication::None, key).await;
+    assert!(matches!(refused, Err(ClientError::WrongMetadata("issuer"))), "CLI-13");
+
+    let (client, _) = token_client(vec![token("DPoP")], ClientAuthentication::None).await;
+    let request = client.authorize("http://127.0.0.1/callback", Some("a"), None).unwrap();
+    let query: Vec<(String, String)> = request.url.query_pairs().into_owned().collect();
+    let value = |name: &str| query.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone()).unwrap();
+    assert_eq!(value("code_challenge_method"), "S256");
+    assert_eq!(value("dpop_jkt"), client.key().thumbprint().to_string());
+    let issuer = request.url.origin().ascii_serialization();
+    let back = |state: &str, iss: &str| format!("http://127.0.0.1/callback?code=c&state={state}&iss={iss}");
+    for (row, url) in [
+        ("state", back("other", &issuer)),
+        ("iss", back(&value("state"), "https://evil.example")),
+        ("nothing", "http://127.0.0.1/callback".to_owned()),
+    ] {
+        let refused = client.exchange(&request, &url).await;
+        assert!(matches!(refused, Err(ClientError::AuthorizationResponse(_))), "CLI-19 {row}");
+    }
+    client.exchange(&request, &back(&value("state"), &issuer)).await.unwrap();
+}
+
+#[tokio::test]
+async fn cli_13_meta_12_resource_metadata_must_be_the_resources_own() {
+    let (url, script) = server(vec![]).await;
+    for (resource, accepted) in [(format!("{url}/notes"), true), ("https://other.example".to_owned(), false)] {
+        script.lock().unwrap().0.push_back(Json(json!({ "resource": resource })).into_response());
+        let answer = ResourceMetadata::fetch(&format!("{url}/notes")).await;
+        assert_eq!(answer.is_ok(), accepted, "CLI-13 META-12 {resource}");
+    }
+    assert_eq!(seen(&script)[0].path, "/.well-known/oauth-protected-resource/notes", "META-01");
+}
+
+#[tokio::test]
+async fn cli_11_cli_20_debug_output_hides_tokens() {
+    let (client, _) = token_client(vec![token("DPoP")], ClientAuthentication::SecretBasic("s3cret".into())).await;
+    let token = client.client_credentials(None, None).await.unwrap();
+    let text = format!("{client:?} {token:?} {:?}", client.http_client(&token));
+    assert!(!text.contains("s3cret") && !text.contains("\"at\""), "{text}");
+}
