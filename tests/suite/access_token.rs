@@ -42,6 +42,7 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("ATK-08", "token.issuer", claim("iss", json!("https://as.example:443"))),
         ("ATK-08", "token.issuer", claim("iss", json!(123))),
         ("ATK-08", "token.issuer", change(|_, token| token.without("iss"))),
+        ("CNF-11", "token.issuer", change(|_, token| token.without("iss").without("sub"))),
         ("ATK-10", "token.audience", claim("aud", json!("https://other.example"))),
         ("ATK-10", "token.audience", claim("aud", json!("https://API.example"))),
         ("ATK-10", "token.audience", claim("aud", json!([1]))),

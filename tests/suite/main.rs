@@ -3,6 +3,7 @@
 
 mod access_token;
 mod config;
+mod docs;
 mod dpop;
 mod errors;
 mod jose;
@@ -14,7 +15,6 @@ mod properties;
 mod replay;
 mod rfc_examples;
 mod scope;
-mod secrecy;
 mod service;
 mod support;
 mod target;

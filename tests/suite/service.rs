@@ -207,3 +207,24 @@ async fn a_config_can_be_shared_as_it_is_or_in_an_arc() {
     api.with_token(&api.token().mint()).await.is(Expected::Ok, "the original still works");
     assert_eq!(TestAuthServer::offline("https://as.example").issuer(), "https://as.example");
 }
+
+#[tokio::test]
+async fn dpop_37_trailers_are_not_read() {
+    use http_body_util::StreamBody;
+    let api = api();
+    let token = api.token().mint();
+    let proof = api.proof(&token).mint();
+    let trailers: http::HeaderMap = [("dpop".parse().unwrap(), proof.parse().unwrap())].into_iter().collect();
+    let body = || {
+        let frame = http_body::Frame::<bytes::Bytes>::trailers(trailers.clone());
+        StreamBody::new(futures_util::stream::iter([Ok::<_, Infallible>(frame)]))
+    };
+    let mut without = request(&token, &proof);
+    without.headers_mut().remove("dpop");
+    let inner = service_fn(|_: Request<_>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let service = PopLayer::new(api.cfg.clone()).layer(inner);
+    let response = service.clone().oneshot(without.map(|()| body())).await.unwrap();
+    assert!(response.headers()["www-authenticate"].to_str().unwrap().contains("invalid_dpop_proof"), "DPOP-37");
+    let response = service.oneshot(request(&token, &proof).map(|()| body())).await.unwrap();
+    assert_eq!(response.status(), 200, "DPOP-37, the twin: the same proof as a header field");
+}

@@ -34,3 +34,8 @@ pub use mint::{ProofMint, TokenMint, proof};
 pub use pop_client::{Algorithm, DpopKey, KeyError};
 pub use server::{AuthServer, AuthServerBuilder};
 pub use testing::TestAuthServer;
+
+/// The examples of the README, compiled and run where that is possible.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

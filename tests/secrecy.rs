@@ -1,4 +1,11 @@
 //! ATK-30, ERR-11, X-68: no token, proof, nonce key or claim value in logs, errors, Debug output or responses.
+//!
+//! A program of its own: the subscriber is the whole process's.
+#![allow(clippy::unwrap_used)]
+
+#[path = "suite/support.rs"]
+#[allow(dead_code)]
+mod support;
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use tower_pop::{Mode, NoncePolicy};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{api_with, request};
+use support::{api_with, request};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -34,7 +41,7 @@ impl MakeWriter<'_> for Log {
 async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let mut seen = String::new();
     let mut secrets = Vec::new();
     for mode in [Mode::Required, Mode::ReportOnly] {
@@ -56,7 +63,6 @@ async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
         }
         seen += &format!("{:?}", api.cfg);
     }
-    drop(guard);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("proof.htm_mismatch") && log.contains("token.expired"), "the log says what happened: {log}");
     for (name, text) in [("log", &log), ("output", &seen)] {
