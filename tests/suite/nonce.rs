@@ -125,7 +125,7 @@ async fn nonce_14_every_replica_with_the_key_accepts_it() {
 #[tokio::test]
 async fn nonce_15_is_judged_after_the_signature() {
     let api = required();
-    api.with_proof(|proof| proof.tampered_signature()).await.is(Expected::Proof, "NONCE-15");
+    api.with_proof(pop_authserver::ProofMint::tampered_signature).await.is(Expected::Proof, "NONCE-15");
     api.with_proof(|proof| proof.without("jti")).await.is(Expected::Proof, "NONCE-15");
     api.with_proof(|proof| proof.issued_at(1)).await.is(Expected::Proof, "NONCE-15");
     api.with_proof(|proof| proof).await.is(Expected::Nonce, "NONCE-15, the twin");

@@ -71,7 +71,7 @@ async fn as_03_every_defective_proof_is_refused() {
     let mut private = key.public_jwk();
     private["d"] = "AA".into();
     let used = good().mint();
-    assert_eq!(post(&server, CLIENT_CREDENTIALS, &[used.clone()]).await.status(), 200);
+    assert_eq!(post(&server, CLIENT_CREDENTIALS, std::slice::from_ref(&used)).await.status(), 200);
     for (row, proofs) in [
         ("garbage", vec!["garbage".to_owned()]),
         ("two", vec![good().mint(), good().mint()]),
