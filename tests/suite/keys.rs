@@ -244,6 +244,43 @@ async fn a_cancelled_request_does_not_cancel_the_fetch() {
     assert_eq!(script.requests(), 1);
 }
 
+/// Panics on the first request, then answers.
+struct Fragile(Script, AtomicUsize);
+
+impl HttpFetch for Fragile {
+    fn get(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        let first = self.1.fetch_add(1, Ordering::SeqCst) == 0;
+        let answer = self.0.get(request);
+        Box::pin(async move {
+            assert!(!first, "a broken client");
+            answer.await
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_panics_does_not_end_fetching() {
+    let script = Script::new();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    script.serve(JWKS, server.jwks_json());
+    let fragile = Fragile(script, AtomicUsize::new(0));
+    let api = api_for(server, IssuerConfig::new(ISSUER).jwks_uri(JWKS), |builder| builder.http_fetch(fragile));
+    api.with_token(&api.token().mint()).await.is(Expected::Down, "the first one panics");
+    api.with_token(&api.token().mint()).await.is(Expected::Ok, "the second one does not");
+}
+
+#[test]
+fn outside_of_a_runtime_requests_are_refused_and_nothing_panics() {
+    let script = Script::new();
+    let api = api(&script, |builder| builder);
+    let token = api.token().mint();
+    let (parts, ()) = request(&token, &api.proof(&token).mint()).into_parts();
+    let tower_pop::Verification::Later(verdict) = api.cfg.verify(&parts) else { panic!("keys are not in memory") };
+    let verdict = futures_util::FutureExt::now_or_never(verdict).unwrap();
+    assert_eq!(verdict.unwrap_err().status(), 503);
+    assert_eq!(script.requests(), 0);
+}
+
 #[tokio::test]
 async fn a_request_that_is_wrong_anyway_causes_no_fetch() {
     let script = Script::new();

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use pop_core::target::Origin;
 use reqwest::{Request, Response, Url};
 use serde::Serialize;
@@ -14,7 +14,8 @@ use crate::challenge::Challenge;
 use crate::error::ClientError;
 use crate::key::DpopKey;
 use crate::nonce::{NonceMemory, Role};
-use crate::proof::Proof;
+use crate::proof::{Proof, unix_now};
+use crate::server_clock::ServerClock;
 
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// Redirects that are followed for one request.
@@ -28,6 +29,7 @@ pub struct DpopClient {
     key: DpopKey,
     token: String,
     nonces: NonceMemory,
+    server_clock: Option<ServerClock>,
 }
 
 impl DpopClient {
@@ -40,7 +42,15 @@ impl DpopClient {
     }
 
     pub(crate) fn with(http: reqwest::Client, key: DpopKey, token: String, nonces: NonceMemory) -> Self {
-        Self { http, key, token, nonces }
+        Self { http, key, token, nonces, server_clock: None }
+    }
+
+    /// Dates proofs by the server's clock, as its `Date` fields show it, for machines whose own clock is wrong. A request
+    /// that is refused for its proof is then sent a second time if the server's clock turns out to differ. Off by default.
+    #[must_use]
+    pub fn follow_server_clock(mut self) -> Self {
+        self.server_clock = Some(ServerClock::default());
+        self
     }
 
     /// A GET request.
@@ -60,7 +70,7 @@ impl DpopClient {
     }
 
     async fn execute(&self, mut request: Request) -> Result<Response, ClientError> {
-        let (mut challenged, mut redirects) = (false, 0);
+        let (mut challenged, mut redated, mut redirects) = (false, false, 0);
         loop {
             let origin = origin_of(request.url())?;
             let again = request.try_clone();
@@ -68,7 +78,11 @@ impl DpopClient {
             let (method, url) = (request.method().clone(), request.url().clone());
             let response = self.http.execute(request).await?;
             self.nonces.learn(Role::ResourceServer, &origin, response.headers())?;
-            if asks_for_nonce(response.status(), response.headers()) {
+            let clock_differs = self.server_clock.as_ref().is_some_and(|clock| clock.learn(response.headers()));
+            if clock_differs && !redated && asks_for(&response, "invalid_dpop_proof") {
+                redated = true;
+                request = again.ok_or(ClientError::BodyNotReplayable)?;
+            } else if asks_for(&response, "use_dpop_nonce") {
                 if challenged {
                     return Err(ClientError::NonceLoop);
                 }
@@ -88,9 +102,11 @@ impl DpopClient {
 
     fn sign(&self, request: &mut Request, origin: &Origin) -> Result<(), ClientError> {
         let nonce = self.nonces.newest(Role::ResourceServer, origin);
+        let now = self.server_clock.as_ref().map_or_else(unix_now, ServerClock::now);
         let proof = Proof::new(request.method().as_str(), request.url().as_str())
             .access_token(&self.token)
             .nonce(nonce.as_deref())
+            .issued_at(now)
             .sign(&self.key)?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, sensitive(format!("DPoP {}", self.token))?);
@@ -189,9 +205,9 @@ pub(crate) fn sensitive(value: String) -> Result<HeaderValue, ClientError> {
     Ok(value)
 }
 
-fn asks_for_nonce(status: StatusCode, headers: &HeaderMap) -> bool {
-    let asks = |challenge: &Challenge| challenge.is("DPoP") && challenge.error() == Some("use_dpop_nonce");
-    status == StatusCode::UNAUTHORIZED && Challenge::from_headers(headers).iter().any(asks)
+fn asks_for(response: &Response, error: &str) -> bool {
+    let asks = |challenge: &Challenge| challenge.is("DPoP") && challenge.error() == Some(error);
+    response.status() == StatusCode::UNAUTHORIZED && Challenge::from_headers(response.headers()).iter().any(asks)
 }
 
 fn redirect_target(response: &Response, base: &Url) -> Option<Url> {

@@ -25,6 +25,7 @@ mod key;
 mod metadata;
 mod nonce;
 mod proof;
+mod server_clock;
 mod token;
 
 pub use crate::http::{DpopClient, RequestBuilder};

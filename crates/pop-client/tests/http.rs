@@ -169,6 +169,25 @@ async fn cli_14_other_refusals_are_responses_with_readable_challenges() {
     assert_eq!((challenges[0].error(), challenges[0].parameter("scope")), (Some("insufficient_scope"), Some("a b")));
 }
 
+#[tokio::test]
+async fn cli_10_a_client_with_a_wrong_clock_recovers_when_told_to() {
+    let refusal = || {
+        let headers = [
+            ("www-authenticate", "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\""),
+            ("date", "Fri, 15 Jan 2027 08:00:00 GMT"),
+        ];
+        (StatusCode::UNAUTHORIZED, headers).into_response()
+    };
+    let (url, script) = server(vec![refusal(), ok()]).await;
+    assert_eq!(client().follow_server_clock().get(&url).send().await.unwrap().status(), 200);
+    assert_eq!(seen(&script)[1].claim("iat").as_u64().unwrap() / 60, 1_800_000_000 / 60, "CLI-10");
+    let (url, script) = server(vec![refusal(), ok()]).await;
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 401, "off by default");
+    let (url, second) = server(vec![refusal(), refusal(), ok()]).await;
+    assert_eq!(client().follow_server_clock().get(&url).send().await.unwrap().status(), 401, "once only");
+    assert_eq!((seen(&script).len(), seen(&second).len()), (1, 2));
+}
+
 fn metadata(issuer: &str) -> Response {
     let (token, authorize) = (format!("{issuer}/token"), format!("{issuer}/authorize"));
     Json(json!({ "issuer": issuer, "token_endpoint": token, "authorization_endpoint": authorize })).into_response()

@@ -125,7 +125,24 @@ pub fn report_only(token: Arc<AccessToken>) -> VerifiedClaims {
     VerifiedClaims { token, proof: ProofOfPossession { kind: ProofKind::Unproven, key: None, jti: None } }
 }
 
-/// Everything is verified except that the proof is used for the first time.
+/// Everything is verified except that the proof is used for the first time. Its claims come out in exchange for a store's
+/// evidence alone:
+///
+/// ```
+/// use pop_core::{claims::VerifiedClaims, judgement::Unreplayed, replay::FirstUse};
+///
+/// fn claims(unreplayed: Unreplayed, evidence: FirstUse) -> VerifiedClaims {
+///     unreplayed.first_use(evidence)
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use pop_core::{claims::VerifiedClaims, judgement::Unreplayed};
+///
+/// fn claims(unreplayed: Unreplayed) -> VerifiedClaims {
+///     unreplayed.claims
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Unreplayed {
     entry: ReplayEntry,

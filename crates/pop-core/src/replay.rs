@@ -63,7 +63,16 @@ impl ReplayEntry {
     }
 }
 
-/// Evidence that a store has recorded an entry which it did not hold before.
+/// Evidence that a store has recorded an entry which it did not hold before. It is asserted in words, never made by
+/// accident:
+///
+/// ```
+/// let _ = pop_core::replay::FirstUse::assertion();
+/// ```
+///
+/// ```compile_fail
+/// let _ = pop_core::replay::FirstUse(());
+/// ```
 #[derive(Debug)]
 pub struct FirstUse(());
 

@@ -13,8 +13,16 @@ use crate::rejection::Rejection;
 /// A verified access token and its proof, in the request extensions of every request that [`PopLayer`](crate::PopLayer)
 /// lets through with credentials. Cheap to clone. Nothing outside this crate can make one:
 ///
+/// ```
+/// fn subject(token: &tower_pop::VerifiedToken) -> Option<&str> {
+///     token.subject()
+/// }
+/// ```
+///
 /// ```compile_fail
-/// let forged = tower_pop::VerifiedToken { inner: unreachable!() };
+/// fn forge() -> tower_pop::VerifiedToken {
+///     tower_pop::VerifiedToken { inner: todo!() }
+/// }
 /// ```
 ///
 /// In mode `AllowBearer` and `ReportOnly` a token may pass without proof: look at [`VerifiedToken::proof`].

@@ -126,12 +126,17 @@ impl RemoteKeys {
 
     fn start(self: &Arc<Self>) -> Fetching {
         let mut flight = self.flight();
-        if let Some(running) = &flight.running {
+        // A fetch that is over but still here has panicked; the next one may do better.
+        if let Some(running) = flight.running.as_ref().filter(|running| running.peek().is_none()) {
             return running.clone();
         }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            tracing::error!("keys can only be fetched within a tokio runtime");
+            return std::future::ready(Err(Unavailable::Keys)).boxed().shared();
+        };
         let keys = Arc::clone(self);
         // A task of its own, so that the fetch outlives the request that started it.
-        let task = tokio::spawn(async move { keys.fetch_and_store().await });
+        let task = runtime.spawn(async move { keys.fetch_and_store().await });
         let fetching = async move { task.await.unwrap_or(Err(Unavailable::Keys)) }.boxed().shared();
         flight.running = Some(fetching.clone());
         fetching
