@@ -100,6 +100,10 @@ fn err_14_bounds_numbers() {
 #[test]
 fn err_14_refuses_contradictions() {
     refused(builder().iat_policy(IatPolicy::NonceOnly), "NonceOnly");
+    let nonce_only = builder().nonce(NoncePolicy::Required).iat_policy(IatPolicy::NonceOnly);
+    refused(nonce_only.refuse_proofs_from_before_start(), "refuse_proofs_from_before_start");
+    refused(builder().preset(Preset::Mcp).dangerous().without_replay_store(), "600");
+    builder().dangerous().without_replay_store().build().unwrap();
     refused(builder().nonce_keys([[1; 32]]), "off");
     refused(builder().nonce(NoncePolicy::Required).nonce_keys([]), "none");
     refused(builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::RS256]), "RS256");

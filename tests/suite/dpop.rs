@@ -379,10 +379,14 @@ async fn dpop_05_fapi2_narrows_the_algorithms() {
 async fn dpop_43_refuses_early_data_when_told_to() {
     let api = api_with(tower_pop::PopConfigBuilder::refuse_early_data);
     let token = api.token().mint();
-    let mut early = request(&token, &api.proof(&token).mint());
-    early.headers_mut().insert("early-data", "1".parse().unwrap());
-    let answer = api.send(early).await;
-    assert_eq!((answer.status.as_u16(), answer.code), (425, Some("credential.early_data")));
+    for lines in [&["1"][..], &["0", "1"], &["1, 1"], &["nonsense"]] {
+        let mut early = request(&token, &api.proof(&token).mint());
+        for line in lines {
+            early.headers_mut().append("early-data", line.parse().unwrap());
+        }
+        let answer = api.send(early).await;
+        assert_eq!((answer.status.as_u16(), answer.code), (425, Some("credential.early_data")), "DPOP-43 {lines:?}");
+    }
     api.with_token(&token).await.is(Expected::Ok, "DPOP-43, the twin");
 }
 

@@ -10,7 +10,7 @@ use pop_authserver::{DpopKey, TestAuthServer};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
-use tower_pop::{IssuerConfig, Mode, PopConfigBuilder};
+use tower_pop::{IatPolicy, IssuerConfig, Mode, NoncePolicy, PopConfigBuilder};
 
 use crate::support::{AUDIENCE, Api, Expected, ISSUER, NOW, api_for, request};
 
@@ -266,7 +266,41 @@ async fn a_client_that_panics_does_not_end_fetching() {
     let fragile = Fragile(script, AtomicUsize::new(0));
     let api = api_for(server, IssuerConfig::new(ISSUER).jwks_uri(JWKS), |builder| builder.http_fetch(fragile));
     api.with_token(&api.token().mint()).await.is(Expected::Down, "the first one panics");
+    api.with_token(&api.token().mint()).await.is(Expected::Down, "and counts as a failure");
+    api.clock.advance(6);
     api.with_token(&api.token().mint()).await.is(Expected::Ok, "the second one does not");
+}
+
+#[tokio::test]
+async fn report_only_and_nonce_only_reach_cold_keys_too() {
+    let script = Script::new();
+    let report = api(&script, |builder| builder.mode(Mode::ReportOnly));
+    let token = report.token().mint();
+    let wrong = report.proof(&token).url("https://internal.example/notes").mint();
+    report
+        .with(&token, &wrong)
+        .await
+        .is(Expected::Ok, "a wrong proof passes as unproven, with cold keys as with warm ones");
+    let script = Script::new();
+    let nonce_only = api(&script, |builder| {
+        builder.nonce(NoncePolicy::Required).nonce_keys([[7; 32]]).iat_policy(IatPolicy::NonceOnly)
+    });
+    let answer =
+        nonce_only.with_proof(|proof| proof.issued_at(1)).await.is(Expected::Nonce, "a bad clock gets its nonce");
+    assert_eq!(script.requests(), 0, "and nobody is asked before there is one");
+    let nonce = answer.headers["dpop-nonce"].to_str().unwrap().to_owned();
+    nonce_only.with_proof(|proof| proof.issued_at(1).nonce(&nonce)).await.is(Expected::Ok, "NONCE-12 with cold keys");
+    assert_eq!(script.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn atk_25_a_client_that_hangs_is_given_up() {
+    let script = Script { gate: Arc::new(Semaphore::new(0)), ..Script::new() };
+    let api = api(&script, |builder| builder);
+    api.with_token(&api.token().mint())
+        .await
+        .is(Expected::Down, "ATK-25 slow loris")
+        .coded("unavailable.keys", "ATK-25");
 }
 
 #[test]

@@ -184,6 +184,24 @@ async fn a_layer_inside_a_layer_uses_the_proof_once_and_applies_its_own_mode() {
 }
 
 #[tokio::test]
+async fn an_anonymous_verdict_does_not_leave_anothers_token_behind() {
+    let (outer, inner) = (in_mode(Mode::Required), in_mode(Mode::Optional));
+    let seen = service_fn(|request: Request<()>| async move {
+        let token = request.extensions().get::<VerifiedToken>().is_some();
+        Ok::<_, std::convert::Infallible>(http::Response::new(token.to_string()))
+    });
+    let inside = PopLayer::new(inner.cfg.clone()).layer(seen);
+    let gateway = service_fn(move |mut request: Request<()>| {
+        request.headers_mut().remove("authorization");
+        inside.clone().oneshot(request)
+    });
+    let token = outer.token().mint();
+    let proven = request(&token, &outer.proof(&token).mint());
+    let response = PopLayer::new(outer.cfg.clone()).layer(gateway).oneshot(proven).await.unwrap();
+    assert_eq!(response.body(), "false", "the inner resource sees nobody");
+}
+
+#[tokio::test]
 async fn dpop_36_preflights_pass_only_when_told_to_and_only_true_ones() {
     let preflight = |headers: &[&str]| {
         let mut request = Request::options("/notes").body(()).unwrap();
@@ -201,5 +219,8 @@ async fn dpop_36_preflights_pass_only_when_told_to_and_only_true_ones() {
     let mut get = preflight(&full);
     *get.method_mut() = http::Method::GET;
     api.send(get).await.is(Expected::NoCredentials, "X-73 not OPTIONS");
+    let mut with_credentials = preflight(&full);
+    with_credentials.headers_mut().insert("authorization", "DPoP garbage".parse().unwrap());
+    api.send(with_credentials).await.is(Expected::Proof, "CNF-18 presented credentials are judged");
     in_mode(Mode::Required).send(preflight(&full)).await.is(Expected::NoCredentials, "off by default");
 }

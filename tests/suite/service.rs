@@ -9,10 +9,9 @@ use http::{Request, Response};
 use pop_authserver::TestAuthServer;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayStore};
 use tower_pop::{PopConfig, PopLayer, VerifiedToken};
 
-use crate::support::{Api, Expected, api, api_with, request};
+use crate::support::{Api, Expected, Slow, api, api_with, request};
 
 /// Panics when it is called without having been polled ready: what a clone never was.
 #[derive(Debug)]
@@ -43,18 +42,6 @@ impl Service<Request<()>> for Strict {
     }
 }
 
-struct Slow(MemoryReplayStore);
-
-impl ReplayStore for Slow {
-    fn insert(&self, entry: ReplayEntry) -> ReplayAnswer {
-        let ReplayAnswer::Now(answer) = self.0.insert(entry) else { unreachable!() };
-        ReplayAnswer::Later(Box::pin(async move {
-            tokio::task::yield_now().await;
-            answer
-        }))
-    }
-}
-
 fn proven(api: &Api) -> Request<()> {
     let token = api.token().mint();
     request(&token, &api.proof(&token).mint())
@@ -62,7 +49,7 @@ fn proven(api: &Api) -> Request<()> {
 
 #[tokio::test]
 async fn err_16_the_ready_service_is_the_one_that_is_called() {
-    for api in [api(), api_with(|builder| builder.replay_store(Slow(MemoryReplayStore::default())))] {
+    for api in [api(), api_with(|builder| builder.replay_store(Slow::default()))] {
         let mut service = PopLayer::new(api.cfg.clone()).layer(Strict { ready: false });
         for _ in 0..3 {
             let response = service.ready().await.unwrap().call(proven(&api)).await.unwrap();
@@ -73,7 +60,7 @@ async fn err_16_the_ready_service_is_the_one_that_is_called() {
 
 #[tokio::test]
 async fn err_16_works_behind_and_in_front_of_a_concurrency_limit() {
-    for api in [api(), api_with(|builder| builder.replay_store(Slow(MemoryReplayStore::default())))] {
+    for api in [api(), api_with(|builder| builder.replay_store(Slow::default()))] {
         let inner = service_fn(|_: Request<()>| async {
             tokio::task::yield_now().await;
             Ok::<_, Infallible>(Response::new(String::new()))
@@ -130,7 +117,7 @@ async fn err_16_bodies_are_not_touched() {
 
 #[tokio::test]
 async fn a_dropped_request_leaves_the_proof_unused_or_used_but_never_half() {
-    let api = api_with(|builder| builder.replay_store(Slow(MemoryReplayStore::default())));
+    let api = api_with(|builder| builder.replay_store(Slow::default()));
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
     let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });

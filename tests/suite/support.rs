@@ -10,6 +10,7 @@ use pop_authserver::{Algorithm, DpopKey, ProofMint, TestAuthServer, TokenMint, p
 use tower::{Layer, ServiceExt, service_fn};
 use tower_pop::clock::{Clock, ManualClock};
 use tower_pop::pop_core::jose::crypto::CryptoBackend;
+use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayStore};
 use tower_pop::{Error, IssuerConfig, PopConfig, PopConfigBuilder, PopLayer, VerifiedToken};
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -47,6 +48,20 @@ pub(crate) struct Answer {
 
 pub(crate) fn issuer(server: &TestAuthServer) -> IssuerConfig {
     IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json())
+}
+
+/// The in-memory store, answering later: as a database would.
+#[derive(Default)]
+pub(crate) struct Slow(MemoryReplayStore);
+
+impl ReplayStore for Slow {
+    fn insert(&self, entry: ReplayEntry) -> ReplayAnswer {
+        let answer = self.0.insert(entry);
+        ReplayAnswer::Later(Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer.wait().await
+        }))
+    }
 }
 
 /// A resource with default settings.

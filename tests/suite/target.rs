@@ -168,6 +168,7 @@ async fn trusted_proxies_choose_among_the_allowed_origins() {
         send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-proto", "http")], b)
             .await
             .is(Expected::BadRequest, "another scheme");
+        send(peer, &[("x-forwarded-proto", "http")], a).await.is(Expected::BadRequest, "the scheme alone counts too");
         send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-host", "a.example")], b)
             .await
             .is(Expected::BadRequest, "X-75 two lines");

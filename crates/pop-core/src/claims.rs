@@ -154,8 +154,8 @@ impl ProofKind {
     }
 }
 
-/// The proof that came with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The proof that came with a request. `Debug` shows its kind only.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ProofOfPossession {
     pub(crate) kind: ProofKind,
     pub(crate) key: Option<JwkThumbprint>,
@@ -185,6 +185,12 @@ impl ProofOfPossession {
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
         self.jti.as_deref()
+    }
+}
+
+impl fmt::Debug for ProofOfPossession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProofOfPossession({})", self.kind.as_str())
     }
 }
 

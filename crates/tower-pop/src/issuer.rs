@@ -1,5 +1,7 @@
 //! One authorization server whose tokens are accepted.
 
+use std::fmt;
+
 use pop_core::policy::TokenAllowances;
 
 use crate::keys::{IssuerKeys, JwksCaching, KeyLocation};
@@ -15,10 +17,19 @@ pub struct IssuerConfig {
     pub(crate) caching: JwksCaching,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum KeySource {
     Remote(KeyLocation),
     Static(Vec<u8>),
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote(location) => location.fmt(f),
+            Self::Static(jwks) => write!(f, "Static({} bytes)", jwks.len()),
+        }
+    }
 }
 
 impl IssuerConfig {

@@ -53,9 +53,7 @@ impl OriginPolicy {
         if !self.proxies.is_empty() && peer(parts).is_some_and(|peer| self.trusts(peer)) {
             let host = single(&parts.headers, "x-forwarded-host")?;
             let scheme = single(&parts.headers, "x-forwarded-proto")?;
-            if let Some(host) = host {
-                return self.find(scheme, host).ok_or(CredentialError::Target);
-            }
+            return host.or(seen).and_then(|host| self.find(scheme, host)).ok_or(CredentialError::Target);
         }
         seen.and_then(|host| self.find(None, host)).ok_or(CredentialError::Target)
     }

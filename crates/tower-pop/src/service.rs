@@ -10,7 +10,7 @@ use tower_service::Service;
 use crate::config::PopConfig;
 use crate::future::ResponseFuture;
 use crate::rejection::RejectionHandler;
-use crate::token::Anonymous;
+use crate::token::{Anonymous, VerifiedToken};
 use crate::verifier::{Admitted, Verification};
 
 /// Verifies each request before the inner service sees it.
@@ -77,9 +77,17 @@ pub(crate) fn admit<B>(
     mut request: Request<B>,
     admitted: Admitted,
 ) -> (Request<B>, Option<http::HeaderValue>) {
+    let extensions = request.extensions_mut();
+    // The verdict of this layer is the only one that goes on: not that of a layer around it with another configuration.
     match admitted.token {
-        Some(token) => request.extensions_mut().insert(token).map(drop),
-        None => request.extensions_mut().insert(Anonymous(cfg.clone())).map(drop),
-    };
+        Some(token) => {
+            extensions.remove::<Anonymous>();
+            extensions.insert(token);
+        }
+        None => {
+            extensions.remove::<VerifiedToken>();
+            extensions.insert(Anonymous(cfg.clone()));
+        }
+    }
     (request, admitted.nonce)
 }

@@ -14,6 +14,9 @@ use pop_core::proof::dpop::AccessTokenHash;
 /// No token is kept longer without being verified again.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// Bytes of claims that count as one token; larger tokens count as several, so that memory stays bounded.
+const COUNTS_ONCE: usize = 2048;
+
 /// A verified token and what its verification rests on.
 #[derive(Clone)]
 pub(crate) struct CachedToken {
@@ -28,7 +31,12 @@ pub(crate) struct TokenCache(Option<Cache<AccessTokenHash, CachedToken>>);
 impl TokenCache {
     /// A capacity of 0 turns the cache off.
     pub(crate) fn new(capacity: u64) -> Self {
-        Self((capacity > 0).then(|| Cache::builder().max_capacity(capacity).time_to_live(LONGEST).build()))
+        let weigh = |_: &AccessTokenHash, cached: &CachedToken| {
+            let claims = cached.token.raw_claims().len() / COUNTS_ONCE;
+            u32::try_from(claims).unwrap_or(u32::MAX).saturating_add(1)
+        };
+        let build = || Cache::builder().max_capacity(capacity).weigher(weigh).time_to_live(LONGEST).build();
+        Self((capacity > 0).then(build))
     }
 
     pub(crate) fn get(&self, hash: &AccessTokenHash) -> Option<CachedToken> {

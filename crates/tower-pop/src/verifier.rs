@@ -89,7 +89,8 @@ impl PopConfig {
         }
     }
 
-    /// Preflights, and requests that an outer layer with the same state has proven already.
+    /// Preflights, and requests that an outer layer with the same state has proven already. Requests made from another's
+    /// extensions inherit its verdict.
     fn settled_before(&self, parts: &Parts) -> Option<Verdict> {
         if self.state.pass_preflight && is_preflight(parts) {
             return Some(Ok(Admitted { token: None, nonce: None }));
@@ -101,7 +102,9 @@ impl PopConfig {
             ProofKind::Unproven => self.mode == Mode::ReportOnly,
             _ => false,
         };
-        (enough && token.is_from(&self.state)).then(|| Ok(Admitted { token: Some(token.clone()), nonce: None }))
+        let current = check_times(token.access_token(), self.state.token.leeway, self.state.clock.now()).is_ok();
+        (enough && current && token.is_from(&self.state))
+            .then(|| Ok(Admitted { token: Some(token.clone()), nonce: None }))
     }
 
     async fn decide_after_fetch(self, question: Question<'static>, mut keys: Arc<RemoteKeys>) -> Verdict {
@@ -161,18 +164,18 @@ impl PopConfig {
             return Err((*error).into());
         }
         // Only a request that is right in all but its unknown key may send us out for keys.
+        let nonces = question.nonce_required.then_some(&state.nonces.keys);
         let before_fetch = |token: &AccessToken| match &proof {
-            Ok(proof) => {
+            Ok(proof) if self.mode != Mode::ReportOnly => {
                 judgement::check_binding(token, proof, &hash, &request, &state.proof)?;
-                Ok(proof.check_time(&state.proof, request.now)?)
+                judgement::check_freshness(proof, request.now, &state.proof, nonces).map(drop)
             }
-            Err(_) => Ok(()), // mode ReportOnly
+            _ => Ok(()), // in mode ReportOnly a wrong proof passes, and passing takes keys
         };
         let token = match self.access_token(presented.token, &hash, question.now, before_fetch)? {
             TokenStep::Fetch(keys) => return Ok(Step::Fetch(keys)),
             TokenStep::Verified(token) => token,
         };
-        let nonces = question.nonce_required.then_some(&state.nonces.keys);
         let judged = proof
             .map_err(Error::from)
             .and_then(|proof| judgement::judge_dpop(&token, &proof, &hash, &request, &state.proof, nonces))
@@ -220,10 +223,14 @@ impl PopConfig {
         }
     }
 
-    /// The option that refuses proofs from before this process could remember them.
+    /// The option that refuses proofs which may have been used before this process could remember them: those dated up to
+    /// its start, and up to the clock skew after it, because proofs may be dated ahead.
     fn check_start(&self, unreplayed: Unreplayed) -> Result<Unreplayed, Error> {
+        let skew = self.state.proof.clock_skew.as_secs();
         match self.state.not_before {
-            Some(start) if unreplayed.entry().issued_at <= start => Err(ReplayError::Replayed.into()),
+            Some(start) if unreplayed.entry().issued_at <= start.saturating_add(skew) => {
+                Err(ReplayError::Replayed.into())
+            }
             _ => Ok(unreplayed),
         }
     }
@@ -330,7 +337,7 @@ struct Question<'r> {
 impl<'r> Question<'r> {
     fn new(cfg: &PopConfig, parts: &'r Parts) -> Result<Self, CredentialError> {
         let state = &*cfg.state;
-        if state.refuse_early_data && parts.headers.get("early-data").is_some_and(|value| value == "1") {
+        if state.refuse_early_data && parts.headers.contains_key("early-data") {
             return Err(CredentialError::EarlyData);
         }
         if state.refuse_token_in_query && parts.uri.query().is_some_and(credentials::has_token_in_query) {
@@ -367,8 +374,8 @@ impl<'r> Question<'r> {
     }
 }
 
-/// A CORS preflight as browsers send it (Fetch, "CORS-preflight request").
+/// A CORS preflight as browsers send it (Fetch, "CORS-preflight request"): never with credentials.
 fn is_preflight(parts: &Parts) -> bool {
     let has = |name: HeaderName| parts.headers.contains_key(name);
-    parts.method == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
+    parts.method == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD) && !has(AUTHORIZATION)
 }

@@ -100,6 +100,12 @@ impl<'a> DecodedJws<'a> {
     }
 }
 
+impl std::fmt::Debug for JoseHeader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "JoseHeader({})", self.alg)
+    }
+}
+
 impl std::fmt::Debug for CompactJws<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "CompactJws({} bytes)", self.text.len())
@@ -134,7 +140,6 @@ pub enum HeaderError {
 }
 
 /// The header parameters that concern every JWS; others stay in the object.
-#[derive(Debug)]
 pub struct JoseHeader<'h> {
     object: Object<'h>,
     /// The signature algorithm.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use pop_core::challenge::Challenges;
 use pop_core::jose::crypto::CryptoBackend;
-use pop_core::jose::{Algorithm, AlgorithmSet, JwkSet, RsaLimits};
+use pop_core::jose::{Algorithm, AlgorithmSet, JsonLimits, JwkSet, Object, RsaLimits};
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::{IatPolicy, Mode, Preset, ProofPolicy, TokenPolicy};
 use pop_core::scope::is_scope_token;
@@ -251,6 +251,7 @@ impl PopConfigBuilder {
     /// Sets where used proofs are remembered. Defaults to a [`MemoryReplayStore`], which serves one process.
     pub fn replay_store(mut self, store: impl ReplayStore) -> Self {
         self.replay = Some(Arc::new(store));
+        self.without_replay_store = false;
         self
     }
 
@@ -260,14 +261,17 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Refuses proofs made before this configuration was built, so that none can be replayed across a restart that
-    /// emptied an in-memory store. Clients with a slow clock are refused for as long as it is slow. Off by default.
+    /// Refuses proofs dated before this configuration was built, or up to the clock skew after it, so that none can be
+    /// replayed across a restart that emptied an in-memory store. For the length of the clock skew after the start all
+    /// requests are refused, and clients with a slow clock for as long as it is slow. Not with [`IatPolicy::NonceOnly`].
+    /// Off by default.
     pub fn refuse_proofs_from_before_start(mut self) -> Self {
         self.refuse_before_start = true;
         self
     }
 
-    /// Sets how many verified tokens are remembered; 0 turns that off. Defaults to 10,000.
+    /// Sets how many verified tokens are remembered; 0 turns that off. A token with more than 2 KiB of claims counts as
+    /// several. Defaults to 10,000.
     pub fn token_cache_capacity(mut self, tokens: u64) -> Self {
         self.token_cache = tokens;
         self
@@ -325,6 +329,7 @@ impl PopConfigBuilder {
     /// A [`ConfigError`] that names the value at fault.
     pub fn build(self) -> Result<PopConfig, ConfigError> {
         check_mode(self.preset, self.mode)?;
+        check_json()?;
         self.check_numbers()?;
         self.check_algorithms()?;
         self.check_scopes()?;
@@ -382,8 +387,20 @@ impl PopConfigBuilder {
                 return Err(ConfigError::OutOfBounds { name, value, min, max });
             }
         }
-        if self.proof.iat == IatPolicy::NonceOnly && !matches!(self.nonce_policy, NoncePolicy::Required) {
-            return Err(ConfigError::NonceOnlyWithoutNonce);
+        if self.without_replay_store {
+            let value = seconds(&self.proof.max_age) + seconds(&self.proof.clock_skew);
+            let (name, max) = ("proof_max_age + clock_skew without a replay store", seconds(&MAX_WINDOW));
+            if value > max {
+                return Err(ConfigError::OutOfBounds { name, value, min: 1, max });
+            }
+        }
+        if self.proof.iat == IatPolicy::NonceOnly {
+            if !matches!(self.nonce_policy, NoncePolicy::Required) {
+                return Err(ConfigError::NonceOnlyWithoutNonce);
+            }
+            if self.refuse_before_start {
+                return Err(ConfigError::StartWithoutIat);
+            }
         }
         Ok(())
     }
@@ -559,6 +576,14 @@ impl PopConfigBuilder {
     }
 }
 
+/// Numbers must come out of the JSON library as numbers: its feature `arbitrary_precision`, turned on by any crate of the
+/// program, would make every date unreadable and every request a 401.
+fn check_json() -> Result<(), ConfigError> {
+    let object = Object::parse(br#"{"n":1}"#, JsonLimits::PROOF);
+    let number = object.as_ref().ok().and_then(|object| object.get("n")?.as_numeric_date());
+    if number == Some(1) { Ok(()) } else { Err(ConfigError::JsonNumbers) }
+}
+
 #[cfg(feature = "http-client")]
 fn default_fetch() -> Result<Arc<dyn HttpFetch>, ConfigError> {
     let fetch = crate::keys::HyperFetch::new().map_err(|error| ConfigError::NoHttpClient(error.to_string()))?;
@@ -582,7 +607,8 @@ impl Dangerous {
         self.0
     }
 
-    /// Remembers no proofs. Whoever captures a request can repeat it while its proof is fresh, 300 s at the most.
+    /// Remembers no proofs. Whoever captures a request can repeat it while its proof is fresh: `proof_max_age` and
+    /// `clock_skew` together, which may then be 300 s at the most.
     pub fn without_replay_store(mut self) -> PopConfigBuilder {
         self.0.without_replay_store = true;
         self.0.replay = None;

@@ -86,6 +86,12 @@ pub enum ConfigError {
     /// A nonce is to stand in for `iat`, but none is required.
     #[error("IatPolicy::NonceOnly needs NoncePolicy::Required")]
     NonceOnlyWithoutNonce,
+    /// Proofs from before the start are to be refused, but their `iat` is not looked at.
+    #[error("refuse_proofs_from_before_start() needs IatPolicy::Always")]
+    StartWithoutIat,
+    /// Some crate of the program turned on `serde_json/arbitrary_precision`.
+    #[error("serde_json's feature arbitrary_precision is on in this program: dates in tokens cannot be read")]
+    JsonNumbers,
     /// Nonce keys, but nonces are off; or an empty list of keys.
     #[error("nonce keys are given, but {0}")]
     NonceKeys(&'static str),

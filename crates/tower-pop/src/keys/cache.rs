@@ -110,9 +110,25 @@ impl RemoteKeys {
         }
     }
 
-    /// Waits for the fetch that is under way, or for a new one.
+    /// Waits for the fetch that is under way, or for a new one unless one has ended since it was asked for.
     pub(crate) async fn refresh(self: &Arc<Self>) -> Result<(), Unavailable> {
+        let now = self.clock.monotonic();
+        let cool_down = self.policy.caching.cool_down;
+        let just_fetched =
+            self.held.load().as_ref().is_some_and(|held| now < held.fetched_at.saturating_add(cool_down));
+        if just_fetched {
+            return Ok(());
+        }
+        if self.failed_lately(now) {
+            return Err(self.failure(now));
+        }
         self.start().await
+    }
+
+    /// What a failed fetch means: unknown keys stay unknown, or there are none at all.
+    fn failure(&self, now: Duration) -> Unavailable {
+        let usable = self.held.load().as_ref().is_some_and(|held| now < held.usable_until);
+        if usable { Unavailable::KeyRefresh } else { Unavailable::Keys }
     }
 
     fn failed_lately(&self, now: Duration) -> bool {
@@ -126,7 +142,6 @@ impl RemoteKeys {
 
     fn start(self: &Arc<Self>) -> Fetching {
         let mut flight = self.flight();
-        // A fetch that is over but still here has panicked; the next one may do better.
         if let Some(running) = flight.running.as_ref().filter(|running| running.peek().is_none()) {
             return running.clone();
         }
@@ -143,26 +158,18 @@ impl RemoteKeys {
     }
 
     async fn fetch_and_store(&self) -> Result<(), Unavailable> {
-        let outcome = self.fetch_keys().await;
-        let now = self.clock.monotonic();
-        let result = match outcome {
+        let mut landing = Landing { keys: self, succeeded: false };
+        match self.fetch_keys().await {
             Ok((keys, response)) => {
-                self.store(keys, response, now);
+                self.store(keys, response, self.clock.monotonic());
+                landing.succeeded = true;
                 Ok(())
             }
             Err(error) => {
                 tracing::warn!(issuer = %self.issuer, %error, "fetching the issuer's keys failed");
-                let usable = self.held.load().as_ref().is_some_and(|held| now < held.usable_until);
-                Err(if usable { Unavailable::KeyRefresh } else { Unavailable::Keys })
+                Err(self.failure(self.clock.monotonic()))
             }
-        };
-        let mut flight = self.flight();
-        flight.running = None;
-        flight.failed_at = result.is_err().then_some(now);
-        if result.is_err() {
-            flight.found = None;
         }
-        result
     }
 
     async fn fetch_keys(&self) -> Result<(JwkSet, FetchResponse), FetchError> {
@@ -211,6 +218,24 @@ impl RemoteKeys {
             fresh_until,
             usable_until: fresh_until.saturating_add(self.policy.caching.stale_for),
         })));
+    }
+}
+
+/// Ends a flight whatever becomes of it, a panic included: as a failure, unless it succeeded.
+struct Landing<'k> {
+    keys: &'k RemoteKeys,
+    succeeded: bool,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let now = self.keys.clock.monotonic();
+        let mut flight = self.keys.flight();
+        flight.running = None;
+        flight.failed_at = (!self.succeeded).then_some(now);
+        if !self.succeeded {
+            flight.found = None;
+        }
     }
 }
 

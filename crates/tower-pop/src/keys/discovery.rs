@@ -52,7 +52,11 @@ pub(crate) async fn get(
     url: String,
     caching: &JwksCaching,
 ) -> Result<FetchResponse, FetchError> {
-    fetch.get(FetchRequest { url, max_len: caching.max_len, timeout: caching.timeout }).await
+    let JwksCaching { max_len, timeout, .. } = *caching;
+    // Whoever fetches is told the limits; whether they are kept is checked here.
+    let request = FetchRequest { url, max_len, timeout };
+    let response = tokio::time::timeout(timeout, fetch.get(request)).await.unwrap_or(Err(FetchError::Timeout))?;
+    if response.body.len() > max_len { Err(FetchError::TooLong) } else { Ok(response) }
 }
 
 /// The well-known URLs of an issuer: RFC 8414 puts the name between host and path, OpenID Connect appends it.
