@@ -96,8 +96,22 @@ pub(crate) struct Assertion {
     pub(crate) expires_at: u64,
 }
 
-/// Authenticates the client of a token request.
+/// Authenticates the client of a token request. A `client_id` beside the credentials must be the same one (RFC 7521 §4.2).
 pub(crate) fn authenticate<'c>(
+    clients: &'c [Client],
+    issuer: &str,
+    headers: &HeaderMap,
+    form: &Form,
+    now: u64,
+) -> Result<(&'c Client, Option<Assertion>), OAuthError> {
+    let (client, assertion) = check_credentials(clients, issuer, headers, form, now)?;
+    if form.get("client_id").is_some_and(|id| id != client.id) {
+        return Err(OAuthError::invalid_client());
+    }
+    Ok((client, assertion))
+}
+
+fn check_credentials<'c>(
     clients: &'c [Client],
     issuer: &str,
     headers: &HeaderMap,
@@ -145,8 +159,11 @@ fn check_assertion<'c>(
     if !fits || key.verify(jws.signing_input(), jws.signature()).is_err() {
         return None;
     }
-    let expires_at = claims.get("exp")?.as_numeric_date()?;
-    let in_time = expires_at > now && expires_at <= now + 600;
+    let date = |name: &str| claims.get(name).map(|date| date.as_numeric_date().ok_or(())).transpose();
+    let expires_at = date("exp").ok()??;
+    // AS-28: clocks may differ by up to a minute.
+    let begun = |date: Option<u64>| date.is_none_or(|date| date <= now + 60);
+    let in_time = expires_at > now && expires_at <= now + 600 && begun(date("iat").ok()?) && begun(date("nbf").ok()?);
     let right = text("iss") == text("sub") && text("aud") == Some(issuer);
     let jti = text("jti").filter(|jti| !jti.is_empty() && jti.len() <= 256)?;
     (in_time && right).then(|| (client, Some(Assertion { jti: jti.to_owned(), expires_at })))

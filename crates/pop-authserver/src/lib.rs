@@ -19,6 +19,7 @@
 //! [`TestAuthServer::start`] gives the same with a real server on a free port of 127.0.0.1.
 
 mod client;
+mod connections;
 mod endpoint;
 mod error;
 mod grant;

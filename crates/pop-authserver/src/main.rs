@@ -68,5 +68,6 @@ async fn run(args: Args) -> Result<(), StartError> {
     let (server, listener) = builder.listen(args.listen, args.issuer).await?;
     eprintln!("*** DEVELOPMENT AUTHORIZATION SERVER: approves everybody, forgets its keys. NOT FOR PRODUCTION. ***");
     println!("ready {}", server.issuer());
-    Ok(server.serve(listener).await?)
+    server.serve(listener).await;
+    Ok(())
 }

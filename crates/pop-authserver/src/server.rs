@@ -183,6 +183,14 @@ impl AuthServer {
         &self.inner.issuer
     }
 
+    /// The path of the issuer, without a slash at its end: the endpoints lie below it.
+    pub(crate) fn issuer_path(&self) -> &str {
+        let base = self.issuer().trim_end_matches('/');
+        let authority_at = base.find("://").map_or(0, |at| at + 3);
+        let authority = base.get(authority_at..).unwrap_or_default();
+        authority.find('/').and_then(|at| authority.get(at..)).unwrap_or_default()
+    }
+
     /// The published key set as JSON.
     #[must_use]
     pub fn jwks_json(&self) -> String {
@@ -219,12 +227,9 @@ impl AuthServer {
         self.inner.jwks_requests.load(Ordering::Relaxed)
     }
 
-    /// Serves requests until the task is dropped.
-    ///
-    /// # Errors
-    /// Those of the listener.
-    pub async fn serve(&self, listener: TcpListener) -> Result<(), std::io::Error> {
-        axum::serve(listener, self.router()).await
+    /// Serves requests until the future is dropped, which also ends all connections.
+    pub async fn serve(&self, listener: TcpListener) {
+        crate::connections::serve(listener, self.router()).await;
     }
 
     pub(crate) fn now(&self) -> u64 {

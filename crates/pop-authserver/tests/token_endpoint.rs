@@ -265,7 +265,111 @@ async fn as_24_authenticates_clients() {
     );
     assert_eq!(send(assertion(json!([server.issuer()]), "b", now + 60)).await, 401, "AS-24 a list");
     assert_eq!(send(assertion(issuer.clone(), "c", now - 1)).await, 401, "AS-24 expired");
-    assert_eq!(send(assertion(issuer, "d", now + 86_400)).await, 401, "AS-24 too long");
+    assert_eq!(send(assertion(issuer.clone(), "d", now + 86_400)).await, 401, "AS-24 too long");
+
+    let dated = |jti: &str, name: &str, date: Value| {
+        let mut claims = json!({ "iss": "signer", "sub": "signer", "aud": issuer, "jti": jti, "exp": now + 300 });
+        claims[name] = date;
+        signer.sign_jws(&json!({ "alg": "ES256" }).to_string(), &claims.to_string()).unwrap()
+    };
+    for name in ["nbf", "iat"] {
+        assert_eq!(send(dated(&format!("{name} 1"), name, json!(now + 8))).await, 200, "AS-28 {name} 8 s ahead");
+        assert_eq!(send(dated(&format!("{name} 2"), name, json!(now + 120))).await, 401, "AS-28 {name} 120 s ahead");
+        assert_eq!(send(dated(&format!("{name} 3"), name, json!("now"))).await, 401, "AS-24 {name} is no date");
+    }
+}
+
+#[tokio::test]
+async fn as_24_a_client_id_beside_the_credentials_is_the_same() {
+    let signer = key();
+    let by_key = Client::private_key_jwt("signer", &signer.public_jwk(), Algorithm::ES256).unwrap();
+    let server = TestAuthServer::start_with(TestAuthServer::defaults().client(by_key)).await;
+    let now = SystemClock::default().now();
+    for (jti, id, expected) in [("a", "signer", 200), ("b", "app", 401)] {
+        let claims = json!({ "iss": "signer", "sub": "signer", "aud": server.issuer(), "jti": jti, "exp": now + 60 });
+        let assertion = signer.sign_jws(&json!({ "alg": "ES256" }).to_string(), &claims.to_string()).unwrap();
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let form = format!(
+            "grant_type=client_credentials&client_id={id}&client_assertion_type={kind}&client_assertion={assertion}"
+        );
+        assert_eq!(post(&server, &form, &[]).await.status(), expected, "AS-24 client_id={id}");
+    }
+}
+
+/// An authorization code for `notes:read notes:write` at the default audience, by hand, without a key.
+async fn code(server: &TestAuthServer) -> String {
+    // RFC 7636 appendix B
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let url = format!(
+        "{}/authorize?response_type=code&client_id=app&redirect_uri={CALLBACK}&scope=notes:read+notes:write\
+         &code_challenge={challenge}&code_challenge_method=S256",
+        server.issuer()
+    );
+    let back = location(&authorize(&url).await);
+    back.split("code=").nth(1).unwrap().split('&').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn as_10_a_grant_may_be_narrowed_and_never_widened() {
+    let server = TestAuthServer::start_with(TestAuthServer::defaults().audience("https://second.example")).await;
+    let exchange = |code: String, more: &'static str| {
+        let form = format!(
+            "grant_type=authorization_code&client_id=app&code={code}&redirect_uri={CALLBACK}{more}\
+             &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+        );
+        let server = &server;
+        async move { post(server, &form, &[]).await }
+    };
+    let other = exchange(code(&server).await, "&resource=https://second.example").await;
+    assert_eq!(error(other).await.1, "invalid_target", "AS-10 RFC 8707 §2.2");
+    let same = exchange(code(&server).await, "&resource=https://api.example").await;
+    let mut body: Value = same.json().await.unwrap();
+
+    for (row, more, expected) in [
+        ("another resource", "&resource=https://second.example", Err("invalid_target")),
+        ("another scope", "&scope=notes:read+notes:delete", Err("invalid_scope")),
+        ("fewer scopes", "&scope=notes:read", Ok("notes:read")),
+        ("all scopes again", "", Ok("notes:read notes:write")),
+    ] {
+        let refresh = body["refresh_token"].as_str().unwrap();
+        let form = format!("grant_type=refresh_token&client_id=app&refresh_token={refresh}{more}");
+        let answer = post(&server, &form, &[]).await;
+        match expected {
+            Err(code) => assert_eq!(error(answer).await.1, code, "AS-10 {row}"),
+            Ok(scope) => {
+                body = answer.json().await.unwrap();
+                assert_eq!(body["scope"], scope, "AS-10 {row}");
+                assert_eq!(claims(body["access_token"].as_str().unwrap())["scope"], scope, "AS-10 {row}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn as_02_an_issuer_may_have_a_path() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let issuer = format!("http://{}/tenant/one", listener.local_addr().unwrap());
+    let server = TestAuthServer::defaults().build(&*issuer).unwrap();
+    let serving = server.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    let client = TokenClient::discover(&issuer, "app", ClientAuthentication::None, key()).await.unwrap();
+    let token = client.client_credentials(None, None).await.unwrap().access_token;
+    assert_eq!(claims(&token)["iss"], issuer, "AS-02");
+    let oidc: Value =
+        reqwest::get(format!("{issuer}/.well-known/openid-configuration")).await.unwrap().json().await.unwrap();
+    assert_eq!(oidc["issuer"], issuer, "AS-02");
+    assert_eq!(reqwest::get(oidc["jwks_uri"].as_str().unwrap()).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_dropped_test_server_takes_its_connections_along() {
+    let server = TestAuthServer::start().await;
+    let url = format!("{}/jwks", server.issuer());
+    let client = reqwest::Client::new();
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 200, "the twin");
+    drop(server);
+    // The connection above is pooled and still open on this side.
+    assert!(client.get(&url).send().await.is_err());
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
     demo::print_how_to_call(&server, public_url);
     tokio::select! {
         served = api => served??,
-        served = authorization_server => served??,
+        served = authorization_server => served?,
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(ExitCode::SUCCESS)

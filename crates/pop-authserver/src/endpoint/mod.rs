@@ -14,18 +14,21 @@ use axum::routing::{get, post};
 use http::StatusCode;
 
 use crate::error::OAuthError;
+use crate::grant::Grant;
 use crate::server::AuthServer;
 
 impl AuthServer {
     /// The server as an axum router.
     pub fn router(&self) -> Router {
+        let at = |name: &str| format!("{}{name}", self.issuer_path());
         Router::new()
-            .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
-            .route("/.well-known/openid-configuration", get(metadata::metadata))
-            .route("/jwks", get(metadata::jwks))
-            .route("/authorize", get(authorize::authorize))
-            .route("/token", post(token::token))
-            .route("/rotate", post(metadata::rotate))
+            // RFC 8414 §3.1 puts the well-known name before the issuer's path, OpenID Connect Discovery behind it.
+            .route(&format!("/.well-known/oauth-authorization-server{}", self.issuer_path()), get(metadata::metadata))
+            .route(&at("/.well-known/openid-configuration"), get(metadata::metadata))
+            .route(&at("/jwks"), get(metadata::jwks))
+            .route(&at("/authorize"), get(authorize::authorize))
+            .route(&at("/token"), post(token::token))
+            .route(&at("/rotate"), post(metadata::rotate))
             .layer(middleware::from_fn_with_state(self.clone(), outage))
             .with_state(self.clone())
     }
@@ -62,6 +65,23 @@ impl Form {
 
     fn required(&self, name: &str) -> Result<&str, OAuthError> {
         self.get(name).ok_or_else(|| OAuthError::invalid_request("a parameter is missing"))
+    }
+
+    /// Refuses a `resource` other than the one that was granted (RFC 8707 §2.2).
+    fn same_audience(&self, server: &AuthServer, grant: &Grant) -> Result<(), OAuthError> {
+        match self.get("resource") {
+            Some(_) if self.audience(server)? != grant.audience => Err(OAuthError::invalid_target()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The scopes for a refreshed token: those granted, or fewer (RFC 6749 §6).
+    fn narrowed(&self, granted: &str) -> Result<String, OAuthError> {
+        let Some(asked) = self.get("scope") else {
+            return Ok(granted.to_owned());
+        };
+        let covered = asked.split(' ').all(|scope| granted.split(' ').any(|own| own == scope));
+        if covered { Ok(asked.to_owned()) } else { Err(OAuthError::invalid_scope()) }
     }
 
     /// The audience for the requested `resource`: a known one, one only (RFC 8707).

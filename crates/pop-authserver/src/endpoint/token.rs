@@ -54,18 +54,24 @@ fn answer(server: &AuthServer, headers: &HeaderMap, body: &[u8]) -> Result<Respo
     if proof.is_none() && client.dpop_required {
         return Err(OAuthError::invalid_dpop_proof("this client must send a DPoP proof"));
     }
-    let (grant, may_refresh) = match form.required("grant_type")? {
-        "client_credentials" => (client_credentials(server, client, &form)?, false),
-        "authorization_code" => (authorization_code(server, client, &form, proof.as_ref())?, true),
-        "refresh_token" => (refresh_token(server, client, &form, proof.as_ref())?, true),
+    let (grant, renewable) = match form.required("grant_type")? {
+        "client_credentials" => (client_credentials(server, client, &form)?, None),
+        "authorization_code" => {
+            let grant = authorization_code(server, client, &form, proof.as_ref())?;
+            (grant.clone(), Some(grant))
+        }
+        "refresh_token" => {
+            let (scope, grant) = refresh_token(server, client, &form, proof.as_ref())?;
+            (Grant { scope, ..grant.clone() }, Some(grant))
+        }
         _ => return Err(OAuthError::unsupported_grant_type()),
     };
     record(server, client, assertion, proof.as_ref())?;
-    Ok(respond(server, client, &grant, proof.as_ref(), may_refresh))
+    Ok(respond(server, client, &grant, proof.as_ref(), renewable))
 }
 
 fn check_proof(server: &AuthServer, headers: &HeaderMap) -> Result<Option<CheckedProof>, OAuthError> {
-    let path = token_path(server);
+    let path = format!("{}/token", server.issuer_path());
     let endpoint = TokenEndpoint {
         origin: &server.inner.origin,
         path: &path,
@@ -74,12 +80,6 @@ fn check_proof(server: &AuthServer, headers: &HeaderMap) -> Result<Option<Checke
         now: server.now(),
     };
     endpoint.check(headers)
-}
-
-fn token_path(server: &AuthServer) -> String {
-    let base = server.issuer().trim_end_matches('/');
-    let path_at = base.find("://").and_then(|at| base.get(at + 3..)?.find('/').map(|slash| at + 3 + slash));
-    format!("{}/token", path_at.and_then(|at| base.get(at..)).unwrap_or_default())
 }
 
 fn client_credentials(server: &AuthServer, client: &Client, form: &Form) -> Result<Grant, OAuthError> {
@@ -113,15 +113,17 @@ fn authorization_code(
     {
         return Err(OAuthError::invalid_dpop_proof("the proof's key is not dpop_jkt"));
     }
+    form.same_audience(server, &code.grant)?;
     Ok(code.grant)
 }
 
+/// The scopes to issue now, and the grant, which keeps all of its own.
 fn refresh_token(
     server: &AuthServer,
     client: &Client,
     form: &Form,
     proof: Option<&CheckedProof>,
-) -> Result<Grant, OAuthError> {
+) -> Result<(String, Grant), OAuthError> {
     let unknown = || OAuthError::invalid_grant("the refresh token is unknown, used or expired");
     let token = form.required("refresh_token")?;
     let mut tokens = server.refresh_tokens();
@@ -130,7 +132,9 @@ fn refresh_token(
     if refresh.key.is_some_and(|key| proof.is_none_or(|proof| proof.key != key)) {
         return Err(OAuthError::invalid_grant("the refresh token is bound to another key"));
     }
-    tokens.take(token, server.now()).map(|refresh| refresh.grant).ok_or_else(unknown)
+    form.same_audience(server, &refresh.grant)?;
+    let scope = form.narrowed(&refresh.grant.scope)?;
+    tokens.take(token, server.now()).map(|refresh| (scope, refresh.grant)).ok_or_else(unknown)
 }
 
 /// Proofs and assertions serve once.
@@ -166,7 +170,7 @@ fn respond(
     client: &Client,
     grant: &Grant,
     proof: Option<&CheckedProof>,
-    may_refresh: bool,
+    renewable: Option<Grant>,
 ) -> Response {
     let token = server.issue(grant);
     let (token, token_type) = match proof {
@@ -179,9 +183,9 @@ fn respond(
         "expires_in": server.inner.lifetime.as_secs(),
         "scope": grant.scope,
     });
-    if may_refresh {
+    if let Some(grant) = renewable {
         let key = proof.filter(|_| client.is_public()).map(|proof| proof.key);
-        let refresh = Refresh { grant: grant.clone(), key };
+        let refresh = Refresh { grant, key };
         body["refresh_token"] = server.refresh_tokens().put_refresh(refresh, server.now()).into();
     }
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()
