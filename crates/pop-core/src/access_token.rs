@@ -18,7 +18,7 @@ use crate::scope::Scopes;
 use crate::{Error, TokenError};
 
 /// Most keys of a set that are tried for one token (tokens without `kid`, or several keys with one `kid`).
-const MAX_CANDIDATES: usize = 8;
+pub(crate) const MAX_CANDIDATES: usize = 8;
 /// Longest `kid` that is looked up, in bytes.
 const MAX_KID_LEN: usize = 1024;
 
@@ -98,24 +98,19 @@ impl<'j> UnverifiedToken<'j> {
     /// [`Error::Token`] or [`Error::Confirmation`].
     pub fn check_claims(&self, expected: &Expectations<'_>, now: u64) -> Result<AccessToken, Error> {
         check_type(&self.header, expected.allowances)?;
-        let claims = Claims(&self.claims);
+        let raw = std::str::from_utf8(self.jws.payload()).map_err(|_| TokenError::from(Malformed::NotJson))?;
+        let token = Claims(&self.claims).read(self.issuer()?, raw, expected)?;
+        if token.audience.is_empty() {
+            return Err(TokenError::Audience.into());
+        }
         let allow = expected.allowances;
-        let token = AccessToken {
-            issuer: self.issuer()?.into(),
-            audience: claims.audience(expected.audiences)?,
-            expires_at: claims.date("exp")?.ok_or(TokenError::MissingClaim)?,
-            not_before: claims.date("nbf")?,
-            issued_at: required(claims.date("iat")?, allow.missing_iat)?,
-            subject: required(claims.text("sub")?, allow.missing_sub)?,
-            client_id: required(claims.text("client_id")?, allow.missing_client_id)?,
-            jti: required(claims.text("jti")?, allow.missing_jti)?,
-            scopes: claims.scopes(allow.scope_array)?,
-            auth_time: claims.date("auth_time")?,
-            acr: claims.text("acr")?,
-            confirmation: Confirmation::from_claims(&self.claims)?,
-            raw: std::str::from_utf8(self.jws.payload()).map_err(|_| TokenError::from(Malformed::NotJson))?.into(),
-        };
-        claims.check_authorization_details()?;
+        let complete = (allow.missing_iat || token.issued_at.is_some())
+            && (allow.missing_sub || token.subject.is_some())
+            && (allow.missing_client_id || token.client_id.is_some())
+            && (allow.missing_jti || token.jti.is_some());
+        if token.expires_at == NO_EXPIRY || !complete {
+            return Err(TokenError::MissingClaim.into());
+        }
         check_times(&token, expected.policy.leeway, now)?;
         Ok(token)
     }
@@ -128,14 +123,14 @@ impl std::fmt::Debug for UnverifiedToken<'_> {
 }
 
 /// Checks `exp`, `nbf` and `iat` against the present: on first sight and again whenever a verified token comes from a
-/// cache.
+/// cache. `exp` has no tolerance where the authorization server itself was asked a moment ago.
 ///
 /// # Errors
 /// [`TokenError::Expired`], [`TokenError::NotYetValid`] or [`TokenError::IssuedInFuture`].
 pub fn check_times(token: &AccessToken, leeway: Duration, now: u64) -> Result<(), TokenError> {
     let leeway = leeway.as_secs();
     let latest = now.saturating_add(leeway);
-    if now >= token.expires_at.saturating_add(leeway) {
+    if now >= token.expires_at.saturating_add(if token.introspected { 0 } else { leeway }) {
         return Err(TokenError::Expired);
     }
     if token.not_before.is_some_and(|not_before| not_before > latest) {
@@ -156,14 +151,37 @@ fn check_type(header: &JoseHeader<'_>, allow: TokenAllowances) -> Result<(), Tok
     if accepted { Ok(()) } else { Err(HeaderError::Type.into()) }
 }
 
-fn required<T>(claim: Option<T>, may_be_missing: bool) -> Result<Option<T>, TokenError> {
-    if claim.is_none() && !may_be_missing { Err(TokenError::MissingClaim) } else { Ok(claim) }
-}
+/// Stands for a missing `exp` until whoever reads the claims has judged that.
+pub(crate) const NO_EXPIRY: u64 = u64::MAX;
 
-struct Claims<'c>(&'c Object<'c>);
+/// The claims that signed tokens (RFC 9068) and introspection responses (RFC 7662) have in common.
+pub(crate) struct Claims<'c>(pub(crate) &'c Object<'c>);
 
 impl Claims<'_> {
-    fn text(&self, name: &str) -> Result<Option<Box<str>>, TokenError> {
+    /// Reads every claim that is known, each of the right JSON type, and checks the audience. What may be missing, and
+    /// times, are the caller's to judge.
+    pub(crate) fn read(&self, issuer: &str, raw: &str, expected: &Expectations<'_>) -> Result<AccessToken, Error> {
+        let token = AccessToken {
+            issuer: issuer.into(),
+            audience: self.audience(expected)?,
+            expires_at: self.date("exp")?.unwrap_or(NO_EXPIRY),
+            not_before: self.date("nbf")?,
+            issued_at: self.date("iat")?,
+            subject: self.text("sub")?,
+            client_id: self.text("client_id")?,
+            jti: self.text("jti")?,
+            scopes: self.scopes(expected.allowances.scope_array)?,
+            auth_time: self.date("auth_time")?,
+            acr: self.text("acr")?,
+            confirmation: Confirmation::from_claims(self.0)?,
+            introspected: false,
+            raw: raw.into(),
+        };
+        self.check_authorization_details()?;
+        Ok(token)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<Box<str>>, TokenError> {
         match self.0.get(name) {
             None => Ok(None),
             Some(Json::String(text)) => Ok(Some(text.as_ref().into())),
@@ -178,7 +196,7 @@ impl Claims<'_> {
         }
     }
 
-    fn audience(&self, expected: &[Box<str>]) -> Result<Vec<Box<str>>, TokenError> {
+    fn audience(&self, expected: &Expectations<'_>) -> Result<Vec<Box<str>>, TokenError> {
         let audience: Vec<Box<str>> = match self.0.get("aud") {
             Some(Json::String(one)) => vec![one.as_ref().into()],
             Some(Json::Array(many)) => many
@@ -186,9 +204,10 @@ impl Claims<'_> {
                 .map(|one| one.as_str().map(Into::into))
                 .collect::<Option<_>>()
                 .ok_or(TokenError::Audience)?,
+            None => return Ok(Vec::new()),
             _ => return Err(TokenError::Audience),
         };
-        if audience.iter().any(|one| expected.contains(one)) { Ok(audience) } else { Err(TokenError::Audience) }
+        if audience.iter().any(|one| expected.audiences.contains(one)) { Ok(audience) } else { Err(TokenError::Audience) }
     }
 
     fn scopes(&self, array_allowed: bool) -> Result<Scopes, TokenError> {

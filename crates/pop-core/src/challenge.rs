@@ -127,6 +127,12 @@ impl Answer<'_> {
                     "The authentication scheme is not accepted here",
                     Used::Scheme(Scheme::Dpop),
                 ),
+                CredentialError::ClientCertificate => self.bad_request("The client certificate field is malformed"),
+                CredentialError::ClientCertificateTooLarge => Refusal::plain(
+                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                    "The client certificate field is too long",
+                    None,
+                ),
                 CredentialError::EarlyData => Refusal::plain(StatusCode::TOO_EARLY, "Early data is not accepted", None),
             },
             Error::Token(_) => self.unauthorized(Some("invalid_token"), "The access token is not valid", used),
@@ -147,6 +153,12 @@ impl Answer<'_> {
                 BindingError::KeyMismatch => self.unauthorized(Some("invalid_token"), "Invalid DPoP key binding", used),
                 BindingError::BoundTokenAsBearer => {
                     self.unauthorized(Some("invalid_token"), "The access token is bound to a key", used)
+                }
+                BindingError::NotBoundToProof => {
+                    self.unauthorized(Some("invalid_token"), "The access token is not bound to a DPoP key", used)
+                }
+                BindingError::CertificateMissing | BindingError::CertificateMismatch => {
+                    self.unauthorized(Some("invalid_token"), "Invalid certificate binding", used)
                 }
             },
             Error::Proof(_) => self.invalid_proof(),
@@ -175,10 +187,11 @@ impl Answer<'_> {
                     ..self.challenge(Some("insufficient_scope"), description, used, &parameters)
                 }
             }
-            Error::StepUp(_) => self.unauthorized(
+            Error::StepUp(step_up) => self.challenge(
                 Some("insufficient_user_authentication"),
                 "A stronger or more recent authentication is required",
                 used,
+                &step_up.parameters().collect::<Vec<_>>(),
             ),
             Error::Unavailable(_) => Refusal::unavailable(),
         }

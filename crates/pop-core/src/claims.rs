@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::cnf::Confirmation;
-use crate::jose::JwkThumbprint;
+use crate::jose::{CertThumbprint, JwkThumbprint};
 use crate::scope::Scopes;
 
 /// The claims of an access token whose signature and claims are verified, whether it is proven or not.
@@ -25,6 +25,8 @@ pub struct AccessToken {
     pub(crate) auth_time: Option<u64>,
     pub(crate) acr: Option<Box<str>>,
     pub(crate) confirmation: Option<Confirmation>,
+    /// Whether the authorization server itself said so a moment ago: then `exp` has no tolerance.
+    pub(crate) introspected: bool,
     pub(crate) raw: Box<str>,
 }
 
@@ -64,7 +66,8 @@ impl AccessToken {
         &self.scopes
     }
 
-    /// `exp`, in seconds since the epoch.
+    /// `exp`, in seconds since the epoch. An introspected token without `exp` counts as valid for as long as the answer may
+    /// be cached.
     #[must_use]
     pub const fn expires_at(&self) -> u64 {
         self.expires_at
@@ -106,7 +109,13 @@ impl AccessToken {
         self.confirmation.as_ref()
     }
 
-    /// All claims as JSON text, as the issuer signed them.
+    /// Whether the authorization server was asked about the token (RFC 7662). The claims are then its answer.
+    #[must_use]
+    pub const fn is_introspected(&self) -> bool {
+        self.introspected
+    }
+
+    /// All claims as JSON text: as the issuer signed them, or as it answered when it was asked.
     #[must_use]
     pub fn raw_claims(&self) -> &str {
         &self.raw
@@ -134,8 +143,10 @@ impl fmt::Debug for AccessToken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProofKind {
-    /// By a DPoP proof (RFC 9449).
+    /// By a DPoP proof (RFC 9449); and by the client's certificate, where the token is bound to that too.
     Dpop,
+    /// By the client's certificate alone (RFC 8705).
+    MutualTls,
     /// Not at all: an unbound token under `Bearer`, where the mode allows that.
     None,
     /// The token is valid, but proof or binding failed; only in mode `ReportOnly`.
@@ -143,11 +154,12 @@ pub enum ProofKind {
 }
 
 impl ProofKind {
-    /// `dpop`, `none` or `unproven`.
+    /// `dpop`, `mtls`, `none` or `unproven`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Dpop => "dpop",
+            Self::MutualTls => "mtls",
             Self::None => "none",
             Self::Unproven => "unproven",
         }
@@ -160,9 +172,15 @@ pub struct ProofOfPossession {
     pub(crate) kind: ProofKind,
     pub(crate) key: Option<JwkThumbprint>,
     pub(crate) jti: Option<Box<str>>,
+    pub(crate) certificate: Option<CertThumbprint>,
 }
 
 impl ProofOfPossession {
+    /// A verdict without a proof: kind `None` or `Unproven`.
+    pub(crate) const fn without(kind: ProofKind) -> Self {
+        Self { kind, key: None, jti: None, certificate: None }
+    }
+
     /// How possession was proven.
     #[must_use]
     pub const fn kind(&self) -> ProofKind {
@@ -172,7 +190,13 @@ impl ProofOfPossession {
     /// Whether possession was proven at all.
     #[must_use]
     pub const fn is_proven(&self) -> bool {
-        matches!(self.kind, ProofKind::Dpop)
+        matches!(self.kind, ProofKind::Dpop | ProofKind::MutualTls)
+    }
+
+    /// The thumbprint of the certificate that the token is bound to and the client proved to hold.
+    #[must_use]
+    pub const fn certificate_thumbprint(&self) -> Option<&CertThumbprint> {
+        self.certificate.as_ref()
     }
 
     /// The thumbprint of the key that made the proof.

@@ -3,20 +3,22 @@
 //! Every registered method is recognised. Those that are not verified here make the token unusable: a constraint that
 //! cannot be checked is never ignored. Members that nobody registered are ignored beside a method that is verified.
 
-use crate::ConfirmationError;
-use crate::jose::{Json, JwkThumbprint, Object};
+use crate::jose::{CertThumbprint, Json, JwkThumbprint, Malformed, Object};
+use crate::{BindingError, ConfirmationError};
 
 /// Methods that are known but not verified yet.
-const UNSUPPORTED: [&str; 8] = ["x5t#S256", "jwk", "jwe", "jku", "kid", "htsk", "osc", "tbh"];
+const UNSUPPORTED: [&str; 7] = ["jwk", "jwe", "jku", "kid", "htsk", "osc", "tbh"];
 /// Methods that stand for a key; RFC 7800 §3.1 allows one of them.
 const KEYS: [&str; 3] = ["jwk", "jwe", "jku"];
 
-/// What a token is bound to. Every method it names must be satisfied.
+/// What a token is bound to: at least one method. Every method it names must be satisfied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Confirmation {
     /// The thumbprint of the DPoP key (RFC 9449 §6.1).
-    pub jkt: JwkThumbprint,
+    pub jkt: Option<JwkThumbprint>,
+    /// The thumbprint of the client's certificate, `x5t#S256` (RFC 8705 §3.1).
+    pub x5t: Option<CertThumbprint>,
 }
 
 impl Confirmation {
@@ -39,11 +41,35 @@ impl Confirmation {
         if UNSUPPORTED.iter().any(|name| cnf.contains(name)) {
             return Err(ConfirmationError::Unsupported);
         }
-        let jkt = cnf.get("jkt").ok_or(ConfirmationError::NoKnownMethod)?;
-        let jkt = jkt.as_str().ok_or(ConfirmationError::Malformed)?;
-        let jkt = JwkThumbprint::parse(jkt).map_err(|_| ConfirmationError::Malformed)?;
-        Ok(Some(Self { jkt }))
+        let jkt = thumbprint(cnf.get("jkt"), JwkThumbprint::parse)?;
+        let x5t = thumbprint(cnf.get("x5t#S256"), CertThumbprint::parse)?;
+        if jkt.is_none() && x5t.is_none() {
+            return Err(ConfirmationError::NoKnownMethod);
+        }
+        Ok(Some(Self { jkt, x5t }))
     }
+
+    /// Checks the certificate that the client proved to hold in the TLS handshake, where the token is bound to one. A
+    /// token that is not does not care.
+    ///
+    /// # Errors
+    /// [`BindingError::CertificateMissing`] or [`BindingError::CertificateMismatch`].
+    pub fn check_certificate(&self, certificate: Option<&CertThumbprint>) -> Result<(), BindingError> {
+        match (&self.x5t, certificate) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(BindingError::CertificateMissing),
+            (Some(bound), Some(certificate)) if bound == certificate => Ok(()),
+            (Some(_), Some(_)) => Err(BindingError::CertificateMismatch),
+        }
+    }
+}
+
+fn thumbprint<T>(
+    member: Option<&Json<'_>>,
+    parse: impl Fn(&str) -> Result<T, Malformed>,
+) -> Result<Option<T>, ConfirmationError> {
+    let read = |value: &Json<'_>| parse(value.as_str()?).ok();
+    member.map(|value| read(value).ok_or(ConfirmationError::Malformed)).transpose()
 }
 
 #[cfg(test)]
@@ -61,16 +87,33 @@ mod tests {
     fn cnf_03_cnf_06_accepts_a_jkt_alone_and_beside_unknown_members() {
         let jkt = JwkThumbprint::parse(JKT).unwrap();
         for claims in [format!(r#"{{"cnf":{{"jkt":"{JKT}"}}}}"#), format!(r#"{{"cnf":{{"jkt":"{JKT}","foo":1}}}}"#)] {
-            assert_eq!(read(&claims), Ok(Some(Confirmation { jkt })));
+            assert_eq!(read(&claims), Ok(Some(Confirmation { jkt: Some(jkt), x5t: None })));
         }
         assert_eq!(read("{}"), Ok(None));
         assert_eq!(read(&format!(r#"{{"act":{{"cnf":{{"jkt":"{JKT}"}}}}}}"#)), Ok(None), "cnf_16");
     }
 
     #[test]
+    fn mtls_01_mtls_02_mtls_08_a_certificate_must_be_the_one_that_is_named() {
+        let (own, other) = (CertThumbprint::of_der(b"own"), CertThumbprint::of_der(b"other"));
+        let bound = read(&format!(r#"{{"cnf":{{"x5t#S256":"{own}"}}}}"#)).unwrap().unwrap();
+        assert_eq!((bound.jkt, bound.x5t), (None, Some(own)));
+        assert_eq!(bound.check_certificate(Some(&own)), Ok(()));
+        assert_eq!(bound.check_certificate(Some(&other)), Err(BindingError::CertificateMismatch));
+        assert_eq!(bound.check_certificate(None), Err(BindingError::CertificateMissing));
+        let both = read(&format!(r#"{{"cnf":{{"jkt":"{JKT}","x5t#S256":"{own}"}}}}"#)).unwrap().unwrap();
+        assert_eq!(both.check_certificate(None), Err(BindingError::CertificateMissing));
+        assert!(both.jkt.is_some());
+        let unbound = read(&format!(r#"{{"cnf":{{"jkt":"{JKT}"}}}}"#)).unwrap().unwrap();
+        assert_eq!(unbound.check_certificate(Some(&other)), Ok(()), "a certificate that is not asked for");
+    }
+
+    #[test]
     fn rejects_what_cannot_be_checked() {
         use ConfirmationError as E;
-        let x5t = format!(r#"{{"jkt":"{JKT}","x5t#S256":"{JKT}"}}"#);
+        let jwk = format!(r#"{{"jkt":"{JKT}","x5t#S256":"{JKT}","jwk":{{}}}}"#);
+        let bad_x5t = format!(r#"{{"jkt":"{JKT}","x5t#S256":null}}"#);
+        let hex = r#"{"x5t#S256":"3f2b1c00000000000000000000000000000000000000000000000000000000aa"}"#;
         let padded = format!(r#"{{"jkt":"{JKT}="}}"#);
         let upper = format!(r#"{{"JKT":"{JKT}"}}"#);
         for (row, cnf, error) in [
@@ -80,7 +123,13 @@ mod tests {
             ("cnf_02", r#"{"jwk":{},"jwe":"x"}"#, E::SeveralKeys),
             ("cnf_03", r#"{"foo":1}"#, E::NoKnownMethod),
             ("cnf_04", "{}", E::NoKnownMethod),
-            ("cnf_05", &x5t, E::Unsupported),
+            ("cnf_05", &jwk, E::Unsupported),
+            ("cnf_05", &bad_x5t, E::Malformed),
+            ("mtls_05 hex", hex, E::Malformed),
+            ("mtls_05 padded", r#"{"x5t#S256":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I="}"#, E::Malformed),
+            ("mtls_05 standard", r#"{"x5t#S256":"0ZcOCORZNYy+DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
+            ("mtls_05 space", r#"{"x5t#S256":" 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
+            ("mtls_06 RFC 8705 figure 2", r#"{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}"#, E::Malformed),
             ("cnf_06", &padded, E::Malformed),
             ("cnf_06", r#"{"jkt":["x"]}"#, E::Malformed),
             ("cnf_06", r#"{"jkt":null}"#, E::Malformed),

@@ -2,6 +2,7 @@
 
 use crate::jose::{HeaderError, JwkError, Malformed};
 use crate::scope::ScopeError;
+use crate::step_up::StepUpError;
 
 /// Why a request is refused. [`Error::code`] names the exact reason for logs, metrics and tests;
 /// [`crate::challenge`] turns the error into a response.
@@ -63,6 +64,12 @@ pub enum CredentialError {
     /// path outside RFC 3986.
     #[error("request target refused")]
     Target,
+    /// The header field of a trusted proxy that carries the client's certificate cannot be read.
+    #[error("malformed client certificate field")]
+    ClientCertificate,
+    /// That header field is longer than the limit.
+    #[error("client certificate field too long")]
+    ClientCertificateTooLarge,
     /// The request came in TLS early data (RFC 8470 §5.2), and the option to refuse that is on.
     #[error("sent in early data")]
     EarlyData,
@@ -105,6 +112,12 @@ pub enum TokenError {
     /// A claim has the wrong JSON type or value.
     #[error("a claim has the wrong type")]
     InvalidClaim,
+    /// The authorization server says that the token is not active (RFC 7662 §2.2).
+    #[error("not active")]
+    Inactive,
+    /// `token_type` of an introspection response contradicts `cnf` (RFC 9449 §6.2).
+    #[error("token_type contradicts cnf")]
+    TokenType,
 }
 
 /// Why a `cnf` claim is refused (RFC 7800).
@@ -204,9 +217,18 @@ pub enum BindingError {
     /// The proof was made with another key than `cnf.jkt` names.
     #[error("bound to another key")]
     KeyMismatch,
-    /// A bound token came under the `Bearer` scheme (RFC 9449 §7.2).
+    /// A token that is bound to a DPoP key came under the `Bearer` scheme (RFC 9449 §7.2).
     #[error("a bound token presented as Bearer")]
     BoundTokenAsBearer,
+    /// A token that is bound to a certificate alone came under the `DPoP` scheme (RFC 8705 §3).
+    #[error("not bound to a DPoP key")]
+    NotBoundToProof,
+    /// The token is bound to a certificate, and the client showed none.
+    #[error("no client certificate")]
+    CertificateMissing,
+    /// The token is bound to another certificate.
+    #[error("bound to another certificate")]
+    CertificateMismatch,
 }
 
 /// Why a proof's nonce is refused (RFC 9449 §9).
@@ -242,18 +264,6 @@ pub enum ReplayError {
     Unavailable,
 }
 
-/// Why the user's authentication does not suffice (RFC 9470).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum StepUpError {
-    /// The authentication context class is none of those that are needed.
-    #[error("authentication context class not sufficient")]
-    AuthenticationContext,
-    /// The authentication is too old, or its time unknown.
-    #[error("authentication too old")]
-    AuthenticationAge,
-}
-
 /// What the decision depends on and cannot reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -264,6 +274,9 @@ pub enum Unavailable {
     /// The `kid` is unknown and the refresh that would settle it failed.
     #[error("unknown key and the refresh failed")]
     KeyRefresh,
+    /// The authorization server gave no usable answer about a token (RFC 7662), or is not asked because it lately did not.
+    #[error("no usable introspection response")]
+    Introspection,
 }
 
 impl Error {
@@ -328,6 +341,8 @@ impl CredentialError {
             Self::TokenInQuery => "credential.token_in_query",
             Self::Target => "credential.target",
             Self::EarlyData => "credential.early_data",
+            Self::ClientCertificate => "credential.client_certificate",
+            Self::ClientCertificateTooLarge => "credential.client_certificate_too_large",
         }
     }
 }
@@ -348,6 +363,8 @@ impl TokenError {
             Self::IssuedInFuture => "token.issued_in_future",
             Self::MissingClaim => "token.missing_claim",
             Self::InvalidClaim => "token.invalid_claim",
+            Self::Inactive => "token.inactive",
+            Self::TokenType => "token.token_type",
         }
     }
 }
@@ -414,6 +431,9 @@ impl BindingError {
         match self {
             Self::KeyMismatch => "binding.key_mismatch",
             Self::BoundTokenAsBearer => "binding.bound_token_as_bearer",
+            Self::NotBoundToProof => "binding.not_bound_to_proof",
+            Self::CertificateMissing => "binding.certificate_missing",
+            Self::CertificateMismatch => "binding.certificate_mismatch",
         }
     }
 }
@@ -442,17 +462,6 @@ impl ReplayError {
     }
 }
 
-impl StepUpError {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::AuthenticationContext => "step_up.acr",
-            Self::AuthenticationAge => "step_up.max_age",
-        }
-    }
-}
-
 impl Unavailable {
     /// The stable code.
     #[must_use]
@@ -460,6 +469,7 @@ impl Unavailable {
         match self {
             Self::Keys => "unavailable.keys",
             Self::KeyRefresh => "unavailable.key_refresh",
+            Self::Introspection => "unavailable.introspection",
         }
     }
 }

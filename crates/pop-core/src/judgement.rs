@@ -2,14 +2,14 @@
 //!
 //! 1. the token is bound to a key ([`crate::cnf`]);
 //! 2. the proof: signature, `htm`, `htu`, `ath`;
-//! 3. the binding: the proof's key is the token's;
+//! 3. the binding: the proof's key is the token's, and so is the client's certificate where the token names one;
 //! 4. `iat`, then the nonce;
 //! 5. outside this crate, and last: the replay store. Nothing is recorded before.
 
 use std::sync::Arc;
 
 use crate::claims::{AccessToken, ProofKind, ProofOfPossession, VerifiedClaims};
-use crate::jose::JwkThumbprint;
+use crate::jose::{CertThumbprint, JwkThumbprint};
 use crate::nonce::{self, Freshness, NonceKeys};
 use crate::policy::{IatPolicy, ProofPolicy};
 use crate::proof::DpopProof;
@@ -25,12 +25,30 @@ pub struct RequestFacts<'r> {
     pub method: &'r str,
     /// The target as the client used it.
     pub target: &'r RequestTarget<'r>,
+    /// The certificate that the client proved to hold in the TLS handshake.
+    pub certificate: Option<&'r CertThumbprint>,
     /// The present, in seconds since the epoch.
     pub now: u64,
 }
 
-/// Checks token and proof against each other and against the request: `cnf`, then the proof's `htm`, `htu`, `ath` and
-/// signature, then its key. This much must hold before a request may cause any I/O. Returns the thumbprint of the key.
+/// Checks a proof against the request: `htm`, `htu`, `ath` and signature.
+///
+/// # Errors
+/// [`Error::Proof`].
+pub fn check_proof(
+    proof: &DpopProof<'_>,
+    token_hash: &AccessTokenHash,
+    request: &RequestFacts<'_>,
+    policy: &ProofPolicy,
+) -> Result<(), Error> {
+    proof.check_method(request.method)?;
+    proof.check_target(request.target)?;
+    proof.check_access_token(token_hash)?;
+    Ok(proof.verify_signature(policy.backend)?)
+}
+
+/// Checks token and proof against each other and against the request: `cnf`, then the proof, then its key and the client's
+/// certificate. This much must hold before a request may cause any I/O. Returns the thumbprint of the key.
 ///
 /// # Errors
 /// [`Error::Confirmation`], [`Error::Proof`] or [`Error::Binding`].
@@ -42,12 +60,35 @@ pub fn check_binding(
     policy: &ProofPolicy,
 ) -> Result<JwkThumbprint, Error> {
     let confirmation = token.confirmation().ok_or(ConfirmationError::Missing)?;
-    proof.check_method(request.method)?;
-    proof.check_target(request.target)?;
-    proof.check_access_token(token_hash)?;
-    proof.verify_signature(policy.backend)?;
+    let bound_to = confirmation.jkt.ok_or(BindingError::NotBoundToProof)?;
+    check_proof(proof, token_hash, request, policy)?;
     let jkt = proof.thumbprint();
-    if jkt == confirmation.jkt { Ok(jkt) } else { Err(BindingError::KeyMismatch.into()) }
+    if jkt != bound_to {
+        return Err(BindingError::KeyMismatch.into());
+    }
+    confirmation.check_certificate(request.certificate)?;
+    Ok(jkt)
+}
+
+/// Checks a token that came under `Bearer`: it is bound to the client's certificate, or, where that is accepted, to
+/// nothing.
+///
+/// # Errors
+/// [`ConfirmationError::Missing`], or [`Error::Binding`].
+pub fn check_bearer(
+    token: &AccessToken,
+    certificate: Option<&CertThumbprint>,
+    accepts_unbound: bool,
+) -> Result<ProofKind, Error> {
+    match token.confirmation() {
+        None if accepts_unbound => Ok(ProofKind::None),
+        None => Err(ConfirmationError::Missing.into()),
+        Some(confirmation) if confirmation.jkt.is_some() => Err(BindingError::BoundTokenAsBearer.into()),
+        Some(confirmation) => {
+            confirmation.check_certificate(certificate)?;
+            Ok(ProofKind::MutualTls)
+        }
+    }
 }
 
 /// Checks `iat` and, where the resource demands one, the nonce. Without `nonces` a nonce in the proof is ignored.
@@ -100,7 +141,12 @@ pub fn judge_dpop(
         _ => (proof.issued_at(), policy.lifetime()),
     };
     let key = ReplayKey::dpop(&jkt, request.target, proof.jti());
-    let proven = ProofOfPossession { kind: ProofKind::Dpop, key: Some(jkt), jti: Some(proof.jti().into()) };
+    let proven = ProofOfPossession {
+        kind: ProofKind::Dpop,
+        key: Some(jkt),
+        jti: Some(proof.jti().into()),
+        certificate: token.confirmation().and_then(|confirmation| confirmation.x5t),
+    };
     Ok(Unreplayed {
         entry: ReplayEntry::new(key, jkt, issued_at, lifetime, request.now),
         claims: VerifiedClaims { token: Arc::clone(token), proof: proven },
@@ -108,21 +154,24 @@ pub fn judge_dpop(
     })
 }
 
-/// Judges a verified token that came under `Bearer`, where the mode accepts that.
+/// Judges a verified token that came under `Bearer` (RFC 6750, RFC 8705 §3).
 ///
 /// # Errors
-/// [`BindingError::BoundTokenAsBearer`] for every token that is bound to anything (RFC 9449 §7.2).
-pub fn judge_bearer(token: Arc<AccessToken>) -> Result<VerifiedClaims, Error> {
-    if token.confirmation().is_some() {
-        return Err(BindingError::BoundTokenAsBearer.into());
-    }
-    Ok(VerifiedClaims { token, proof: ProofOfPossession { kind: ProofKind::None, key: None, jti: None } })
+/// As [`check_bearer`]: [`BindingError::BoundTokenAsBearer`] for every token that is bound to a DPoP key (RFC 9449 §7.2).
+pub fn judge_bearer(
+    token: Arc<AccessToken>,
+    certificate: Option<&CertThumbprint>,
+    accepts_unbound: bool,
+) -> Result<VerifiedClaims, Error> {
+    let kind = check_bearer(&token, certificate, accepts_unbound)?;
+    let certificate = token.confirmation().and_then(|confirmation| confirmation.x5t);
+    Ok(VerifiedClaims { token, proof: ProofOfPossession { certificate, ..ProofOfPossession::without(kind) } })
 }
 
 /// Lets a valid token pass although its proof or binding failed: for mode `ReportOnly` alone.
 #[must_use]
 pub fn report_only(token: Arc<AccessToken>) -> VerifiedClaims {
-    VerifiedClaims { token, proof: ProofOfPossession { kind: ProofKind::Unproven, key: None, jti: None } }
+    VerifiedClaims { token, proof: ProofOfPossession::without(ProofKind::Unproven) }
 }
 
 /// Everything is verified except that the proof is used for the first time. Its claims come out in exchange for a store's

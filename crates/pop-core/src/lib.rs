@@ -21,6 +21,7 @@ pub mod claims;
 pub mod cnf;
 pub mod credentials;
 mod error;
+pub mod introspection;
 pub mod jose;
 pub mod judgement;
 pub mod nonce;
@@ -28,9 +29,10 @@ pub mod policy;
 pub mod proof;
 pub mod replay;
 pub mod scope;
+pub mod step_up;
 pub mod target;
 
 pub use error::{
-    BindingError, ConfirmationError, CredentialError, Error, NonceError, ProofError, ReplayError, StepUpError,
-    TokenError, Unavailable,
+    BindingError, ConfirmationError, CredentialError, Error, NonceError, ProofError, ReplayError, TokenError,
+    Unavailable,
 };

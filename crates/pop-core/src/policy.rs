@@ -108,6 +108,8 @@ pub struct TokenAllowances {
     pub missing_jti: bool,
     /// No `iat`.
     pub missing_iat: bool,
+    /// Introspection responses without `aud`.
+    pub introspection_without_aud: bool,
 }
 
 /// What is asked of an access token.

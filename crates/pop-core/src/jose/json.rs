@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Serialize, Serializer};
 
 use super::Malformed;
 
@@ -141,6 +142,21 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// As it was read; only spelling and order of characters within values may differ from the text.
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => output.serialize_unit(),
+            Self::Bool(value) => output.serialize_bool(*value),
+            Self::Integer(value) => output.serialize_u64(*value),
+            Self::Float(value) => output.serialize_f64(*value),
+            Self::String(text) => output.serialize_str(text),
+            Self::Array(elements) => output.collect_seq(elements),
+            Self::Object(object) => output.collect_map(object.members()),
+        }
     }
 }
 

@@ -63,6 +63,20 @@ thumbprint! {
     CertThumbprint
 }
 
+impl CertThumbprint {
+    /// Hashes a certificate's DER as received: it is compared, never interpreted (RFC 8705 §3.1).
+    #[must_use]
+    pub fn of_der(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
+    }
+
+    /// A digest that was computed elsewhere.
+    #[must_use]
+    pub const fn from_digest(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl JwkThumbprint {
     /// Hashes the required members of a key in lexicographic order, without whitespace.
     #[must_use]
