@@ -163,12 +163,12 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("CNF-12", "confirmation.missing", change(|_, token| token.without("cnf"))),
         (
             "MTLS-03",
-            "confirmation.unsupported",
+            "binding.not_bound_to_proof",
             change(|api, token| token.claim("cnf", json!({ "x5t#S256": api.key.thumbprint().to_string() }))),
         ),
         (
             "MTLS-08",
-            "confirmation.unsupported",
+            "binding.certificate_missing",
             change(|api, token| {
                 let jkt = api.key.thumbprint().to_string();
                 token.claim("cnf", json!({ "jkt": jkt, "x5t#S256": jkt }))

@@ -48,7 +48,7 @@ impl Script {
 }
 
 impl HttpFetch for Script {
-    fn get(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+    fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
         self.requests.fetch_add(1, Ordering::SeqCst);
         let script = self.clone();
         Box::pin(async move {
@@ -58,7 +58,11 @@ impl HttpFetch for Script {
             if body.len() > request.max_len {
                 return Err(FetchError::TooLong);
             }
-            Ok(FetchResponse { body: body.into(), cache_control })
+            let response = FetchResponse::new(body);
+            Ok(match cache_control {
+                Some(value) => response.cache_control(value),
+                None => response,
+            })
         })
     }
 }
@@ -248,9 +252,9 @@ async fn a_cancelled_request_does_not_cancel_the_fetch() {
 struct Fragile(Script, AtomicUsize);
 
 impl HttpFetch for Fragile {
-    fn get(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+    fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
         let first = self.1.fetch_add(1, Ordering::SeqCst) == 0;
-        let answer = self.0.get(request);
+        let answer = self.0.fetch(request);
         Box::pin(async move {
             assert!(!first, "a broken client");
             answer.await

@@ -19,6 +19,9 @@ pub enum StartError {
     /// No key could be generated.
     #[error(transparent)]
     Key(#[from] pop_client::KeyError),
+    /// The certificate of the TLS listener could not be made.
+    #[error("no certificate for the TLS listener: {0}")]
+    Certificate(String),
     /// The issuer is no URL.
     #[error("the issuer {0:?} is not a URL")]
     Issuer(String),
@@ -56,6 +59,11 @@ impl OAuthError {
 
     pub(crate) const fn invalid_grant(description: &'static str) -> Self {
         Self::bad("invalid_grant", description)
+    }
+
+    /// RFC 9701 §5: questions that want a JWT are refused with 400.
+    pub(crate) const fn into_bad_request(self) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, ..self }
     }
 
     pub(crate) const fn invalid_scope() -> Self {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use pop_core::jose::JwkThumbprint;
+use pop_core::jose::{CertThumbprint, JwkThumbprint};
+use serde_json::{Map, Value};
 
 use crate::mint::random_id;
 
@@ -19,6 +20,7 @@ pub(crate) struct Grant {
     pub(crate) scope: String,
     pub(crate) audience: String,
     pub(crate) auth_time: Option<u64>,
+    pub(crate) acr: Option<String>,
 }
 
 /// A grant waiting behind an authorization code.
@@ -34,8 +36,31 @@ pub(crate) struct Code {
 #[derive(Debug, Clone)]
 pub(crate) struct Refresh {
     pub(crate) grant: Grant,
-    /// The key that a public client must go on using (RFC 9449 §5).
+    /// What a public client must go on using (RFC 9449 §5, RFC 8705 §4).
+    pub(crate) binding: Binding,
+}
+
+/// What tokens are bound to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Binding {
     pub(crate) key: Option<JwkThumbprint>,
+    pub(crate) certificate: Option<CertThumbprint>,
+}
+
+impl Binding {
+    /// The `cnf` claim.
+    pub(crate) fn cnf(&self) -> Option<Value> {
+        let mut cnf = Map::new();
+        cnf.extend(self.key.map(|key| ("jkt".to_owned(), key.to_string().into())));
+        cnf.extend(self.certificate.map(|certificate| ("x5t#S256".to_owned(), certificate.to_string().into())));
+        (!cnf.is_empty()).then_some(Value::Object(cnf))
+    }
+
+    /// Whether another request has everything that this one is bound to.
+    pub(crate) fn is_satisfied_by(&self, other: &Self) -> bool {
+        (self.key.is_none() || self.key == other.key)
+            && (self.certificate.is_none() || self.certificate == other.certificate)
+    }
 }
 
 /// Things that can be taken once before they expire.

@@ -18,6 +18,7 @@
 //!
 //! [`TestAuthServer::start`] gives the same with a real server on a free port of 127.0.0.1.
 
+mod authentication;
 mod client;
 mod connections;
 mod endpoint;
@@ -28,13 +29,15 @@ mod mint;
 mod proof_check;
 mod server;
 mod testing;
+mod tokens;
 
 pub use client::Client;
+pub use connections::Listeners;
 pub use error::StartError;
 pub use mint::{ProofMint, TokenMint, proof};
 pub use pop_client::{Algorithm, DpopKey, KeyError};
 pub use server::{AuthServer, AuthServerBuilder};
-pub use testing::TestAuthServer;
+pub use testing::{TestAuthServer, TestCertificate};
 
 /// The examples of the README, compiled and run where that is possible.
 #[cfg(doctest)]

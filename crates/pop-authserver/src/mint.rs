@@ -1,7 +1,7 @@
 //! Tokens and proofs to order. Whatever a builder is told ends up in the result, right or wrong.
 
 use pop_client::DpopKey;
-use pop_core::jose::encode;
+use pop_core::jose::{CertThumbprint, encode};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -167,6 +167,16 @@ impl TokenMint {
     }
 
     draft_methods!();
+
+    /// The claims, for a token that is not self-contained.
+    pub(crate) fn into_claims(self) -> Map<String, Value> {
+        self.draft.claims
+    }
+
+    /// Binds the token to a certificate by `cnf.x5t#S256`.
+    pub fn bound_to_certificate(self, certificate_der: &[u8]) -> Self {
+        self.claim("cnf", json!({ "x5t#S256": CertThumbprint::of_der(certificate_der).to_string() }))
+    }
 
     /// Sets `sub`.
     pub fn subject(self, subject: &str) -> Self {

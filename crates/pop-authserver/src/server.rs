@@ -7,18 +7,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pop_client::Algorithm;
+use pop_core::access_token::UnverifiedToken;
+use pop_core::jose::{DecodedJws, JwkSet};
 use pop_core::nonce::NonceKeys;
-use pop_core::policy::ProofPolicy;
+use pop_core::policy::{ProofPolicy, TokenPolicy};
 use pop_core::target::Origin;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tower_pop::clock::{Clock, SystemClock};
 use tower_pop::replay::MemoryReplayStore;
 
 use crate::client::Client;
+use crate::connections::{Listeners, TlsEndpoint};
 use crate::error::StartError;
 use crate::grant::{Code, Grant, OnceOnly, Refresh};
 use crate::keys::SigningKeys;
 use crate::mint::TokenMint;
+use crate::tokens::Tokens;
 
 /// A development authorization server. Cheap to clone.
 #[derive(Clone)]
@@ -43,6 +48,9 @@ pub(crate) struct Inner {
     keys: Mutex<SigningKeys>,
     codes: Mutex<OnceOnly<Code>>,
     refresh: Mutex<OnceOnly<Refresh>>,
+    tokens: Mutex<Tokens>,
+    pub(crate) introspections: AtomicUsize,
+    tls: Option<TlsEndpoint>,
 }
 
 /// Configures an [`AuthServer`].
@@ -56,6 +64,7 @@ pub struct AuthServerBuilder {
     nonce_required: bool,
     algorithm: Algorithm,
     clock: Arc<dyn Clock>,
+    mutual_tls: bool,
 }
 
 impl Default for AuthServerBuilder {
@@ -68,6 +77,7 @@ impl Default for AuthServerBuilder {
             nonce_required: false,
             algorithm: Algorithm::ES256,
             clock: Arc::new(SystemClock::default()),
+            mutual_tls: false,
         }
     }
 }
@@ -115,12 +125,23 @@ impl AuthServerBuilder {
         self
     }
 
+    /// Listens for TLS as well, on a free port of the same address, and asks for client certificates there:
+    /// `mtls_endpoint_aliases` of the metadata say where (RFC 8705 §5). Its own certificate is
+    /// [`AuthServer::tls_certificate_pem`].
+    pub fn mutual_tls(mut self) -> Self {
+        self.mutual_tls = true;
+        self
+    }
+
     /// Makes the server for this issuer, without a socket.
     ///
     /// # Errors
     /// [`StartError::Issuer`] or [`StartError::Key`].
     pub fn build(self, issuer: impl Into<String>) -> Result<AuthServer, StartError> {
-        let issuer = issuer.into();
+        self.build_with(issuer.into(), None)
+    }
+
+    fn build_with(self, issuer: String, tls: Option<TlsEndpoint>) -> Result<AuthServer, StartError> {
         let origin = Origin::of(&issuer).map_err(|_| StartError::Issuer(issuer.clone()))?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| pop_client::KeyError)?;
@@ -142,6 +163,9 @@ impl AuthServerBuilder {
                 keys: Mutex::new(SigningKeys::generate(self.algorithm)?),
                 codes: Mutex::default(),
                 refresh: Mutex::default(),
+                tokens: Mutex::default(),
+                introspections: AtomicUsize::new(0),
+                tls,
                 issuer,
             }),
         })
@@ -155,13 +179,20 @@ impl AuthServerBuilder {
         self,
         address: SocketAddr,
         issuer: Option<String>,
-    ) -> Result<(AuthServer, TcpListener), StartError> {
+    ) -> Result<(AuthServer, Listeners), StartError> {
         if !address.ip().is_loopback() {
             return Err(StartError::NotLoopback(address));
         }
         let listener = TcpListener::bind(address).await?;
         let issuer = issuer.unwrap_or(format!("http://{}", listener.local_addr()?));
-        Ok((self.build(issuer)?, listener))
+        let mut listeners = Listeners::from(listener);
+        let mut endpoint = None;
+        if self.mutual_tls {
+            let (tls, made) = TlsEndpoint::listen(SocketAddr::new(address.ip(), 0)).await?;
+            listeners = listeners.and_tls(tls);
+            endpoint = Some(made);
+        }
+        Ok((self.build_with(issuer, endpoint)?, listeners))
     }
 }
 
@@ -221,6 +252,42 @@ impl AuthServer {
         self.inner.outage.store(outage, Ordering::Relaxed);
     }
 
+    /// Where the TLS listener is reached, and what identifies it: for clients that show certificates.
+    pub(crate) fn tls(&self) -> Option<&TlsEndpoint> {
+        self.inner.tls.as_ref()
+    }
+
+    /// The certificate of the TLS listener as PEM, for clients to trust.
+    #[must_use]
+    pub fn tls_certificate_pem(&self) -> Option<&str> {
+        self.tls().map(TlsEndpoint::certificate_pem)
+    }
+
+    /// The introspection endpoint.
+    #[must_use]
+    pub fn introspection_endpoint(&self) -> String {
+        format!("{}/introspect", self.issuer().trim_end_matches('/'))
+    }
+
+    /// How often an authenticated caller asked about a token.
+    #[must_use]
+    pub fn introspections(&self) -> usize {
+        self.inner.introspections.load(Ordering::Relaxed)
+    }
+
+    /// Revokes an access token: introspection then calls it inactive. JWTs that are verified locally live on until they
+    /// expire.
+    pub fn revoke(&self, token: &str) {
+        let jti = self.verified_claims(token).and_then(|claims| Some(claims.get("jti")?.as_str()?.to_owned()));
+        self.tokens().revoke(token, jti.as_deref());
+    }
+
+    /// An opaque token for the claims of this one.
+    #[must_use]
+    pub fn store(&self, token: TokenMint) -> String {
+        self.tokens().put(token.into_claims(), self.now())
+    }
+
     /// How often the key set was fetched.
     #[must_use]
     pub fn jwks_requests(&self) -> usize {
@@ -228,8 +295,8 @@ impl AuthServer {
     }
 
     /// Serves requests until the future is dropped, which also ends all connections.
-    pub async fn serve(&self, listener: TcpListener) {
-        crate::connections::serve(listener, self.router()).await;
+    pub async fn serve(&self, listeners: impl Into<Listeners>) {
+        listeners.into().serve(self.router()).await;
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -248,6 +315,34 @@ impl AuthServer {
         self.inner.refresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        self.inner.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Revokes a token on behalf of a client, if it is the client's.
+    pub(crate) fn revoke_for(&self, client_id: &str, token: &str) {
+        let is_own = |claims: &Map<String, Value>| claims.get("client_id").and_then(Value::as_str) == Some(client_id);
+        let claims = self.tokens().get(token).cloned().or_else(|| self.verified_claims(token));
+        if claims.as_ref().is_some_and(is_own) {
+            self.revoke(token);
+        }
+        let mut refresh = self.refresh_tokens();
+        if refresh.peek(token, self.now()).is_some_and(|refresh| refresh.grant.client_id == client_id) {
+            drop(refresh.take(token, self.now()));
+        }
+    }
+
+    /// The claims of a JWT that this server signed, whatever they say.
+    pub(crate) fn verified_claims(&self, token: &str) -> Option<Map<String, Value>> {
+        let mut policy = TokenPolicy::default();
+        policy.algorithms = Algorithm::ALL.into_iter().collect();
+        let jwks = self.jwks_json();
+        let (keys, _) = JwkSet::parse(jwks.as_bytes(), policy.algorithms, policy.rsa, policy.backend).ok()?;
+        let jws = DecodedJws::parse(token, policy.max_len).ok()?;
+        UnverifiedToken::parse(&jws, &policy).ok()?.verify_signature(&keys).ok()?;
+        serde_json::from_slice(jws.payload()).ok()
+    }
+
     /// The RFC 9068 token for a grant.
     pub(crate) fn issue(&self, grant: &Grant) -> TokenMint {
         let lifetime = i64::try_from(self.inner.lifetime.as_secs()).unwrap_or(300);
@@ -258,8 +353,12 @@ impl AuthServer {
             .audience(&grant.audience)
             .expires_in(lifetime);
         let token = if grant.scope.is_empty() { token } else { token.scope(&grant.scope) };
-        match grant.auth_time {
+        let token = match grant.auth_time {
             Some(auth_time) => token.claim("auth_time", auth_time),
+            None => token,
+        };
+        match &grant.acr {
+            Some(acr) => token.claim("acr", acr.as_str()),
             None => token,
         }
     }

@@ -81,6 +81,72 @@ impl TestAuthServer {
     }
 }
 
+/// A self-signed certificate and its key, for clients and servers in tests.
+#[derive(Clone)]
+pub struct TestCertificate {
+    certificate: rcgen::Certificate,
+    key: std::sync::Arc<rcgen::KeyPair>,
+}
+
+impl TestCertificate {
+    /// A fresh ECDSA P-256 certificate for this host name or address.
+    ///
+    /// # Panics
+    /// When it cannot be made: no random bytes, or a name that is none.
+    #[must_use]
+    pub fn self_signed(name: &str) -> Self {
+        match rcgen::generate_simple_self_signed(vec![name.to_owned()]) {
+            Ok(rcgen::CertifiedKey { cert, signing_key }) => Self { certificate: cert, key: Arc::new(signing_key) },
+            Err(error) => panic!("the test certificate cannot be made: {error}"),
+        }
+    }
+
+    /// Another certificate for the same key.
+    ///
+    /// # Panics
+    /// As [`self_signed`](Self::self_signed).
+    #[must_use]
+    pub fn renewed(&self, name: &str) -> Self {
+        let made =
+            rcgen::CertificateParams::new(vec![name.to_owned()]).and_then(|params| params.self_signed(&*self.key));
+        match made {
+            Ok(certificate) => Self { certificate, key: Arc::clone(&self.key) },
+            Err(error) => panic!("the test certificate cannot be made: {error}"),
+        }
+    }
+
+    /// The certificate as DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        self.certificate.der()
+    }
+
+    /// The certificate as PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// The private key as PKCS#8 PEM.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    /// The private key as PKCS#8 DER.
+    #[must_use]
+    pub fn key_der(&self) -> Vec<u8> {
+        self.key.serialize_der()
+    }
+}
+
+/// Shows no key.
+impl std::fmt::Debug for TestCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestCertificate").finish_non_exhaustive()
+    }
+}
+
 impl Deref for TestAuthServer {
     type Target = AuthServer;
 

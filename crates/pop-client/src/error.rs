@@ -1,6 +1,6 @@
 //! What can go wrong for a client. No error holds a token, a proof or a secret.
 
-use crate::key::KeyError;
+use crate::KeyError;
 use crate::nonce::MalformedNonce;
 
 /// Why a token request or a call of a protected resource failed.
@@ -39,9 +39,10 @@ pub enum ClientError {
     /// The authorization server's answer is not what RFC 6749 prescribes.
     #[error("unusable answer: {0}")]
     Response(&'static str),
-    /// The token is not DPoP-bound although it must be (RFC 9449 §5).
-    #[error("the authorization server issued a token of another type than DPoP")]
-    NotDpopBound,
+    /// The token is of another type than `DPoP` (RFC 9449 §5), or, with a client certificate, than `Bearer`: it is not
+    /// bound as it must be.
+    #[error("the authorization server issued a token of another type than was asked for")]
+    TokenType,
     /// Metadata names another issuer or resource than was asked for (RFC 8414 §3.3, RFC 9728 §3.3).
     #[error("the metadata is of another {0}")]
     WrongMetadata(&'static str),

@@ -10,9 +10,9 @@ use pop_core::target::Origin;
 use reqwest::{Request, Response, Url};
 use serde::Serialize;
 
+use crate::DpopKey;
 use crate::challenge::Challenge;
 use crate::error::ClientError;
-use crate::key::DpopKey;
 use crate::nonce::{NonceMemory, Role};
 use crate::proof::{Proof, unix_now};
 use crate::server_clock::ServerClock;

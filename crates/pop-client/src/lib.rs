@@ -15,25 +15,29 @@
 //! # Ok(()) }
 //! ```
 //!
+//! With a client certificate instead of a key (RFC 8705): [`MtlsTokenClient`] and [`MtlsClient`].
+//!
 //! What it refuses: plain http beyond loopback, tokens of another type than DPoP, redirects to another origin, metadata of
 //! another issuer or resource, malformed nonces, endless nonce challenges.
 
 mod challenge;
 mod error;
 mod http;
-mod key;
 mod metadata;
+mod mtls;
 mod nonce;
 mod proof;
 mod server_clock;
 mod token;
+mod token_endpoint;
 
 pub use crate::http::{DpopClient, RequestBuilder};
 pub use challenge::Challenge;
 pub use error::ClientError;
-pub use key::{DpopKey, KeyError};
 pub use metadata::ResourceMetadata;
+pub use mtls::{ClientCertificate, MtlsClient, MtlsTokenClient};
 pub use nonce::{MalformedNonce, NonceMemory, Role};
-pub use pop_core::jose::Algorithm;
+pub use pop_core::jose::{Algorithm, KeyError, SigningKey as DpopKey};
 pub use proof::Proof;
-pub use token::{AuthorizationRequest, ClientAuthentication, TokenClient, TokenResponse};
+pub use token::{AuthorizationRequest, TokenClient};
+pub use token_endpoint::{ClientAuthentication, TokenResponse};

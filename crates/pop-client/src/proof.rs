@@ -6,7 +6,7 @@ use pop_core::jose::encode;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::key::{DpopKey, KeyError};
+use crate::{DpopKey, KeyError};
 
 /// A proof in the making. Every one gets a fresh `jti` of 128 random bits and the current time.
 #[derive(Debug, Clone)]

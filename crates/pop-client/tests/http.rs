@@ -213,7 +213,7 @@ async fn cli_04_wants_a_dpop_token() {
         let (client, _) = token_client(vec![token(token_type)], ClientAuthentication::None).await;
         match client.client_credentials(None, None).await {
             Ok(token) => assert!(accepted && token.access_token == "at", "{token_type}"),
-            Err(error) => assert!(!accepted && matches!(error, ClientError::NotDpopBound), "{token_type} {error}"),
+            Err(error) => assert!(!accepted && matches!(error, ClientError::TokenType), "{token_type} {error}"),
         }
     }
 }

@@ -207,7 +207,11 @@ impl Claims<'_> {
             None => return Ok(Vec::new()),
             _ => return Err(TokenError::Audience),
         };
-        if audience.iter().any(|one| expected.audiences.contains(one)) { Ok(audience) } else { Err(TokenError::Audience) }
+        if audience.iter().any(|one| expected.audiences.contains(one)) {
+            Ok(audience)
+        } else {
+            Err(TokenError::Audience)
+        }
     }
 
     fn scopes(&self, array_allowed: bool) -> Result<Scopes, TokenError> {

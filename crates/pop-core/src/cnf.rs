@@ -129,7 +129,11 @@ mod tests {
             ("mtls_05 padded", r#"{"x5t#S256":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I="}"#, E::Malformed),
             ("mtls_05 standard", r#"{"x5t#S256":"0ZcOCORZNYy+DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
             ("mtls_05 space", r#"{"x5t#S256":" 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
-            ("mtls_06 RFC 8705 figure 2", r#"{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}"#, E::Malformed),
+            (
+                "mtls_06 RFC 8705 figure 2",
+                r#"{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}"#,
+                E::Malformed,
+            ),
             ("cnf_06", &padded, E::Malformed),
             ("cnf_06", r#"{"jkt":["x"]}"#, E::Malformed),
             ("cnf_06", r#"{"jkt":null}"#, E::Malformed),

@@ -131,8 +131,7 @@ impl<'j> SignedIntrospection<'j> {
         };
         let leeway = leeway.as_secs();
         let fresh = claims.get("iat").and_then(Json::as_numeric_date).is_some_and(|issued_at| {
-            issued_at <= now.saturating_add(leeway)
-                && now.saturating_sub(issued_at) <= MAX_AGE.saturating_add(leeway)
+            issued_at <= now.saturating_add(leeway) && now.saturating_sub(issued_at) <= MAX_AGE.saturating_add(leeway)
         });
         let answer = claims.get("token_introspection").filter(|answer| answer.as_object().is_some());
         match answer {

@@ -65,8 +65,7 @@ impl AuthenticationRequirement {
         };
         let leeway = leeway.as_secs();
         let recent = |auth_time: u64| {
-            auth_time <= now.saturating_add(leeway)
-                && now.saturating_sub(auth_time) <= max_age.saturating_add(leeway)
+            auth_time <= now.saturating_add(leeway) && now.saturating_sub(auth_time) <= max_age.saturating_add(leeway)
         };
         if token.auth_time().is_some_and(recent) { Ok(()) } else { Err(unmet(Unmet::AuthenticationAge)) }
     }

@@ -6,15 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::CACHE_CONTROL;
-use http::{HeaderValue, Request, Response};
+use http::header::{CACHE_CONTROL, VARY};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::config::PopConfig;
 use crate::rejection::{DPOP_NONCE, RejectionHandler};
 use crate::service::admit;
-use crate::verifier::Verdict;
+use crate::verifier::{ResponseFields, Verdict};
 
 pin_project! {
     /// The future of a [`PopService`](crate::PopService).
@@ -40,7 +40,7 @@ pin_project! {
         Called {
             #[pin]
             future: S::Future,
-            nonce: Option<HeaderValue>,
+            fields: Option<ResponseFields>,
         },
         Answered {
             response: Option<S::Response>,
@@ -59,8 +59,8 @@ impl<S, R, B> ResponseFuture<S, R, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn called(future: S::Future, nonce: Option<HeaderValue>) -> Self {
-        Self { state: State::Called { future, nonce } }
+    pub(crate) fn called(future: S::Future, fields: Option<ResponseFields>) -> Self {
+        Self { state: State::Called { future, fields } }
     }
 
     pub(crate) fn answered(response: S::Response) -> Self {
@@ -97,18 +97,16 @@ where
                     let Waiting { request, mut inner, cfg, on_rejection } = taken(waiting);
                     match verdict {
                         Ok(admitted) => {
-                            let (request, nonce) = admit(&cfg, request, admitted);
-                            State::Called { future: inner.call(request), nonce }
+                            let (request, fields) = admit(&cfg, request, admitted);
+                            State::Called { future: inner.call(request), fields: Some(fields) }
                         }
                         Err(rejection) => State::Answered { response: Some(on_rejection.respond(&rejection)) },
                     }
                 }
-                StateProj::Called { future, nonce } => {
+                StateProj::Called { future, fields } => {
                     let mut response = ready!(future.poll(cx))?;
-                    if let Some(nonce) = nonce.take() {
-                        // Replaces whatever the application set: there is at most one (RFC 9449 §8).
-                        response.headers_mut().insert(DPOP_NONCE, nonce);
-                        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                    if let Some(fields) = fields.take() {
+                        add(fields, response.headers_mut());
                     }
                     return Poll::Ready(Ok(response));
                 }
@@ -116,6 +114,17 @@ where
             };
             state.set(next);
         }
+    }
+}
+
+fn add(fields: ResponseFields, headers: &mut HeaderMap) {
+    if let Some(nonce) = fields.nonce {
+        // Replaces whatever the application set: there is at most one (RFC 9449 §8).
+        headers.insert(DPOP_NONCE, nonce);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Some(certificate_field) = fields.vary {
+        headers.append(VARY, certificate_field);
     }
 }
 

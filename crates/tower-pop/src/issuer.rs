@@ -1,9 +1,11 @@
 //! One authorization server whose tokens are accepted.
 
 use std::fmt;
+use std::sync::Arc;
 
 use pop_core::policy::TokenAllowances;
 
+use crate::introspection::{Introspection, Introspector};
 use crate::keys::{IssuerKeys, JwksCaching, KeyLocation};
 
 /// An authorization server: its issuer identifier, where its keys are, and what it may do differently from RFC 9068.
@@ -15,6 +17,7 @@ pub struct IssuerConfig {
     pub(crate) keys: KeySource,
     pub(crate) allow: TokenAllowances,
     pub(crate) caching: JwksCaching,
+    pub(crate) introspection: Option<Introspection>,
 }
 
 #[derive(Clone)]
@@ -42,6 +45,7 @@ impl IssuerConfig {
             keys: KeySource::Remote(KeyLocation::Discovery),
             allow: TokenAllowances::default(),
             caching: JwksCaching::default(),
+            introspection: None,
         }
     }
 
@@ -56,6 +60,14 @@ impl IssuerConfig {
     #[must_use]
     pub fn static_jwks(mut self, jwks: impl Into<Vec<u8>>) -> Self {
         self.keys = KeySource::Static(jwks.into());
+        self
+    }
+
+    /// Asks the issuer about tokens (RFC 7662): about all of them, or, with [`Introspection::jwt_first`], about those that
+    /// are no JWS. Only one issuer of a configuration can be asked, because an opaque token does not say whose it is.
+    #[must_use]
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
         self
     }
 
@@ -122,4 +134,12 @@ pub(crate) struct Issuer {
     pub(crate) name: Box<str>,
     pub(crate) keys: IssuerKeys,
     pub(crate) allow: TokenAllowances,
+    pub(crate) introspector: Option<Arc<Introspector>>,
+}
+
+impl Issuer {
+    /// Whether this issuer's JWTs are verified here.
+    pub(crate) fn verifies_locally(&self) -> bool {
+        self.introspector.as_ref().is_none_or(|introspector| introspector.jwt_first())
+    }
 }

@@ -16,22 +16,27 @@
 //! # Ok::<(), tower_pop::ConfigError>(())
 //! ```
 //!
-//! What it verifies: JWT access tokens (RFC 9068), DPoP proofs (RFC 9449), the `jkt` confirmation (RFC 7800), replay and
-//! nonces. Every other confirmation method is recognised and refused.
+//! What it verifies: JWT access tokens (RFC 9068) and opaque ones by introspection (RFC 7662, RFC 9701); DPoP proofs
+//! (RFC 9449) with replay and nonces; client certificates (RFC 8705) from the connection or from a trusted proxy
+//! (RFC 9440). Every confirmation method (RFC 7800) that a token names must hold; those that are not verified here are
+//! recognised and refused.
 //!
 //! What it does not protect: bodies and header fields of a request. A DPoP proof covers method, URI without query, and
 //! the access token (RFC 9449 §11.7).
 //!
 //! # Features
 //! `axum` (default): extractors, problem+json, metadata route. `http-client` (default): keys over HTTPS. `aws-lc-rs`
-//! (default) and `rust-crypto`: signature verification, at least one. `metrics`: counters through the `metrics` facade.
+//! (default) and `rust-crypto`: signature verification, at least one. `rustls`: TLS that asks for client certificates. `metrics`: counters through the `metrics` facade.
 
+mod certificates;
 pub mod clock;
 mod config;
 pub mod cors;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
+mod guard;
+mod introspection;
 mod issuer;
 pub mod keys;
 mod layer;
@@ -40,29 +45,33 @@ mod nonces;
 mod origin;
 mod rejection;
 pub mod replay;
-mod scope;
 mod service;
 mod telemetry;
+#[cfg(feature = "rustls")]
+pub mod tls;
 mod token;
 mod token_cache;
 mod verifier;
 
+pub use certificates::{CertificateHeader, ClientCertificates, PeerCertificate, ProxyTrust};
 pub use config::{ConfigError, Dangerous, PopConfig, PopConfigBuilder};
 #[cfg(feature = "axum")]
 pub use extract::{Claims, ExtractRejection};
 pub use future::ResponseFuture;
+pub use guard::{Guarded, Require, RequireAcr, RequireMaxAge, RequireScope};
+pub use introspection::Introspection;
 pub use issuer::IssuerConfig;
 pub use layer::PopLayer;
 pub use metadata::MetadataService;
 pub use nonces::NoncePolicy;
-pub use origin::{OriginalTarget, PeerAddress};
+pub use origin::{OriginalTarget, PeerAddress, UnixSocketPeer};
 pub use pop_core;
 pub use pop_core::Error;
 pub use pop_core::claims::{AccessToken, ProofKind, ProofOfPossession};
 pub use pop_core::jose::Algorithm;
 pub use pop_core::policy::{IatPolicy, Mode, Preset};
+pub use pop_core::proof::mtls::CertificateFormat;
 pub use rejection::{DefaultRejection, Rejection, RejectionHandler};
-pub use scope::{RequireScope, RequireScopeService};
 pub use service::PopService;
 pub use token::VerifiedToken;
-pub use verifier::{Admitted, Verdict, Verification};
+pub use verifier::{Admitted, ResponseFields, Verdict, Verification};

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use pop_core::policy::{Mode, ProofPolicy};
+use pop_core::policy::ProofPolicy;
 use pop_core::target::Origin;
 use tower_service::Service;
 
@@ -47,7 +47,15 @@ pub(crate) struct Metadata {
     document: serde_json::Map<String, serde_json::Value>,
     url: String,
     path: String,
-    bearer: AtomicBool,
+    /// Whether some route accepts tokens that are not bound to a DPoP key.
+    beside_dpop: AtomicBool,
+}
+
+/// Which tokens are accepted beside those that are bound to a DPoP key.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) unbound: bool,
+    pub(crate) certificate_bound: bool,
 }
 
 impl Metadata {
@@ -57,7 +65,7 @@ impl Metadata {
         audiences: &[Box<str>],
         issuers: &[&str],
         proof: &ProofPolicy,
-        mode: Mode,
+        accepted: &Accepted,
     ) -> Result<Self, ConfigError> {
         let resource = resource(draft, origins, audiences)?;
         let (origin, path) = split(&resource).ok_or_else(|| ConfigError::Resource(resource.clone()))?;
@@ -69,13 +77,16 @@ impl Metadata {
         document.insert("authorization_servers".into(), issuers.into());
         document.insert("bearer_methods_supported".into(), ["header"].as_slice().into());
         document.insert("dpop_signing_alg_values_supported".into(), algorithms.into());
+        if accepted.certificate_bound {
+            document.insert("tls_client_certificate_bound_access_tokens".into(), true.into());
+        }
         if !draft.scopes.is_empty() {
             document.insert("scopes_supported".into(), draft.scopes.as_slice().into());
         }
         if let Some(name) = &draft.name {
             document.insert("resource_name".into(), name.as_str().into());
         }
-        Ok(Self { document, url, path, bearer: AtomicBool::new(mode.accepts_bearer()) })
+        Ok(Self { document, url, path, beside_dpop: AtomicBool::new(accepted.unbound || accepted.certificate_bound) })
     }
 
     /// Absolute, for `resource_metadata` in challenges.
@@ -85,12 +96,12 @@ impl Metadata {
 
     /// From now on some route accepts tokens without proof.
     pub(crate) fn bearer_is_accepted(&self) {
-        self.bearer.store(true, Ordering::Relaxed);
+        self.beside_dpop.store(true, Ordering::Relaxed);
     }
 
     fn to_json(&self) -> String {
         let mut document = self.document.clone();
-        let required = !self.bearer.load(Ordering::Relaxed);
+        let required = !self.beside_dpop.load(Ordering::Relaxed);
         document.insert("dpop_bound_access_tokens_required".into(), required.into());
         serde_json::Value::Object(document).to_string()
     }

@@ -26,6 +26,12 @@ pub struct OriginalTarget(pub Uri);
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub IpAddr);
 
+/// Marks requests that came over a Unix domain socket, for
+/// [`ProxyTrust::UnixSocket`](crate::ProxyTrust::UnixSocket). Put it into the request extensions where the socket is
+/// accepted, for example with a layer around the whole application.
+#[derive(Debug, Clone, Copy)]
+pub struct UnixSocketPeer;
+
 /// How the public origin of a request is found.
 #[derive(Debug)]
 pub(crate) struct OriginPolicy {
@@ -50,7 +56,7 @@ impl OriginPolicy {
         if !self.by_host {
             return self.allowed.first().ok_or(CredentialError::Target);
         }
-        if !self.proxies.is_empty() && peer(parts).is_some_and(|peer| self.trusts(peer)) {
+        if !self.proxies.is_empty() && peer(parts).is_some_and(|peer| trusts(&self.proxies, peer)) {
             let host = single(&parts.headers, "x-forwarded-host")?;
             let scheme = single(&parts.headers, "x-forwarded-proto")?;
             return host.or(seen).and_then(|host| self.find(scheme, host)).ok_or(CredentialError::Target);
@@ -68,11 +74,6 @@ impl OriginPolicy {
             Some(path) => Ok(Cow::Owned(format!("{}{path}", self.path_prefix))),
             None => Err(CredentialError::Target),
         }
-    }
-
-    fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.proxies.iter().any(|network| network.contains(&peer))
     }
 
     fn find(&self, scheme: Option<&str>, host: &str) -> Option<&Origin> {
@@ -128,7 +129,12 @@ fn original_uri(parts: &Parts) -> &Uri {
     &parts.uri
 }
 
-fn peer(parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn trusts(networks: &[IpNet], peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    networks.iter().any(|network| network.contains(&peer))
+}
+
+pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
     if let Some(PeerAddress(address)) = parts.extensions.get() {
         return Some(*address);
     }
@@ -137,6 +143,12 @@ fn peer(parts: &Parts) -> Option<IpAddr> {
         parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
     {
         return Some(address.ip());
+    }
+    #[cfg(all(feature = "axum", feature = "rustls"))]
+    if let Some(axum::extract::ConnectInfo(peer)) =
+        parts.extensions.get::<axum::extract::ConnectInfo<crate::tls::TlsPeer>>()
+    {
+        return peer.address.map(|address| address.ip());
     }
     None
 }

@@ -28,7 +28,7 @@ struct Inner {
 
 impl Rejection {
     pub(crate) fn new(cfg: &PopConfig, error: Error, scheme: Option<Scheme>, nonce: Option<HeaderValue>) -> Self {
-        let refusal = cfg.state.challenges.refuse(&error, scheme, cfg.mode.accepts_bearer());
+        let refusal = cfg.state.challenges.refuse(&error, scheme, cfg.takes_bearer());
         Self { inner: Box::new(Inner { error, refusal, nonce }) }
     }
 

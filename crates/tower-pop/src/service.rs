@@ -11,7 +11,7 @@ use crate::config::PopConfig;
 use crate::future::ResponseFuture;
 use crate::rejection::RejectionHandler;
 use crate::token::{Anonymous, VerifiedToken};
-use crate::verifier::{Admitted, Verification};
+use crate::verifier::{Admitted, ResponseFields, Verification};
 
 /// Verifies each request before the inner service sees it.
 #[derive(Debug, Clone)]
@@ -51,13 +51,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if let Some(certificates) = &self.cfg.state.certificates {
+            certificates.remove_untrusted(&mut parts);
+        }
         let verification = self.cfg.verify(&parts);
         let request = Request::from_parts(parts, body);
         match verification {
             Verification::Now(Ok(admitted)) => {
-                let (request, nonce) = admit(&self.cfg, request, admitted);
-                ResponseFuture::called(self.inner.call(request), nonce)
+                let (request, fields) = admit(&self.cfg, request, admitted);
+                ResponseFuture::called(self.inner.call(request), Some(fields))
             }
             Verification::Now(Err(rejection)) => ResponseFuture::answered(self.on_rejection.respond(&rejection)),
             Verification::Later(verdict) => {
@@ -72,11 +75,7 @@ where
 }
 
 /// Puts the verdict into the request's extensions.
-pub(crate) fn admit<B>(
-    cfg: &PopConfig,
-    mut request: Request<B>,
-    admitted: Admitted,
-) -> (Request<B>, Option<http::HeaderValue>) {
+pub(crate) fn admit<B>(cfg: &PopConfig, mut request: Request<B>, admitted: Admitted) -> (Request<B>, ResponseFields) {
     let extensions = request.extensions_mut();
     // The verdict of this layer is the only one that goes on: not that of a layer around it with another configuration.
     match admitted.token {
@@ -89,5 +88,5 @@ pub(crate) fn admit<B>(
             extensions.insert(Anonymous(cfg.clone()));
         }
     }
-    (request, admitted.nonce)
+    (request, admitted.response)
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use pop_core::claims::{AccessToken, ProofOfPossession, VerifiedClaims};
+use pop_core::credentials::Scheme;
 use pop_core::scope::ScopeError;
 use pop_core::{CredentialError, Error};
 use serde::de::DeserializeOwned;
 
 use crate::config::{PopConfig, State};
+use crate::guard::Require;
 use crate::rejection::Rejection;
 
 /// A verified access token and its proof, in the request extensions of every request that [`PopLayer`](crate::PopLayer)
@@ -34,12 +36,13 @@ pub struct VerifiedToken {
 #[derive(Debug)]
 struct Inner {
     claims: VerifiedClaims,
+    scheme: Scheme,
     cfg: PopConfig,
 }
 
 impl VerifiedToken {
-    pub(crate) fn new(claims: VerifiedClaims, cfg: PopConfig) -> Self {
-        Self { inner: Arc::new(Inner { claims, cfg }) }
+    pub(crate) fn new(claims: VerifiedClaims, scheme: Scheme, cfg: PopConfig) -> Self {
+        Self { inner: Arc::new(Inner { claims, scheme, cfg }) }
     }
 
     /// Whether this was verified with the very state of a configuration, so that its proof is used up already.
@@ -53,7 +56,7 @@ impl VerifiedToken {
         self.inner.claims.token()
     }
 
-    /// How possession was proven: kind, `jti` and key thumbprint.
+    /// How possession was proven: kind, `jti`, and the thumbprints of key and certificate.
     #[must_use]
     pub fn proof(&self) -> &ProofOfPossession {
         self.inner.claims.proof()
@@ -103,8 +106,35 @@ impl VerifiedToken {
         if scopes.iter().all(|scope| self.has_scope(scope.as_ref())) {
             return Ok(());
         }
-        let error = Error::Scope(ScopeError::new(scopes));
-        Err(Rejection::new(&self.inner.cfg, error, Some(self.scheme()), None))
+        Err(self.reject(ScopeError::new(scopes).into()))
+    }
+
+    /// Refuses the request unless the token satisfies all of this. An authentication that does not suffice is 401
+    /// `insufficient_user_authentication` in the scheme of the request (RFC 9470 §3), which names the scopes as well where
+    /// they are missing too; missing scopes alone are 403.
+    ///
+    /// # Errors
+    /// The response to return.
+    pub fn require(&self, requirement: impl Into<Require>) -> Result<(), Rejection> {
+        self.satisfies(&requirement.into())
+    }
+
+    pub(crate) fn satisfies(&self, require: &Require) -> Result<(), Rejection> {
+        let scopes = self.require_scopes(&require.scopes);
+        if require.authentication.is_empty() {
+            return scopes;
+        }
+        let state = &self.inner.cfg.state;
+        let strong = require.authentication.check(self.access_token(), state.clock.now(), state.token.leeway);
+        match (strong, scopes) {
+            (Ok(()), scopes) => scopes,
+            (Err(error), Ok(())) => Err(self.reject(error.into())),
+            (Err(error), Err(_)) => Err(self.reject(error.with_scope(&require.scopes.join(" ")).into())),
+        }
+    }
+
+    fn reject(&self, error: Error) -> Rejection {
+        Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None)
     }
 
     /// `exp`, in seconds since the epoch: close long-lived streams then.
@@ -119,13 +149,6 @@ impl VerifiedToken {
     /// When the claims do not have the shape of `T`.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         self.access_token().claims()
-    }
-
-    pub(crate) fn scheme(&self) -> pop_core::credentials::Scheme {
-        match self.proof().kind() {
-            pop_core::claims::ProofKind::None => pop_core::credentials::Scheme::Bearer,
-            _ => pop_core::credentials::Scheme::Dpop,
-        }
     }
 }
 

@@ -22,7 +22,10 @@ const COUNTS_ONCE: usize = 2048;
 pub(crate) struct CachedToken {
     pub(crate) token: Arc<AccessToken>,
     pub(crate) issuer: usize,
+    /// Of the issuer's keys.
     pub(crate) generation: u64,
+    /// For what an authorization server said of a token: until when, by the monotonic clock, that holds.
+    pub(crate) until: Option<Duration>,
 }
 
 #[derive(Clone)]

@@ -1,5 +1,5 @@
-//! The way of a request, top to bottom. What needs no I/O is decided in one call; where keys have to be fetched, the
-//! decision waits for them and starts again from the top with what it learnt.
+//! The way of a request, top to bottom. What needs no I/O is decided in one call; where keys have to be fetched or the
+//! authorization server must be asked, the decision waits for that and starts again from the top with what it learnt.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pop_core::access_token::{Expectations, UnverifiedToken, check_times};
 use pop_core::claims::{AccessToken, ProofKind, VerifiedClaims};
 use pop_core::credentials::{self, Presented, Scheme};
-use pop_core::jose::{DecodedJws, Malformed};
+use pop_core::jose::{CertThumbprint, DecodedJws, Malformed};
 use pop_core::judgement::{self, RequestFacts, Unreplayed};
 use pop_core::nonce::Freshness;
 use pop_core::policy::Mode;
@@ -20,9 +20,11 @@ use pop_core::proof::DpopProof;
 use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::replay::FirstUse;
 use pop_core::target::{Origin, RequestTarget};
-use pop_core::{CredentialError, Error, ReplayError, TokenError, Unavailable};
+use pop_core::{BindingError, CredentialError, Error, ReplayError, TokenError, Unavailable};
 
+use crate::certificates::Evidence;
 use crate::config::PopConfig;
+use crate::introspection::{Introspector, Lookup};
 use crate::keys::{KeyLookup, RemoteKeys};
 use crate::nonces::NoncePolicy;
 use crate::rejection::Rejection;
@@ -36,8 +38,18 @@ use crate::token_cache::CachedToken;
 pub struct Admitted {
     /// The verified token; `None` for a request without credentials in mode `Optional`.
     pub token: Option<VerifiedToken>,
-    /// The `DPoP-Nonce` that the response should carry.
+    /// What the response should carry.
+    pub response: ResponseFields,
+}
+
+/// Fields that the response to an admitted request should carry.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ResponseFields {
+    /// `DPoP-Nonce`; it replaces any other, and the response must not be stored (RFC 9449 §8).
     pub nonce: Option<HeaderValue>,
+    /// A line of `Vary`: the field that carried the client's certificate (RFC 9440 §2.4).
+    pub vary: Option<HeaderValue>,
 }
 
 /// The verdict on one request.
@@ -72,18 +84,20 @@ impl PopConfig {
             Err(error) => return Verification::Now(self.reject(error.into(), None)),
         };
         match self.decide(&question) {
-            Step::Done(outcome) => Verification::Now(self.conclude(outcome)),
-            Step::Fetch(keys) => {
+            Step::Done(outcome) => Verification::Now(self.conclude(outcome, &question.evidence)),
+            Step::Wait(wait) => {
                 let (cfg, question) = (self.clone(), question.into_owned());
-                Verification::Later(Box::pin(async move { cfg.decide_after_fetch(question, keys).await }))
+                Verification::Later(Box::pin(async move { cfg.decide_after(question, wait).await }))
             }
             Step::Record(scheme, unreplayed) => match self.record(&unreplayed) {
-                ReplayAnswer::Now(answer) => Verification::Now(self.conclude_recorded(scheme, unreplayed, answer)),
+                ReplayAnswer::Now(answer) => {
+                    Verification::Now(self.conclude_recorded(scheme, unreplayed, &question.evidence, answer))
+                }
                 ReplayAnswer::Later(answer) => {
-                    let cfg = self.clone();
-                    Verification::Later(Box::pin(
-                        async move { cfg.conclude_recorded(scheme, unreplayed, answer.await) },
-                    ))
+                    let (cfg, evidence) = (self.clone(), question.evidence);
+                    Verification::Later(Box::pin(async move {
+                        cfg.conclude_recorded(scheme, unreplayed, &evidence, answer.await)
+                    }))
                 }
             },
         }
@@ -93,34 +107,41 @@ impl PopConfig {
     /// extensions inherit its verdict.
     fn settled_before(&self, parts: &Parts) -> Option<Verdict> {
         if self.state.pass_preflight && is_preflight(parts) {
-            return Some(Ok(Admitted { token: None, nonce: None }));
+            return Some(Ok(Admitted { token: None, response: ResponseFields::default() }));
         }
         let token = parts.extensions.get::<VerifiedToken>()?;
         let enough = match token.proof().kind() {
-            ProofKind::Dpop => true,
+            ProofKind::Dpop | ProofKind::MutualTls => true,
             ProofKind::None => self.mode.accepts_bearer(),
             ProofKind::Unproven => self.mode == Mode::ReportOnly,
             _ => false,
         };
         let current = check_times(token.access_token(), self.state.token.leeway, self.state.clock.now()).is_ok();
         (enough && current && token.is_from(&self.state))
-            .then(|| Ok(Admitted { token: Some(token.clone()), nonce: None }))
+            .then(|| Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
     }
 
-    async fn decide_after_fetch(self, question: Question<'static>, mut keys: Arc<RemoteKeys>) -> Verdict {
-        // Token and proof name one issuer, so one fetch settles the matter; a second covers a set that expired meanwhile.
+    async fn decide_after(self, mut question: Question<'static>, mut wait: Wait) -> Verdict {
+        // A token names one issuer, so one wait settles the matter; a second covers a key set that expired meanwhile.
         for _ in 0..2 {
-            if let Err(error) = keys.refresh().await {
-                return self.reject(error.into(), None);
+            match wait {
+                Wait::Keys(keys) => {
+                    if let Err(error) = keys.refresh().await {
+                        return self.reject(error.into(), None);
+                    }
+                }
+                Wait::Introspection(introspector, token, hash) => {
+                    question.introspected = Some(introspector.ask(&token, hash).await);
+                }
             }
-            let now = Question { now: self.state.clock.now(), ..question.clone() };
-            match self.decide(&now) {
-                Step::Done(outcome) => return self.conclude(outcome),
+            question.now = self.state.clock.now();
+            match self.decide(&question) {
+                Step::Done(outcome) => return self.conclude(outcome, &question.evidence),
                 Step::Record(scheme, unreplayed) => {
                     let answer = self.record(&unreplayed).wait().await;
-                    return self.conclude_recorded(scheme, unreplayed, answer);
+                    return self.conclude_recorded(scheme, unreplayed, &question.evidence, answer);
                 }
-                Step::Fetch(again) => keys = again,
+                Step::Wait(again) => wait = again,
             }
         }
         self.reject(Unavailable::Keys.into(), None)
@@ -128,7 +149,7 @@ impl PopConfig {
 
     /// Everything that can be said without I/O.
     fn decide(&self, question: &Question<'_>) -> Step {
-        let presented = match credentials::present(&question.headers, self.mode.accepts_bearer()) {
+        let presented = match credentials::present(&question.headers, self.takes_bearer()) {
             Err(CredentialError::Missing) if self.mode == Mode::Optional => return Step::Done(Outcome::Anonymous),
             Err(error) => return Step::refused(None, error),
             Ok(presented) => presented,
@@ -142,17 +163,13 @@ impl PopConfig {
             return Err(TokenError::from(Malformed::TooLarge).into());
         }
         let hash = AccessTokenHash::of(presented.token);
+        let certificate = question.evidence.thumbprint.as_ref();
         if presented.scheme == Scheme::Bearer {
-            return Ok(match self.access_token(presented.token, &hash, question.now, |_| Ok(()))? {
-                TokenStep::Fetch(keys) => Step::Fetch(keys),
-                TokenStep::Verified(token) => match judgement::judge_bearer(Arc::clone(&token)) {
-                    Ok(claims) => Step::passed(claims),
-                    Err(error) => self.unproven(token, presented.scheme, error),
-                },
-            });
+            return self.judge_bearer(question, presented.token, &hash, certificate);
         }
         let target = RequestTarget::new(&question.origin, &question.path).map_err(|_| CredentialError::Target)?;
-        let request = RequestFacts { method: question.method.as_str(), target: &target, now: question.now };
+        let request =
+            RequestFacts { method: question.method.as_str(), target: &target, certificate, now: question.now };
         let jws = presented.proof.and_then(|proof| Ok(DecodedJws::parse(proof, state.proof.max_len)?));
         let proof = match &jws {
             Ok(jws) => DpopProof::parse(jws, &state.proof),
@@ -163,17 +180,20 @@ impl PopConfig {
         {
             return Err((*error).into());
         }
-        // Only a request that is right in all but its unknown key may send us out for keys.
+        // Only a request that is right in all that can be known may send us out for the rest.
         let nonces = question.nonce_required.then_some(&state.nonces.keys);
-        let before_fetch = |token: &AccessToken| match &proof {
+        let before_waiting = |token: Option<&AccessToken>| match &proof {
             Ok(proof) if self.mode != Mode::ReportOnly => {
-                judgement::check_binding(token, proof, &hash, &request, &state.proof)?;
+                match token {
+                    Some(token) => judgement::check_binding(token, proof, &hash, &request, &state.proof).map(drop)?,
+                    None => judgement::check_proof(proof, &hash, &request, &state.proof)?,
+                }
                 judgement::check_freshness(proof, request.now, &state.proof, nonces).map(drop)
             }
-            _ => Ok(()), // in mode ReportOnly a wrong proof passes, and passing takes keys
+            _ => Ok(()), // in mode ReportOnly a wrong proof passes, and passing takes a verified token
         };
-        let token = match self.access_token(presented.token, &hash, question.now, before_fetch)? {
-            TokenStep::Fetch(keys) => return Ok(Step::Fetch(keys)),
+        let token = match self.access_token(question, presented.token, &hash, before_waiting)? {
+            TokenStep::Wait(wait) => return Ok(Step::Wait(wait)),
             TokenStep::Verified(token) => token,
         };
         let judged = proof
@@ -186,23 +206,67 @@ impl PopConfig {
         }
     }
 
-    /// The access token, from the cache or verified with keys in memory. `before_fetch` must hold before keys are fetched.
-    fn access_token(
+    /// A token under `Bearer`: bound to the client's certificate or, where the mode accepts that, to nothing.
+    fn judge_bearer(
         &self,
+        question: &Question<'_>,
         token: &str,
         hash: &AccessTokenHash,
-        now: u64,
-        before_fetch: impl FnOnce(&AccessToken) -> Result<(), Error>,
+        certificate: Option<&CertThumbprint>,
+    ) -> Result<Step, Error> {
+        let unbound = self.mode.accepts_bearer();
+        let before_waiting = |token: Option<&AccessToken>| match token {
+            _ if self.mode == Mode::ReportOnly => Ok(()),
+            Some(token) => judgement::check_bearer(token, certificate, unbound).map(drop),
+            // Whatever an opaque token is bound to, without a certificate it is of no use here.
+            None if certificate.is_none() && !unbound => Err(BindingError::CertificateMissing.into()),
+            None => Ok(()),
+        };
+        Ok(match self.access_token(question, token, hash, before_waiting)? {
+            TokenStep::Wait(wait) => Step::Wait(wait),
+            TokenStep::Verified(token) => match judgement::judge_bearer(Arc::clone(&token), certificate, unbound) {
+                Ok(claims) => Step::passed(claims, Scheme::Bearer),
+                Err(error) => self.unproven(token, Scheme::Bearer, error),
+            },
+        })
+    }
+
+    /// The access token: from the cache, verified with keys in memory, or as the authorization server says.
+    /// `before_waiting` must hold before anything is waited for; it gets the unverified claims of a JWT.
+    fn access_token(
+        &self,
+        question: &Question<'_>,
+        token: &str,
+        hash: &AccessTokenHash,
+        before_waiting: impl FnOnce(Option<&AccessToken>) -> Result<(), Error>,
     ) -> Result<TokenStep, Error> {
         let state = &*self.state;
         if let Some(cached) = state.tokens.get(hash)
-            && state.issuers.get(cached.issuer).is_some_and(|issuer| issuer.keys.is_current(cached.generation))
+            && self.still_holds(&cached)
         {
-            check_times(&cached.token, state.token.leeway, now).inspect_err(|_| state.tokens.remove(hash))?;
+            check_times(&cached.token, state.token.leeway, question.now).inspect_err(|_| state.tokens.remove(hash))?;
             return Ok(TokenStep::Verified(cached.token));
         }
-        let jws = DecodedJws::parse(token, state.token.max_len).map_err(TokenError::from)?;
-        let token = UnverifiedToken::parse(&jws, &state.token)?;
+        if let Some(answer) = &question.introspected {
+            let token = answer.clone()?;
+            check_times(&token, state.token.leeway, question.now)?;
+            return Ok(TokenStep::Verified(token));
+        }
+        let jws = DecodedJws::parse(token, state.token.max_len).map_err(TokenError::from);
+        let parsed = match &jws {
+            Ok(jws) => UnverifiedToken::parse(jws, &state.token),
+            Err(error) => Err(*error),
+        };
+        if let Some(introspector) = self.must_be_asked(jws.as_ref().ok(), parsed.as_ref().ok()) {
+            return match introspector.lookup(hash) {
+                Lookup::Refused(error) => Err(error),
+                Lookup::Ask => {
+                    before_waiting(None)?;
+                    Ok(TokenStep::Wait(Wait::Introspection(Arc::clone(introspector), token.into(), *hash)))
+                }
+            };
+        }
+        let token = parsed?;
         let name = token.issuer()?;
         let known = state.issuers.iter().enumerate().find(|(_, issuer)| *issuer.name == *name);
         let (number, issuer) = known.ok_or(TokenError::Issuer)?;
@@ -210,17 +274,50 @@ impl PopConfig {
         match issuer.keys.lookup(token.key_id()?) {
             KeyLookup::Ready(snapshot) => {
                 token.verify_signature(&snapshot.keys)?;
-                let token = Arc::new(token.check_claims(&expected, now)?);
-                let generation = snapshot.generation;
-                state.tokens.insert(*hash, CachedToken { token: Arc::clone(&token), issuer: number, generation });
+                let token = Arc::new(token.check_claims(&expected, question.now)?);
+                let cached = CachedToken {
+                    token: Arc::clone(&token),
+                    issuer: number,
+                    generation: snapshot.generation,
+                    until: None,
+                };
+                state.tokens.insert(*hash, cached);
                 Ok(TokenStep::Verified(token))
             }
             KeyLookup::Failed(unavailable) => Err(unavailable.into()),
             KeyLookup::Fetch(keys) => {
-                before_fetch(&token.check_claims(&expected, now)?)?;
-                Ok(TokenStep::Fetch(keys))
+                before_waiting(Some(&token.check_claims(&expected, question.now)?))?;
+                Ok(TokenStep::Wait(Wait::Keys(keys)))
             }
         }
+    }
+
+    /// Whether what a cached token rests on still stands: the issuer's keys, or the time that its answer holds.
+    fn still_holds(&self, cached: &CachedToken) -> bool {
+        match cached.until {
+            Some(until) => self.state.clock.monotonic() < until,
+            None => {
+                let issuer = self.state.issuers.get(cached.issuer);
+                issuer.is_some_and(|issuer| issuer.keys.is_current(cached.generation))
+            }
+        }
+    }
+
+    /// Whom to ask about a token, if anybody. A JWT of an issuer whose JWTs are verified here goes to nobody, whatever
+    /// becomes of it; an opaque token goes to the one issuer that is asked, and to no other.
+    fn must_be_asked(
+        &self,
+        jws: Option<&DecodedJws<'_>>,
+        parsed: Option<&UnverifiedToken<'_>>,
+    ) -> Option<&Arc<Introspector>> {
+        let issuers = &self.state.issuers;
+        let introspector = issuers.iter().find_map(|issuer| issuer.introspector.as_ref())?;
+        let looks_like_jws = jws.is_some_and(|jws| jws.header().first() == Some(&b'{'));
+        let named = parsed.and_then(|token| token.issuer().ok());
+        let is_local =
+            named.is_some_and(|name| issuers.iter().any(|issuer| *issuer.name == *name && issuer.verifies_locally()));
+        let refused_here = introspector.jwt_first() && looks_like_jws;
+        (!is_local && !refused_here).then_some(introspector)
     }
 
     /// The option that refuses proofs which may have been used before this process could remember them: those dated up to
@@ -241,7 +338,7 @@ impl PopConfig {
             return Step::refused(Some(scheme), error);
         }
         telemetry::unproven(&error);
-        Step::passed(judgement::report_only(token))
+        Step::passed(judgement::report_only(token), scheme)
     }
 
     fn record(&self, unreplayed: &Unreplayed) -> ReplayAnswer {
@@ -255,34 +352,38 @@ impl PopConfig {
         &self,
         scheme: Scheme,
         unreplayed: Unreplayed,
+        evidence: &Evidence,
         answer: Result<FirstUse, ReplayError>,
     ) -> Verdict {
         let entry = unreplayed.entry();
         telemetry::proof_age(entry.now, entry.issued_at);
         let renew = unreplayed.freshness() == Freshness::Renew;
         match answer {
-            Ok(first_use) => self.admit(unreplayed.first_use(first_use), renew),
+            Ok(first_use) => self.admit(unreplayed.first_use(first_use), scheme, evidence, renew),
             Err(error) if self.mode == Mode::ReportOnly => {
                 let error = error.into();
                 telemetry::unproven(&error);
-                self.admit(unreplayed.into_unproven(), renew)
+                self.admit(unreplayed.into_unproven(), scheme, evidence, renew)
             }
             Err(error) => self.reject(error.into(), Some(scheme)),
         }
     }
 
-    fn conclude(&self, outcome: Outcome) -> Verdict {
+    fn conclude(&self, outcome: Outcome, evidence: &Evidence) -> Verdict {
         match outcome {
-            Outcome::Anonymous => Ok(Admitted { token: None, nonce: None }),
-            Outcome::Passed(claims) => self.admit(*claims, false),
+            Outcome::Anonymous => Ok(Admitted { token: None, response: ResponseFields::default() }),
+            Outcome::Passed(claims, scheme) => self.admit(*claims, scheme, evidence, false),
             Outcome::Refused(scheme, error) => self.reject(error, scheme),
         }
     }
 
-    fn admit(&self, claims: VerifiedClaims, renew: bool) -> Verdict {
+    fn admit(&self, claims: VerifiedClaims, scheme: Scheme, evidence: &Evidence, renew: bool) -> Verdict {
         telemetry::admitted(claims.proof().kind());
         let nonce = if renew { self.state.nonces.header(self.state.clock.now()) } else { None };
-        Ok(Admitted { token: Some(VerifiedToken::new(claims, self.clone())), nonce })
+        let by_certificate = claims.proof().certificate_thumbprint().is_some();
+        let vary = evidence.vary.as_ref().filter(|_| by_certificate).cloned();
+        let token = Some(VerifiedToken::new(claims, scheme, self.clone()));
+        Ok(Admitted { token, response: ResponseFields { nonce, vary } })
     }
 
     fn reject(&self, error: Error, scheme: Option<Scheme>) -> Verdict {
@@ -298,13 +399,19 @@ impl PopConfig {
 /// What is decided without I/O, or what I/O the decision needs.
 enum Step {
     Done(Outcome),
-    Fetch(Arc<RemoteKeys>),
+    Wait(Wait),
     Record(Scheme, Unreplayed),
+}
+
+/// What a decision can wait for.
+enum Wait {
+    Keys(Arc<RemoteKeys>),
+    Introspection(Arc<Introspector>, Box<str>, AccessTokenHash),
 }
 
 enum Outcome {
     Anonymous,
-    Passed(Box<VerifiedClaims>),
+    Passed(Box<VerifiedClaims>, Scheme),
     Refused(Option<Scheme>, Error),
 }
 
@@ -313,14 +420,14 @@ impl Step {
         Self::Done(Outcome::Refused(scheme, error.into()))
     }
 
-    fn passed(claims: VerifiedClaims) -> Self {
-        Self::Done(Outcome::Passed(Box::new(claims)))
+    fn passed(claims: VerifiedClaims, scheme: Scheme) -> Self {
+        Self::Done(Outcome::Passed(Box::new(claims), scheme))
     }
 }
 
 enum TokenStep {
     Verified(Arc<AccessToken>),
-    Fetch(Arc<RemoteKeys>),
+    Wait(Wait),
 }
 
 /// Everything of a request that its verdict depends on.
@@ -330,8 +437,11 @@ struct Question<'r> {
     headers: Cow<'r, HeaderMap>,
     origin: Origin,
     path: Cow<'r, str>,
+    evidence: Evidence,
     nonce_required: bool,
     now: u64,
+    /// What the authorization server said of the token, once it was asked.
+    introspected: Option<Result<Arc<AccessToken>, Error>>,
 }
 
 impl<'r> Question<'r> {
@@ -348,12 +458,17 @@ impl<'r> Question<'r> {
             headers: Cow::Borrowed(&parts.headers),
             origin: state.origins.origin(parts)?.clone(),
             path: state.origins.path(parts)?,
+            evidence: match &state.certificates {
+                Some(certificates) => certificates.evidence(parts)?,
+                None => Evidence::default(),
+            },
             nonce_required: match &state.nonce_policy {
                 NoncePolicy::Off => false,
                 NoncePolicy::Required => true,
                 NoncePolicy::PerRequest(required) => required(parts),
             },
             now: state.clock.now(),
+            introspected: None,
         })
     }
 

@@ -39,20 +39,32 @@ async fn whoami(token: Option<VerifiedToken>) -> Json<Value> {
         return Json(json!({ "anonymous": true }));
     };
     let proof = token.proof();
-    let cnf = token.access_token().confirmation().map(|cnf| json!({ "jkt": cnf.jkt.to_string() }));
+    let mut cnf = json!({});
+    if let Some(bound_to) = token.access_token().confirmation() {
+        set(&mut cnf, "jkt", bound_to.jkt);
+        set(&mut cnf, "x5t#S256", bound_to.x5t);
+    }
+    let mut shown = json!({
+        "kind": proof.kind().as_str(),
+        "jkt": proof.key_thumbprint().map(ToString::to_string),
+        "jti": proof.jti(),
+    });
+    set(&mut shown, "x5t#S256", proof.certificate_thumbprint());
     Json(json!({
         "iss": token.issuer(),
         "sub": token.subject(),
         "client_id": token.client_id(),
         "aud": token.audience().collect::<Vec<_>>(),
         "scope": token.access_token().scopes().as_str(),
-        "cnf": cnf.unwrap_or_else(|| json!({})),
-        "proof": {
-            "kind": proof.kind().as_str(),
-            "jkt": proof.key_thumbprint().map(ToString::to_string),
-            "jti": proof.jti(),
-        },
+        "cnf": cnf,
+        "proof": shown,
     }))
+}
+
+fn set(object: &mut Value, name: &str, thumbprint: Option<impl ToString>) {
+    if let Some(thumbprint) = thumbprint {
+        object[name] = thumbprint.to_string().into();
+    }
 }
 
 async fn list(State(notes): State<Notes>) -> Json<Vec<String>> {

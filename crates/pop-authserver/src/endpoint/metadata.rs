@@ -15,10 +15,12 @@ pub(super) async fn metadata(State(server): State<AuthServer>) -> Json<Value> {
     let issuer = server.issuer();
     let base = issuer.trim_end_matches('/');
     let names = |set: AlgorithmSet| set.iter().map(Algorithm::name).collect::<Vec<_>>();
-    Json(json!({
+    let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{base}/authorize"),
         "token_endpoint": format!("{base}/token"),
+        "introspection_endpoint": format!("{base}/introspect"),
+        "revocation_endpoint": format!("{base}/revoke"),
         "jwks_uri": format!("{base}/jwks"),
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
@@ -30,7 +32,22 @@ pub(super) async fn metadata(State(server): State<AuthServer>) -> Json<Value> {
         // OpenID Connect Discovery asks for these two.
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-    }))
+    });
+    if let Some(tls) = server.tls() {
+        // RFC 8705 §3.3 and §5
+        let base = format!("{}{}", tls.origin(), server.issuer_path());
+        document["tls_client_certificate_bound_access_tokens"] = true.into();
+        document["token_endpoint_auth_methods_supported"]
+            .as_array_mut()
+            .into_iter()
+            .for_each(|methods| methods.push("self_signed_tls_client_auth".into()));
+        document["mtls_endpoint_aliases"] = json!({
+            "token_endpoint": format!("{base}/token"),
+            "introspection_endpoint": format!("{base}/introspect"),
+            "revocation_endpoint": format!("{base}/revoke"),
+        });
+    }
+    Json(document)
 }
 
 pub(super) async fn jwks(State(server): State<AuthServer>) -> Json<Value> {

@@ -1,6 +1,7 @@
 //! The endpoints.
 
 mod authorize;
+mod introspect;
 mod metadata;
 mod token;
 
@@ -11,8 +12,12 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use tower_pop::PeerCertificate;
 
+use crate::authentication::{ClientRequest, authenticate};
+use crate::client::Client;
 use crate::error::OAuthError;
 use crate::grant::Grant;
 use crate::server::AuthServer;
@@ -28,6 +33,8 @@ impl AuthServer {
             .route(&at("/jwks"), get(metadata::jwks))
             .route(&at("/authorize"), get(authorize::authorize))
             .route(&at("/token"), post(token::token))
+            .route(&at("/introspect"), post(introspect::introspect))
+            .route(&at("/revoke"), post(introspect::revoke))
             .route(&at("/rotate"), post(metadata::rotate))
             .layer(middleware::from_fn_with_state(self.clone(), outage))
             .with_state(self.clone())
@@ -39,6 +46,18 @@ async fn outage(State(server): State<AuthServer>, request: Request, next: Next) 
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     next.run(request).await
+}
+
+/// The client of a request to an endpoint where assertions need not be remembered: it changes nothing to ask twice.
+fn authenticated<'s>(
+    server: &'s AuthServer,
+    headers: &HeaderMap,
+    form: &Form,
+    certificate: Option<&PeerCertificate>,
+) -> Result<&'s Client, OAuthError> {
+    let certificate = certificate.map(PeerCertificate::thumbprint);
+    let request = ClientRequest { headers, form, certificate, now: server.now() };
+    authenticate(&server.inner.clients, server.issuer(), &request).map(|(client, _)| client)
 }
 
 /// Form or query parameters, none of them twice (RFC 6749 §3.2) but `resource`.
@@ -57,6 +76,15 @@ impl Form {
             }
         }
         Ok(Self(parameters))
+    }
+
+    /// Reads the body of a POST.
+    pub(crate) fn of_request(headers: &HeaderMap, body: &[u8]) -> Result<Self, OAuthError> {
+        let is_form = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            let media_type = value.split(';').next().unwrap_or_default().trim();
+            media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        });
+        if is_form { Self::parse(body) } else { Err(OAuthError::invalid_request("the body is not a form")) }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -96,7 +124,7 @@ impl Form {
     }
 
     /// The scopes to grant: those asked for when the client may have them all, or all it may have.
-    fn scope(&self, client: &crate::Client) -> Result<String, OAuthError> {
+    fn scope(&self, client: &Client) -> Result<String, OAuthError> {
         match self.get("scope") {
             None => Ok(client.scopes.join(" ")),
             Some(scope) => {

@@ -1,31 +1,39 @@
 //! The token endpoint (RFC 6749 §3.2, RFC 9449 §5). The proof is recorded last, after everything else was found right.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pop_core::jose::encode;
+use pop_core::jose::{CertThumbprint, encode};
 use pop_core::nonce::NonceKeys;
 use pop_core::replay::{ReplayEntry, ReplayKey};
 use pop_core::target::RequestTarget;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tower_pop::PeerCertificate;
 use tower_pop::replay::{ReplayAnswer, ReplayStore};
 
 use super::Form;
-use crate::client::{Assertion, Client, authenticate};
+use crate::authentication::{Assertion, ClientRequest, authenticate};
+use crate::client::Client;
 use crate::error::OAuthError;
-use crate::grant::{Grant, Refresh};
+use crate::grant::{Binding, Grant, Refresh};
 use crate::proof_check::{CheckedProof, TokenEndpoint};
 use crate::server::AuthServer;
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-pub(super) async fn token(State(server): State<AuthServer>, headers: HeaderMap, body: Bytes) -> Response {
-    let outcome = answer(&server, &headers, &body);
+pub(super) async fn token(
+    State(server): State<AuthServer>,
+    certificate: Option<Extension<PeerCertificate>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let certificate = certificate.as_ref().map(|Extension(certificate)| certificate.thumbprint());
+    let outcome = answer(&server, &headers, &body, certificate);
     let hand_out = match &outcome {
         Ok(_) => server.inner.nonce_required,
         Err(error) => error.needs_nonce,
@@ -40,20 +48,26 @@ pub(super) async fn token(State(server): State<AuthServer>, headers: HeaderMap, 
     response
 }
 
-fn answer(server: &AuthServer, headers: &HeaderMap, body: &[u8]) -> Result<Response, OAuthError> {
-    let is_form = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        let media_type = value.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-    });
-    if !is_form {
-        return Err(OAuthError::invalid_request("the body is not a form"));
-    }
-    let form = Form::parse(body)?;
-    let (client, assertion) = authenticate(&server.inner.clients, server.issuer(), headers, &form, server.now())?;
+fn answer(
+    server: &AuthServer,
+    headers: &HeaderMap,
+    body: &[u8],
+    certificate: Option<&CertThumbprint>,
+) -> Result<Response, OAuthError> {
+    let form = Form::of_request(headers, body)?;
+    let request = ClientRequest { headers, form: &form, certificate, now: server.now() };
+    let (client, assertion) = authenticate(&server.inner.clients, server.issuer(), &request)?;
     let proof = check_proof(server, headers)?;
     if proof.is_none() && client.dpop_required {
         return Err(OAuthError::invalid_dpop_proof("this client must send a DPoP proof"));
     }
+    if certificate.is_none() && client.certificate_bound {
+        return Err(OAuthError::invalid_request("this client must show a certificate"));
+    }
+    let binding = Binding {
+        key: proof.as_ref().map(|proof| proof.key),
+        certificate: certificate.copied().filter(|_| client.certificate_bound),
+    };
     let (grant, renewable) = match form.required("grant_type")? {
         "client_credentials" => (client_credentials(server, client, &form)?, None),
         "authorization_code" => {
@@ -61,13 +75,13 @@ fn answer(server: &AuthServer, headers: &HeaderMap, body: &[u8]) -> Result<Respo
             (grant.clone(), Some(grant))
         }
         "refresh_token" => {
-            let (scope, grant) = refresh_token(server, client, &form, proof.as_ref())?;
+            let (scope, grant) = refresh_token(server, client, &form, &binding)?;
             (Grant { scope, ..grant.clone() }, Some(grant))
         }
         _ => return Err(OAuthError::unsupported_grant_type()),
     };
     record(server, client, assertion, proof.as_ref())?;
-    Ok(respond(server, client, &grant, proof.as_ref(), renewable))
+    Ok(respond(server, client, &grant, &binding, renewable))
 }
 
 fn check_proof(server: &AuthServer, headers: &HeaderMap) -> Result<Option<CheckedProof>, OAuthError> {
@@ -89,6 +103,7 @@ fn client_credentials(server: &AuthServer, client: &Client, form: &Form) -> Resu
         scope: form.scope(client)?,
         audience: form.audience(server)?,
         auth_time: None,
+        acr: None,
     })
 }
 
@@ -122,14 +137,14 @@ fn refresh_token(
     server: &AuthServer,
     client: &Client,
     form: &Form,
-    proof: Option<&CheckedProof>,
+    binding: &Binding,
 ) -> Result<(String, Grant), OAuthError> {
     let unknown = || OAuthError::invalid_grant("the refresh token is unknown, used or expired");
     let token = form.required("refresh_token")?;
     let mut tokens = server.refresh_tokens();
     let refresh = tokens.peek(token, server.now()).filter(|refresh| refresh.grant.client_id == client.id);
     let refresh = refresh.ok_or_else(unknown)?;
-    if refresh.key.is_some_and(|key| proof.is_none_or(|proof| proof.key != key)) {
+    if !refresh.binding.is_satisfied_by(binding) {
         return Err(OAuthError::invalid_grant("the refresh token is bound to another key"));
     }
     form.same_audience(server, &refresh.grant)?;
@@ -169,23 +184,23 @@ fn respond(
     server: &AuthServer,
     client: &Client,
     grant: &Grant,
-    proof: Option<&CheckedProof>,
+    binding: &Binding,
     renewable: Option<Grant>,
 ) -> Response {
-    let token = server.issue(grant);
-    let (token, token_type) = match proof {
-        Some(proof) => (token.claim("cnf", json!({ "jkt": proof.key.to_string() })), "DPoP"),
-        None => (token, "Bearer"),
-    };
+    let mut token = server.issue(grant);
+    if let Some(cnf) = binding.cnf() {
+        token = token.claim("cnf", cnf);
+    }
     let mut body = json!({
-        "access_token": token.mint(),
-        "token_type": token_type,
+        "access_token": if client.opaque { server.store(token) } else { token.mint() },
+        "token_type": if binding.key.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": server.inner.lifetime.as_secs(),
         "scope": grant.scope,
     });
     if let Some(grant) = renewable {
-        let key = proof.filter(|_| client.is_public()).map(|proof| proof.key);
-        let refresh = Refresh { grant, key };
+        // Confidential clients are bound by their authentication (RFC 9449 §5, RFC 8705 §4).
+        let binding = if client.is_public() { *binding } else { Binding::default() };
+        let refresh = Refresh { grant, binding };
         body["refresh_token"] = server.refresh_tokens().put_refresh(refresh, server.now()).into();
     }
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()

@@ -14,6 +14,8 @@ mod json;
 mod jwk;
 mod jwks;
 mod jws;
+#[cfg(feature = "signing")]
+mod signing;
 mod thumbprint;
 
 pub use alg::{Algorithm, AlgorithmSet, Family};
@@ -23,6 +25,8 @@ pub use jwk::{Curve, EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub(crate) use jws::is_media_type;
 pub use jws::{CompactJws, DecodedJws, HeaderError, JoseHeader};
+#[cfg(feature = "signing")]
+pub use signing::{KeyError, SigningKey};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};
 
 /// Why a JWS, JWK or JSON text could not be read. Nothing of the input is kept.

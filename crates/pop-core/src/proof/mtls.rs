@@ -96,9 +96,10 @@ fn bare_pem(value: &[u8]) -> Option<CertThumbprint> {
 
 /// Percent-decoding in which every `%` must be followed by two hexadecimal digits, and `+` is a plus.
 fn percent_decoded(value: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let well_formed = value.split(|byte| *byte == b'%').skip(1).all(|rest| {
-        matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-    });
+    let well_formed = value
+        .split(|byte| *byte == b'%')
+        .skip(1)
+        .all(|rest| matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()));
     well_formed.then(|| percent_decode(value).into())
 }
 

@@ -1,60 +1,50 @@
-//! The knobs, and their validation as a whole.
+//! The knobs. What they may be together is checked in `build`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use pop_core::challenge::Challenges;
 use pop_core::jose::crypto::CryptoBackend;
-use pop_core::jose::{Algorithm, AlgorithmSet, JsonLimits, JwkSet, Object, RsaLimits};
-use pop_core::nonce::NonceKeys;
+use pop_core::jose::{Algorithm, RsaLimits};
 use pop_core::policy::{IatPolicy, Mode, Preset, ProofPolicy, TokenPolicy};
-use pop_core::scope::is_scope_token;
-use pop_core::target::Origin;
 
-use super::{ConfigError, PopConfig, State, check_mode};
+use crate::certificates::ClientCertificates;
 use crate::clock::{Clock, SystemClock};
-use crate::issuer::{Issuer, IssuerConfig, KeySource};
-use crate::keys::{HttpFetch, IssuerKeys, KeyLocation, KeyPolicy, RemoteKeys};
-use crate::metadata::{Metadata, MetadataDraft};
-use crate::nonces::{NoncePolicy, Nonces};
-use crate::origin::OriginPolicy;
-use crate::replay::{MemoryReplayStore, ReplayStore};
-use crate::token_cache::TokenCache;
-
-/// Longest window for `iat`, in each direction.
-const MAX_WINDOW: Duration = Duration::from_secs(300);
-/// Longest leeway for access tokens.
-const MAX_LEEWAY: Duration = Duration::from_secs(300);
+use crate::issuer::IssuerConfig;
+use crate::keys::HttpFetch;
+use crate::metadata::MetadataDraft;
+use crate::nonces::NoncePolicy;
+use crate::replay::ReplayStore;
 
 /// Collects a configuration; [`build`](PopConfigBuilder::build) checks it as a whole.
 #[must_use = "a builder does nothing until build()"]
 pub struct PopConfigBuilder {
-    issuers: Vec<IssuerConfig>,
-    audiences: Vec<String>,
-    preset: Preset,
-    mode: Mode,
-    proof: ProofPolicy,
-    token: TokenPolicy,
-    public_origin: Option<String>,
-    allowed_origins: Vec<String>,
-    proxies: Vec<IpNet>,
-    path_prefix: String,
-    metadata: MetadataDraft,
-    nonce_policy: NoncePolicy,
-    nonce_keys: Option<Vec<[u8; 32]>>,
-    replay: Option<Arc<dyn ReplayStore>>,
-    replay_capacity: usize,
-    without_replay_store: bool,
-    token_cache: u64,
-    clock: Arc<dyn Clock>,
-    fetch: Option<Arc<dyn HttpFetch>>,
-    scope_implications: Vec<(String, Vec<String>)>,
-    refuse_before_start: bool,
-    refuse_token_in_query: bool,
-    refuse_early_data: bool,
-    pass_preflight: bool,
-    allow_http: bool,
+    pub(super) issuers: Vec<IssuerConfig>,
+    pub(super) audiences: Vec<String>,
+    pub(super) preset: Preset,
+    pub(super) mode: Mode,
+    pub(super) proof: ProofPolicy,
+    pub(super) token: TokenPolicy,
+    pub(super) public_origin: Option<String>,
+    pub(super) allowed_origins: Vec<String>,
+    pub(super) proxies: Vec<IpNet>,
+    pub(super) path_prefix: String,
+    pub(super) metadata: MetadataDraft,
+    pub(super) nonce_policy: NoncePolicy,
+    pub(super) nonce_keys: Option<Vec<[u8; 32]>>,
+    pub(super) replay: Option<Arc<dyn ReplayStore>>,
+    pub(super) replay_capacity: usize,
+    pub(super) without_replay_store: bool,
+    pub(super) token_cache: u64,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) fetch: Option<Arc<dyn HttpFetch>>,
+    pub(super) scope_implications: Vec<(String, Vec<String>)>,
+    pub(super) refuse_before_start: bool,
+    pub(super) refuse_token_in_query: bool,
+    pub(super) refuse_early_data: bool,
+    pub(super) pass_preflight: bool,
+    pub(super) allow_http: bool,
+    pub(super) certificates: Option<ClientCertificates>,
 }
 
 impl PopConfigBuilder {
@@ -86,6 +76,7 @@ impl PopConfigBuilder {
             refuse_early_data: false,
             pass_preflight: false,
             allow_http: false,
+            certificates: None,
         }
     }
 
@@ -289,6 +280,13 @@ impl PopConfigBuilder {
         self
     }
 
+    /// Accepts tokens that are bound to a client certificate (RFC 8705), under `Bearer`, and says where certificates come
+    /// from. A token that is bound to a DPoP key as well must satisfy both. Off by default: such tokens are refused.
+    pub fn client_certificates(mut self, certificates: ClientCertificates) -> Self {
+        self.certificates = Some(certificates);
+        self
+    }
+
     /// Lets one scope imply others wherever scopes are required. Not transitive.
     pub fn scope_implies(
         mut self,
@@ -322,277 +320,6 @@ impl PopConfigBuilder {
     pub fn dangerous(self) -> Dangerous {
         Dangerous(self)
     }
-
-    /// Checks everything and makes the shared state. Does no I/O: keys are fetched when the first request needs them.
-    ///
-    /// # Errors
-    /// A [`ConfigError`] that names the value at fault.
-    pub fn build(self) -> Result<PopConfig, ConfigError> {
-        check_mode(self.preset, self.mode)?;
-        check_json()?;
-        self.check_numbers()?;
-        self.check_algorithms()?;
-        self.check_scopes()?;
-        let audiences = self.audiences()?;
-        let origins = self.origins()?;
-        let metadata =
-            Metadata::new(&self.metadata, &origins, &audiences, &self.issuer_names(), &self.proof, self.mode)?;
-        let realm = audiences.first().cloned().unwrap_or_default();
-        let challenges = Challenges::new(self.proof.algorithms, Some(metadata.url()), &realm)
-            .map_err(|_| ConfigError::NotQuotable(realm.to_string()))?;
-        let nonces = self.nonces(&realm)?;
-        let replay = self.replay_store_or_default()?;
-        let issuers = self.issuers_with_keys()?;
-        let mode = self.mode;
-        let state = State {
-            issuers,
-            audiences,
-            preset: self.preset,
-            proof: self.proof,
-            token: self.token,
-            origins,
-            nonce_policy: self.nonce_policy,
-            nonces,
-            replay,
-            tokens: TokenCache::new(self.token_cache),
-            not_before: self.refuse_before_start.then(|| self.clock.now()),
-            clock: self.clock,
-            challenges,
-            metadata,
-            scope_implications: self
-                .scope_implications
-                .into_iter()
-                .map(|(scope, implied)| (scope.into(), implied.into_iter().map(Into::into).collect()))
-                .collect(),
-            refuse_token_in_query: self.refuse_token_in_query,
-            refuse_early_data: self.refuse_early_data,
-            pass_preflight: self.pass_preflight,
-        };
-        Ok(PopConfig { state: Arc::new(state), mode })
-    }
-
-    fn check_numbers(&self) -> Result<(), ConfigError> {
-        let seconds = Duration::as_secs;
-        let skew_max = if self.preset == Preset::Fapi2 { 60 } else { seconds(&MAX_WINDOW) };
-        for (name, value, min, max) in [
-            ("proof_max_age", seconds(&self.proof.max_age), 1, seconds(&MAX_WINDOW)),
-            ("clock_skew", seconds(&self.proof.clock_skew), 0, skew_max),
-            ("token_leeway", seconds(&self.token.leeway), 0, seconds(&MAX_LEEWAY)),
-            ("max_proof_len", self.proof.max_len as u64, 512, 1 << 20),
-            ("max_token_len", self.token.max_len as u64, 512, 1 << 20),
-            ("max_jti_len", self.proof.max_jti_len as u64, 16, 1 << 16),
-            ("replay_capacity", self.replay_capacity as u64, 1000, u64::from(u32::MAX)),
-        ] {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError::OutOfBounds { name, value, min, max });
-            }
-        }
-        if self.without_replay_store {
-            let value = seconds(&self.proof.max_age) + seconds(&self.proof.clock_skew);
-            let (name, max) = ("proof_max_age + clock_skew without a replay store", seconds(&MAX_WINDOW));
-            if value > max {
-                return Err(ConfigError::OutOfBounds { name, value, min: 1, max });
-            }
-        }
-        if self.proof.iat == IatPolicy::NonceOnly {
-            if !matches!(self.nonce_policy, NoncePolicy::Required) {
-                return Err(ConfigError::NonceOnlyWithoutNonce);
-            }
-            if self.refuse_before_start {
-                return Err(ConfigError::StartWithoutIat);
-            }
-        }
-        Ok(())
-    }
-
-    fn check_algorithms(&self) -> Result<(), ConfigError> {
-        for (what, algorithms) in [("proof", self.proof.algorithms), ("token", self.token.algorithms)] {
-            if algorithms.is_empty() {
-                return Err(ConfigError::NoAlgorithm(what));
-            }
-            if self.preset == Preset::Fapi2 && !algorithms.is_subset_of(AlgorithmSet::FAPI) {
-                let forbidden: AlgorithmSet =
-                    algorithms.iter().filter(|alg| !AlgorithmSet::FAPI.contains(*alg)).collect();
-                return Err(ConfigError::AlgorithmForbidden {
-                    preset: self.preset,
-                    what,
-                    algorithms: forbidden.names(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_scopes(&self) -> Result<(), ConfigError> {
-        let implied =
-            self.scope_implications.iter().flat_map(|(wider, narrower)| std::iter::once(wider).chain(narrower));
-        match self.metadata.scopes.iter().chain(implied).find(|scope| !is_scope_token(scope)) {
-            Some(scope) => Err(ConfigError::Scope(scope.clone())),
-            None => Ok(()),
-        }
-    }
-
-    fn audiences(&self) -> Result<Vec<Box<str>>, ConfigError> {
-        if self.audiences.iter().any(String::is_empty) {
-            return Err(ConfigError::Audience);
-        }
-        Ok(self.audiences.iter().map(|audience| audience.as_str().into()).collect())
-    }
-
-    fn origins(&self) -> Result<OriginPolicy, ConfigError> {
-        let by_host = !self.allowed_origins.is_empty();
-        if !self.proxies.is_empty() && !by_host {
-            return Err(ConfigError::ProxiesWithoutOrigins);
-        }
-        let prefix = &self.path_prefix;
-        let is_path = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains(['?', '#']);
-        if !prefix.is_empty() && !is_path {
-            return Err(ConfigError::PathPrefix(prefix.clone()));
-        }
-        let mut allowed = Vec::new();
-        if let Some(origin) = &self.public_origin {
-            allowed.push(self.origin(origin, Origin::parse(origin).ok())?);
-        } else if !by_host {
-            let audience = self.audiences.first().map(String::as_str).unwrap_or_default();
-            let origin = Origin::of(audience).map_err(|_| ConfigError::NoPublicOrigin(audience.to_owned()))?;
-            allowed.push(self.origin(audience, Some(origin))?);
-        }
-        for origin in &self.allowed_origins {
-            let origin = self.origin(origin, Origin::parse(origin).ok())?;
-            if !allowed.contains(&origin) {
-                allowed.push(origin);
-            }
-        }
-        Ok(OriginPolicy { allowed, by_host, proxies: self.proxies.clone(), path_prefix: prefix.clone() })
-    }
-
-    fn origin(&self, text: &str, origin: Option<Origin>) -> Result<Origin, ConfigError> {
-        let origin = origin.ok_or_else(|| ConfigError::PublicOrigin(text.to_owned()))?;
-        if !origin.is_https() {
-            if !origin.is_loopback() && !self.allow_http {
-                return Err(ConfigError::PublicOrigin(text.to_owned()));
-            }
-            tracing::warn!(%origin, "proofs are accepted for a plain http origin: for development only");
-        }
-        Ok(origin)
-    }
-
-    fn issuer_names(&self) -> Vec<&str> {
-        self.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect()
-    }
-
-    fn nonces(&self, audience: &str) -> Result<Nonces, ConfigError> {
-        let keys = match &self.nonce_keys {
-            Some(_) if matches!(self.nonce_policy, NoncePolicy::Off) => {
-                return Err(ConfigError::NonceKeys("nonces are off"));
-            }
-            Some(keys) => keys.clone(),
-            None => {
-                let mut key = [0; 32];
-                getrandom::fill(&mut key).map_err(|_| ConfigError::NoRandomness)?;
-                vec![key]
-            }
-        };
-        NonceKeys::new(keys, audience).map(Nonces::new).ok_or(ConfigError::NonceKeys("there is none"))
-    }
-
-    fn replay_store_or_default(&self) -> Result<Option<Arc<dyn ReplayStore>>, ConfigError> {
-        if self.without_replay_store {
-            tracing::warn!("running without a replay store: a captured proof can be used again while it is fresh");
-            return Ok(None);
-        }
-        let store = self.replay.clone().unwrap_or_else(|| {
-            let lifetime = Duration::from_secs(self.proof.lifetime());
-            let store = MemoryReplayStore::with_capacity(self.replay_capacity).lifetime(lifetime);
-            Arc::new(store.clock(Arc::clone(&self.clock)))
-        });
-        Ok(Some(store))
-    }
-
-    fn issuers_with_keys(&self) -> Result<Vec<Issuer>, ConfigError> {
-        let mut issuers: Vec<Issuer> = Vec::new();
-        let mut fetch = self.fetch.clone();
-        for config in &self.issuers {
-            let name = config.issuer.clone();
-            if issuers.iter().any(|other| *other.name == *name) {
-                return Err(ConfigError::DuplicateIssuer(name));
-            }
-            self.check_issuer(&name)?;
-            let keys = match &config.keys {
-                KeySource::Static(jwks) => self.static_keys(config, jwks)?,
-                KeySource::Remote(location) => {
-                    let fetch = match &fetch {
-                        Some(fetch) => Arc::clone(fetch),
-                        None => Arc::clone(fetch.insert(default_fetch()?)),
-                    };
-                    self.remote_keys(config, location, fetch)?
-                }
-            };
-            issuers.push(Issuer { name: name.into(), keys, allow: config.allow });
-        }
-        Ok(issuers)
-    }
-
-    fn check_issuer(&self, issuer: &str) -> Result<(), ConfigError> {
-        let refused = || ConfigError::Issuer(issuer.to_owned());
-        let origin = Origin::of(issuer).map_err(|_| refused())?;
-        if issuer.contains(['?', '#']) || !(origin.is_https() || origin.is_loopback() || self.allow_http) {
-            return Err(refused());
-        }
-        if !origin.is_https() {
-            tracing::warn!(%issuer, "the issuer is reached over plain http: for development only");
-        }
-        Ok(())
-    }
-
-    fn static_keys(&self, config: &IssuerConfig, jwks: &[u8]) -> Result<IssuerKeys, ConfigError> {
-        let TokenPolicy { algorithms, rsa, backend, .. } = self.token;
-        JwkSet::parse(jwks, algorithms, rsa, backend)
-            .map(|(keys, _)| IssuerKeys::fixed(keys))
-            .map_err(|error| ConfigError::StaticJwks { issuer: config.issuer.clone(), error })
-    }
-
-    fn remote_keys(
-        &self,
-        config: &IssuerConfig,
-        location: &KeyLocation,
-        fetch: Arc<dyn HttpFetch>,
-    ) -> Result<IssuerKeys, ConfigError> {
-        if let KeyLocation::Uri(uri) = location
-            && !crate::keys::is_acceptable(uri, self.allow_http)
-        {
-            return Err(ConfigError::JwksUri { issuer: config.issuer.clone(), uri: uri.clone() });
-        }
-        let policy = KeyPolicy {
-            algorithms: self.token.algorithms,
-            rsa: self.token.rsa,
-            backend: self.token.backend,
-            caching: config.caching,
-            allow_http: self.allow_http,
-        };
-        let clock = Arc::clone(&self.clock);
-        let keys = RemoteKeys::new(&config.issuer, location.clone(), policy, fetch, clock);
-        Ok(IssuerKeys::Remote(Arc::new(keys)))
-    }
-}
-
-/// Numbers must come out of the JSON library as numbers: its feature `arbitrary_precision`, turned on by any crate of the
-/// program, would make every date unreadable and every request a 401.
-fn check_json() -> Result<(), ConfigError> {
-    let object = Object::parse(br#"{"n":1}"#, JsonLimits::PROOF);
-    let number = object.as_ref().ok().and_then(|object| object.get("n")?.as_numeric_date());
-    if number == Some(1) { Ok(()) } else { Err(ConfigError::JsonNumbers) }
-}
-
-#[cfg(feature = "http-client")]
-fn default_fetch() -> Result<Arc<dyn HttpFetch>, ConfigError> {
-    let fetch = crate::keys::HyperFetch::new().map_err(|error| ConfigError::NoHttpClient(error.to_string()))?;
-    Ok(Arc::new(fetch))
-}
-
-#[cfg(not(feature = "http-client"))]
-fn default_fetch() -> Result<Arc<dyn HttpFetch>, ConfigError> {
-    Err(ConfigError::NoHttpClient("feature http-client is off, and there is no .http_fetch(..)".to_owned()))
 }
 
 /// Choices that give up protection. Each is logged when the configuration is built.

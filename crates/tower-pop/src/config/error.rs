@@ -92,6 +92,26 @@ pub enum ConfigError {
     /// Some crate of the program turned on `serde_json/arbitrary_precision`.
     #[error("serde_json's feature arbitrary_precision is on in this program: dates in tokens cannot be read")]
     JsonNumbers,
+    /// A certificate header whose name is none, or whose format does not follow from its name.
+    #[error("{0:?} is not a certificate header of a known format")]
+    CertificateHeader(String),
+    /// Certificates from a header, but from nobody in particular; or from proxies, but from no header.
+    #[error("client certificates from proxies need a header and a non-empty list of proxies to trust")]
+    CertificateProxies,
+    /// An introspection endpoint that may not be asked.
+    #[error("{issuer:?} cannot be asked at {endpoint:?}: https is needed, or http on loopback")]
+    IntrospectionEndpoint {
+        /// The issuer.
+        issuer: String,
+        /// The URL.
+        endpoint: String,
+    },
+    /// Introspection without authentication (RFC 7662 §2.1 demands some).
+    #[error("introspection at {0:?} needs client authentication")]
+    IntrospectionAuthentication(String),
+    /// More than one issuer to ask: an opaque token does not say whose it is, and goes to nobody else.
+    #[error("only one issuer can be asked about opaque tokens, and {0:?} is a second one")]
+    SecondIntrospection(String),
     /// Nonce keys, but nonces are off; or an empty list of keys.
     #[error("nonce keys are given, but {0}")]
     NonceKeys(&'static str),

@@ -1,7 +1,9 @@
 //! The configuration of one protected resource: built once, validated as a whole, shared by its clones.
 
+mod build;
 mod builder;
 mod error;
+mod issuers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use pop_core::policy::{Mode, Preset, ProofPolicy, TokenPolicy};
 pub use builder::{Dangerous, PopConfigBuilder};
 pub use error::ConfigError;
 
+use crate::certificates::CertificatePolicy;
 use crate::clock::Clock;
 use crate::issuer::{Issuer, IssuerConfig};
 use crate::metadata::Metadata;
@@ -42,6 +45,8 @@ pub(crate) struct State {
     pub(crate) proof: ProofPolicy,
     pub(crate) token: TokenPolicy,
     pub(crate) origins: OriginPolicy,
+    /// Where client certificates come from; without it no token that is bound to one is accepted.
+    pub(crate) certificates: Option<CertificatePolicy>,
     pub(crate) nonce_policy: NoncePolicy,
     pub(crate) nonces: Nonces,
     pub(crate) replay: Option<Arc<dyn ReplayStore>>,
@@ -74,6 +79,11 @@ impl PopConfig {
             self.state.metadata.bearer_is_accepted();
         }
         Ok(Self { state: Arc::clone(&self.state), mode })
+    }
+
+    /// Whether `Bearer` is a scheme here: for tokens that are bound to nothing, or to a client certificate.
+    pub(crate) fn takes_bearer(&self) -> bool {
+        self.mode.accepts_bearer() || self.state.certificates.is_some()
     }
 
     /// The mode.
@@ -113,6 +123,7 @@ impl fmt::Debug for State {
             .field("audiences", &self.audiences)
             .field("proof", &self.proof)
             .field("origins", &self.origins)
+            .field("certificates", &self.certificates)
             .field("nonce_policy", &self.nonce_policy)
             .finish_non_exhaustive()
     }

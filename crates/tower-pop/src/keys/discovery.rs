@@ -3,6 +3,7 @@
 use pop_core::jose::{Json, JsonLimits, Object};
 use pop_core::target::Origin;
 
+use super::fetch::exchange;
 use super::{FetchError, FetchRequest, FetchResponse, HttpFetch, JwksCaching};
 
 /// Where an issuer's keys are to be found.
@@ -53,10 +54,8 @@ pub(crate) async fn get(
     caching: &JwksCaching,
 ) -> Result<FetchResponse, FetchError> {
     let JwksCaching { max_len, timeout, .. } = *caching;
-    // Whoever fetches is told the limits; whether they are kept is checked here.
-    let request = FetchRequest { url, max_len, timeout };
-    let response = tokio::time::timeout(timeout, fetch.get(request)).await.unwrap_or(Err(FetchError::Timeout))?;
-    if response.body.len() > max_len { Err(FetchError::TooLong) } else { Ok(response) }
+    let accept = "application/json, application/jwk-set+json";
+    exchange(fetch, FetchRequest { url, accept, authorization: None, form: None, max_len, timeout }).await
 }
 
 /// The well-known URLs of an issuer: RFC 8414 puts the name between host and path, OpenID Connect appends it.

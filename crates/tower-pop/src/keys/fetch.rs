@@ -1,42 +1,93 @@
-//! The one thing the key cache needs of HTTP.
+//! The one thing that key cache and introspection need of HTTP.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
-/// Fetches documents of the authorization server.
+/// Exchanges documents with the authorization server.
 ///
 /// Implementations must authenticate the server by TLS, must not follow redirects and must not send cookies or
-/// credentials.
+/// credentials other than those of the request.
 pub trait HttpFetch: Send + Sync + 'static {
-    /// Gets one document.
-    fn get(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>>;
+    /// Sends one request.
+    fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>>;
 }
 
-/// A GET request.
-#[derive(Debug, Clone)]
+/// A request: a GET, or a POST where there is a form. `Debug` shows neither credentials nor the form.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FetchRequest {
     /// An absolute https URL, or http on loopback.
     pub url: String,
-    /// Longest body in bytes that may be read.
+    /// The value of `Accept`.
+    pub accept: &'static str,
+    /// The value of `Authorization`.
+    pub authorization: Option<HeaderValue>,
+    /// The body of a POST, `application/x-www-form-urlencoded`. It may hold a token.
+    pub form: Option<String>,
+    /// Longest response body in bytes that may be read.
     pub max_len: usize,
     /// Time-out of the whole exchange.
     pub timeout: Duration,
 }
 
-/// A response with status 200.
-#[derive(Debug, Clone)]
+impl fmt::Debug for FetchRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchRequest").field("url", &self.url).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// A response with status 200. `Debug` shows no body.
+#[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct FetchResponse {
     /// The body.
     pub body: Bytes,
+    /// The value of `Content-Type`.
+    pub content_type: Option<String>,
     /// The value of `Cache-Control`.
     pub cache_control: Option<String>,
 }
 
-/// Why a document could not be fetched.
+impl FetchResponse {
+    /// A response of this body.
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..Self::default() }
+    }
+
+    /// Sets `Content-Type`.
+    #[must_use]
+    pub fn content_type(mut self, value: impl Into<String>) -> Self {
+        self.content_type = Some(value.into());
+        self
+    }
+
+    /// Sets `Cache-Control`.
+    #[must_use]
+    pub fn cache_control(mut self, value: impl Into<String>) -> Self {
+        self.cache_control = Some(value.into());
+        self
+    }
+}
+
+impl fmt::Debug for FetchResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FetchResponse({} bytes)", self.body.len())
+    }
+}
+
+/// Sends a request and holds the client to its limits, whatever it makes of them.
+pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+    let FetchRequest { max_len, timeout, .. } = request;
+    let response = tokio::time::timeout(timeout, fetch.fetch(request)).await.unwrap_or(Err(FetchError::Timeout))?;
+    if response.body.len() > max_len { Err(FetchError::TooLong) } else { Ok(response) }
+}
+
+/// Why an exchange failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {

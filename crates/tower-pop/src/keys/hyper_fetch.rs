@@ -1,4 +1,4 @@
-//! Fetching with hyper over rustls and the platform's trust store.
+//! Exchanges by hyper over rustls and the platform's trust store.
 
 use std::fmt;
 use std::future::Future;
@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,7 +20,7 @@ use super::{FetchError, FetchRequest, FetchResponse, HttpFetch};
 /// when it is used, not when it is made.
 #[derive(Clone)]
 pub struct HyperFetch {
-    https: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    https: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl HyperFetch {
@@ -30,45 +30,65 @@ impl HyperFetch {
     /// When the platform's trust store cannot be set up.
     pub fn new() -> Result<Self, std::io::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_platform_verifier(provider)?
-            .https_or_http() // which URLs are acceptable is decided before
-            .enable_all_versions()
-            .build();
-        Ok(Self { https: Client::builder(TokioExecutor::new()).build(connector) })
+        let connector = HttpsConnectorBuilder::new().with_provider_and_platform_verifier(provider)?;
+        // Which URLs are acceptable is decided before.
+        Ok(Self::over(connector.https_or_http().enable_all_versions().build()))
+    }
+
+    /// A client with this TLS configuration: other trust anchors, or a client certificate for the authorization server
+    /// ([`Introspection::mutual_tls`](crate::Introspection::mutual_tls)). Its ALPN list must be empty.
+    ///
+    /// # Panics
+    /// When the configuration has an ALPN list.
+    #[must_use]
+    pub fn with_tls(config: rustls::ClientConfig) -> Self {
+        Self::over(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions().build())
+    }
+
+    fn over(connector: HttpsConnector<HttpConnector>) -> Self {
+        Self { https: Client::builder(TokioExecutor::new()).build(connector) }
     }
 }
 
 impl HttpFetch for HyperFetch {
-    fn get(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+    fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
         let client = self.https.clone();
         Box::pin(async move {
             let timeout = request.timeout;
-            tokio::time::timeout(timeout, get(client, request)).await.unwrap_or(Err(FetchError::Timeout))
+            tokio::time::timeout(timeout, send(client, request)).await.unwrap_or(Err(FetchError::Timeout))
         })
     }
 }
 
-async fn get(
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+async fn send(
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     request: FetchRequest,
 ) -> Result<FetchResponse, FetchError> {
-    let max_len = request.max_len;
-    let request = Request::get(request.url)
-        .header(ACCEPT, "application/json, application/jwk-set+json")
-        .body(Empty::new())
-        .map_err(|_| FetchError::Url)?;
+    let FetchRequest { url, accept, authorization, form, max_len, .. } = request;
+    let mut builder = match form {
+        Some(_) => Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded"),
+        None => Request::get(url),
+    };
+    builder = builder.header(ACCEPT, accept);
+    if let Some(authorization) = authorization {
+        builder = builder.header(AUTHORIZATION, authorization);
+    }
+    let request = builder.body(Full::from(form.unwrap_or_default())).map_err(|_| FetchError::Url)?;
     let response = client.request(request).await.map_err(|_| FetchError::Connection)?;
     if response.status() != StatusCode::OK {
         return Err(FetchError::Status(response.status().as_u16()));
     }
-    let cache_control =
-        response.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let content_type = text(response.headers(), CONTENT_TYPE);
+    let cache_control = text(response.headers(), CACHE_CONTROL);
     let body = Limited::new(response.into_body(), max_len)
         .collect()
         .await
         .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLong } else { FetchError::Connection })?;
-    Ok(FetchResponse { body: body.to_bytes(), cache_control })
+    Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control })
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
 
 impl fmt::Debug for HyperFetch {

@@ -15,6 +15,7 @@ use pop_core::jose::JwkSet;
 
 pub(crate) use cache::{KeyPolicy, RemoteKeys};
 pub(crate) use discovery::{KeyLocation, is_acceptable};
+pub(crate) use fetch::exchange;
 pub use fetch::{FetchError, FetchRequest, FetchResponse, HttpFetch};
 #[cfg(feature = "http-client")]
 pub use hyper_fetch::HyperFetch;

@@ -1,4 +1,4 @@
-//! Signing keys.
+//! Signing keys: for proofs, client assertions and, in development, tokens. Feature `signing`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
-use pop_core::jose::{Algorithm, Family, JsonLimits, Jwk, JwkThumbprint, Object, RsaLimits, encode};
 use serde_json::{Value, json};
+
+use super::{Algorithm, Family, JsonLimits, Jwk, JwkThumbprint, Object, RsaLimits, encode};
 
 /// A key could not be generated, read or used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +22,7 @@ pub struct KeyError;
 /// Use a key of its own for each authorization server: with one key for two, a malicious server can hand a stolen token
 /// back to the client it was stolen from (RFC 9449 §11, "cuckoo token").
 #[derive(Clone)]
-pub struct DpopKey {
+pub struct SigningKey {
     inner: Arc<Inner>,
 }
 
@@ -38,7 +39,7 @@ enum Pair {
     Rsa(RsaKeyPair),
 }
 
-impl DpopKey {
+impl SigningKey {
     /// Generates a key; RSA keys have 2048 bits.
     ///
     /// # Errors
@@ -137,9 +138,9 @@ impl DpopKey {
     }
 }
 
-impl fmt::Debug for DpopKey {
+impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DpopKey({}, {})", self.inner.algorithm, self.inner.thumbprint)
+        write!(f, "SigningKey({}, {})", self.inner.algorithm, self.inner.thumbprint)
     }
 }
 
@@ -189,13 +190,13 @@ fn rsa(algorithm: Algorithm) -> Result<&'static dyn RsaEncoding, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
+    use crate::jose::crypto::{CryptoBackend, VerifyingKey};
 
     #[test]
     fn every_algorithm_signs_what_the_resource_server_verifies() {
         for algorithm in Algorithm::ALL {
-            let key = DpopKey::generate(algorithm).unwrap();
-            let again = DpopKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap(), algorithm).unwrap();
+            let key = SigningKey::generate(algorithm).unwrap();
+            let again = SigningKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap(), algorithm).unwrap();
             assert_eq!(again.thumbprint(), key.thumbprint());
             let jwk = key.public_jwk().to_string();
             let object = Object::parse(jwk.as_bytes(), JsonLimits::PROOF).unwrap();
@@ -209,8 +210,8 @@ mod tests {
 
     #[test]
     fn debug_shows_no_key() {
-        let key = DpopKey::generate(Algorithm::ES256).unwrap();
-        assert_eq!(format!("{key:?}"), format!("DpopKey(ES256, {})", key.thumbprint()));
-        assert!(DpopKey::from_pkcs8_der(b"nonsense", Algorithm::ES256).is_err());
+        let key = SigningKey::generate(Algorithm::ES256).unwrap();
+        assert_eq!(format!("{key:?}"), format!("SigningKey(ES256, {})", key.thumbprint()));
+        assert!(SigningKey::from_pkcs8_der(b"nonsense", Algorithm::ES256).is_err());
     }
 }

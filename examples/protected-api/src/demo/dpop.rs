@@ -1,61 +1,31 @@
-//! Good requests and attacks, each with what should come back and what does.
+//! A JWT that is bound to a DPoP key (RFC 9449).
 
-use http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method};
 use pop_authserver::{Algorithm, AuthServer, DpopKey, ProofMint, proof};
-use pop_client::{Challenge, ClientAuthentication, ClientError, TokenClient};
+use pop_client::{ClientAuthentication, TokenClient};
+
+use super::{DemoError, PROOF, Row, TOKEN, describe};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DemoError {
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error(transparent)]
-    Key(#[from] pop_client::KeyError),
-    #[error(transparent)]
-    Http(#[from] reqwest::Error),
-}
-
-/// One line of the table.
-struct Row {
-    what: &'static str,
-    expected: &'static str,
-    got: String,
-}
-
 /// Everything that an attack is made from.
-struct Scene {
+pub(super) struct Scene {
     http: reqwest::Client,
-    url: String,
+    pub(super) url: String,
     key: DpopKey,
-    attacker: DpopKey,
+    pub(super) attacker: DpopKey,
     token: String,
     nonce: Option<String>,
 }
 
-/// Shows the table; whether every line is as expected.
-#[allow(clippy::print_stdout)]
-pub(crate) async fn run(server: &AuthServer, public_url: &str) -> Result<bool, DemoError> {
-    let rows = play(server, public_url).await?;
-    println!("{:<47} {:<28} {:<28}", "request", "expected", "came back");
-    println!("{:-<47} {:-<28} {:-<28}", "", "", "");
-    for Row { what, expected, got } in &rows {
-        let mark = if got == expected { "" } else { "<-- NOT AS EXPECTED" };
-        println!("{what:<47} {expected:<28} {got:<28}{mark}");
-    }
-    let wrong = rows.iter().filter(|row| row.got != row.expected).count();
-    println!("\n{} of {} as expected\n", rows.len() - wrong, rows.len());
-    Ok(wrong == 0)
-}
-
-async fn play(server: &AuthServer, public_url: &str) -> Result<Vec<Row>, DemoError> {
+/// Good requests and attacks with a DPoP-bound JWT. Returns what other scenes go on with.
+pub(super) async fn play(server: &AuthServer, public_url: &str, rows: &mut Vec<Row>) -> Result<Scene, DemoError> {
     let key = DpopKey::generate(Algorithm::ES256)?;
     let client = TokenClient::discover(server.issuer(), "demo", ClientAuthentication::None, key.clone()).await?;
     let token = client.client_credentials(Some("notes:read"), None).await?;
     let api = client.http_client(&token);
     let url = format!("{public_url}/notes");
-    let mut rows = Vec::new();
 
     let answer = api.get(&url).send().await?;
     let nonce = header(answer.headers(), "dpop-nonce");
@@ -81,8 +51,8 @@ async fn play(server: &AuthServer, public_url: &str) -> Result<Vec<Row>, DemoErr
     if let Some(nonce) = scene.asked_nonce().await? {
         scene.nonce = Some(nonce);
     }
-    scene.attacks(server, &mut rows).await?;
-    Ok(rows)
+    scene.attacks(server, rows).await?;
+    Ok(scene)
 }
 
 impl Scene {
@@ -140,7 +110,7 @@ impl Scene {
         self.url.trim_end_matches("/notes").to_owned()
     }
 
-    fn proof(&self, key: &DpopKey, token: &str) -> ProofMint {
+    pub(super) fn proof(&self, key: &DpopKey, token: &str) -> ProofMint {
         let proof = proof(key).method("GET").url(&self.url).for_token(token);
         match &self.nonce {
             Some(nonce) => proof.nonce(nonce),
@@ -156,7 +126,7 @@ impl Scene {
         Ok(header(request.send().await?.headers(), "dpop-nonce"))
     }
 
-    async fn dpop(&self, token: &str, proof: &str) -> Result<String, DemoError> {
+    pub(super) async fn dpop(&self, token: &str, proof: &str) -> Result<String, DemoError> {
         self.send(Method::GET, Some(format!("DPoP {token}")), &[proof]).await
     }
 
@@ -172,30 +142,6 @@ impl Scene {
     }
 }
 
-const TOKEN: &str = "401 invalid_token";
-const PROOF: &str = "401 invalid_dpop_proof";
-
-/// Status and the `error` of the first challenge.
-fn describe(response: &reqwest::Response) -> String {
-    let status = response.status().as_u16();
-    let challenges = Challenge::from_headers(response.headers());
-    debug_assert!(status != 401 || response.headers().contains_key(WWW_AUTHENTICATE));
-    match challenges.iter().find_map(Challenge::error) {
-        Some(error) => format!("{status} {error}"),
-        None => status.to_string(),
-    }
-}
-
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(ToOwned::to_owned)
-}
-
-/// Commands for a second terminal.
-#[allow(clippy::print_stdout)]
-pub(crate) fn print_how_to_call(server: &AuthServer, public_url: &str) {
-    println!("still serving; in a second terminal:");
-    println!("  curl -i {public_url}/notes                                    # 401 and how to do better");
-    println!("  curl {public_url}/.well-known/oauth-protected-resource        # what this API asks for");
-    println!("  curl {}/.well-known/oauth-authorization-server", server.issuer());
-    println!("Ctrl-C stops both.");
 }

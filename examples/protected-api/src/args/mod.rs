@@ -1,12 +1,19 @@
 //! The command line, and the configuration it makes.
 
+mod certificates;
+mod introspection;
+
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, builder::TypedValueParser};
-use tower_pop::{ConfigError, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset};
+use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset};
+
+use self::certificates::{ProxyArgs, TlsArgs};
+use self::introspection::IntrospectionArgs;
 
 /// An API behind PopLayer. Without --issuer it brings a development authorization server and shows what it refuses.
 #[derive(Debug, Parser)]
@@ -15,7 +22,7 @@ pub(crate) struct Args {
     /// Address to listen on.
     #[arg(long, env = "POP_LISTEN", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
-    /// URL under which clients reach the API [default: http:// and the address].
+    /// URL under which clients reach the API [default: http:// or, with --tls-cert, https:// and the address].
     #[arg(long, env = "POP_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
     /// Accept tokens of this issuer, and start neither the development server nor the demonstration.
@@ -27,6 +34,12 @@ pub(crate) struct Args {
     /// A JWK set to use instead of discovery.
     #[arg(long, env = "POP_JWKS_FILE", requires = "issuer")]
     pub(crate) jwks_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    proxy: ProxyArgs,
+    #[command(flatten)]
+    introspection: IntrospectionArgs,
     /// Settings that belong together.
     #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = preset())]
     pub(crate) preset: Preset,
@@ -52,7 +65,15 @@ pub(crate) struct Args {
 
 impl Args {
     /// The configuration of the API.
-    pub(crate) fn config(&self, issuer: IssuerConfig, public_url: &str) -> Result<PopConfig, ConfigError> {
+    ///
+    /// # Errors
+    /// A sentence that names the flag or the value at fault.
+    pub(crate) fn config(
+        &self,
+        issuer: IssuerConfig,
+        certificates: Option<ClientCertificates>,
+        public_url: &str,
+    ) -> Result<PopConfig, Box<dyn Error>> {
         let audience = self.audience.clone().unwrap_or_else(|| public_url.to_owned());
         let mut builder = PopConfig::builder(issuer, audience)
             .preset(self.preset)
@@ -67,7 +88,28 @@ impl Args {
         if let Some(seconds) = self.clock_skew {
             builder = builder.clock_skew(Duration::from_secs(seconds));
         }
-        builder.build()
+        if let Some(certificates) = certificates {
+            builder = builder.client_certificates(certificates);
+        }
+        Ok(builder.build()?)
+    }
+
+    /// The issuer of `--issuer`, with its keys and its introspection.
+    pub(crate) fn issuer(&self, issuer: &str) -> Result<IssuerConfig, Box<dyn Error>> {
+        let issuer = match &self.jwks_file {
+            Some(path) => IssuerConfig::new(issuer).static_jwks(std::fs::read(path)?),
+            None => IssuerConfig::new(issuer),
+        };
+        Ok(match self.introspection.introspection() {
+            Some(introspection) => issuer.introspection(introspection),
+            None => issuer,
+        })
+    }
+
+    /// Where client certificates come from, if from anywhere.
+    pub(crate) fn client_certificates(&self) -> Result<Option<ClientCertificates>, Box<dyn Error>> {
+        let from_connection = self.tls.asks_for_certificates().then(ClientCertificates::from_connection);
+        self.proxy.add_to(from_connection)
     }
 }
 

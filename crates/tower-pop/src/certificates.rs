@@ -1,0 +1,291 @@
+//! Where the client's certificate of a request comes from (RFC 8705 §6.5, RFC 9440).
+//!
+//! 1. From the TLS connection: [`PeerCertificate`] in the request extensions, put there by [`tls`](crate::tls) or by an
+//!    acceptor of one's own.
+//! 2. From a header field of a proxy that terminates TLS, and only from a proxy that the configuration trusts. On its
+//!    requests the certificate of the connection is the proxy's and never counts as the client's.
+//! 3. From anybody else such fields count as absent, and [`PopLayer`](crate::PopLayer) removes them before the
+//!    application sees them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use moka::sync::Cache;
+use pop_core::CredentialError;
+use pop_core::jose::CertThumbprint;
+use pop_core::proof::mtls::CertificateFormat;
+
+use crate::config::ConfigError;
+use crate::origin::{UnixSocketPeer, peer, trusts};
+
+/// Bytes of header values whose thumbprints are remembered.
+const REMEMBERED: u64 = 8 << 20;
+
+/// Fields in which proxies commonly put certificates or what they read in them. From others they are removed.
+const FIELDS: [&str; 13] = [
+    "client-cert",
+    "client-cert-chain",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+    "x-forwarded-tls-client-cert-info",
+    "ssl-client-cert",
+    "x-ssl-client-cert",
+    "x-ssl-client-escaped-cert",
+    "x-ssl-client-der",
+    "x-ssl-client-verify",
+    "x-ssl-client-fingerprint",
+    "x-ssl-client-dn",
+    "x-client-cert",
+];
+
+/// The end-entity certificate that the client proved to hold in the TLS handshake. Its thumbprint is computed once, when
+/// it is made: once per connection. `Debug` shows the thumbprint.
+///
+/// Put it into the request extensions only when the handshake verified the client's `CertificateVerify`.
+#[derive(Clone)]
+pub struct PeerCertificate(Arc<Inner>);
+
+struct Inner {
+    der: Box<[u8]>,
+    thumbprint: CertThumbprint,
+}
+
+impl PeerCertificate {
+    /// A certificate as DER, which is hashed as it is.
+    #[must_use]
+    pub fn from_der(der: impl Into<Box<[u8]>>) -> Self {
+        let der = der.into();
+        let thumbprint = CertThumbprint::of_der(&der);
+        Self(Arc::new(Inner { der, thumbprint }))
+    }
+
+    /// The DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.0.der
+    }
+
+    /// The SHA-256 of the DER: what `cnf.x5t#S256` holds.
+    #[must_use]
+    pub fn thumbprint(&self) -> &CertThumbprint {
+        &self.0.thumbprint
+    }
+}
+
+impl fmt::Debug for PeerCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerCertificate({})", self.thumbprint())
+    }
+}
+
+/// Which peers are proxies that may speak for a client's certificate.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ProxyTrust {
+    /// Peers with an address in these networks. Needs [`PeerAddress`](crate::PeerAddress), or `ConnectInfo` with feature
+    /// `axum`. Whoever can send packets from there can claim any certificate.
+    Networks(Vec<IpNet>),
+    /// Peers on a Unix domain socket: requests with [`UnixSocketPeer`](crate::UnixSocketPeer).
+    UnixSocket,
+    /// Peers that proved in the TLS handshake to hold one of these certificates.
+    Certificates(Vec<CertThumbprint>),
+}
+
+impl ProxyTrust {
+    fn includes(&self, parts: &Parts) -> bool {
+        match self {
+            Self::Networks(networks) => peer(parts).is_some_and(|peer| trusts(networks, peer)),
+            Self::UnixSocket => parts.extensions.get::<UnixSocketPeer>().is_some(),
+            Self::Certificates(known) => of_connection(parts)
+                .is_some_and(|certificate| known.iter().any(|thumbprint| thumbprint == certificate.thumbprint())),
+        }
+    }
+}
+
+/// The header field in which a proxy passes the client's certificate.
+#[derive(Debug, Clone)]
+pub struct CertificateHeader {
+    name: HeaderName,
+    format: CertificateFormat,
+    max_len: usize,
+}
+
+impl CertificateHeader {
+    /// A field by name, in the format that goes with it: `Client-Cert` (RFC 9440), `X-Forwarded-Client-Cert` (Envoy),
+    /// `X-Forwarded-Tls-Client-Cert` (Traefik), `Ssl-Client-Cert`, `X-Ssl-Client-Cert`, `X-Ssl-Client-Escaped-Cert`
+    /// (nginx), `X-Ssl-Client-Der` (HAProxy).
+    ///
+    /// # Errors
+    /// [`ConfigError::CertificateHeader`] for every other name: say its format with [`with_format`](Self::with_format).
+    pub fn new(name: &str) -> Result<Self, ConfigError> {
+        let format =
+            CertificateFormat::of_field(name).ok_or_else(|| ConfigError::CertificateHeader(name.to_owned()))?;
+        Self::with_format(name, format)
+    }
+
+    /// A field by name, in this format.
+    ///
+    /// # Errors
+    /// [`ConfigError::CertificateHeader`] when the name is none.
+    pub fn with_format(name: &str, format: CertificateFormat) -> Result<Self, ConfigError> {
+        let name = HeaderName::try_from(name).map_err(|_| ConfigError::CertificateHeader(name.to_owned()))?;
+        Ok(Self { name, format, max_len: 16 * 1024 })
+    }
+
+    /// Sets the longest value in bytes; a longer one is answered with 431. Defaults to 16 KiB. The server's own limit on
+    /// header fields must leave room for it.
+    #[must_use]
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.max_len = bytes;
+        self
+    }
+}
+
+/// Turns on tokens that are bound to a client certificate (`cnf.x5t#S256`), and says where certificates come from.
+#[derive(Debug, Clone)]
+#[must_use = "give it to PopConfigBuilder::client_certificates"]
+pub struct ClientCertificates {
+    pub(crate) connection: bool,
+    pub(crate) proxies: Vec<ProxyTrust>,
+    pub(crate) header: Option<CertificateHeader>,
+}
+
+impl ClientCertificates {
+    /// From the TLS connection: [`PeerCertificate`].
+    pub const fn from_connection() -> Self {
+        Self { connection: true, proxies: Vec::new(), header: None }
+    }
+
+    /// From a header field of trusted proxies.
+    pub fn from_proxies(trust: ProxyTrust, header: CertificateHeader) -> Self {
+        Self { connection: false, proxies: vec![trust], header: Some(header) }
+    }
+
+    /// From a header field of trusted proxies as well.
+    pub fn or_from_proxies(mut self, trust: ProxyTrust, header: CertificateHeader) -> Self {
+        self.proxies.push(trust);
+        self.header = Some(header);
+        self
+    }
+
+    /// Trusts these peers, too.
+    pub fn trust(mut self, trust: ProxyTrust) -> Self {
+        self.proxies.push(trust);
+        self
+    }
+
+    pub(crate) fn build(self) -> Result<CertificatePolicy, ConfigError> {
+        let empty = |trust: &ProxyTrust| match trust {
+            ProxyTrust::Networks(networks) => networks.is_empty(),
+            ProxyTrust::Certificates(known) => known.is_empty(),
+            ProxyTrust::UnixSocket => false,
+        };
+        let from_nobody = self.header.is_some() && (self.proxies.is_empty() || self.proxies.iter().any(empty));
+        let without_header = self.header.is_none() && !self.proxies.is_empty();
+        if from_nobody || without_header {
+            return Err(ConfigError::CertificateProxies);
+        }
+        #[allow(clippy::borrowed_box)] // the signature that the cache asks for
+        let weigh = |value: &Box<[u8]>, _: &Option<CertThumbprint>| {
+            u32::try_from(value.len()).unwrap_or(u32::MAX).saturating_add(64)
+        };
+        let vary = self.header.as_ref().and_then(|header| HeaderValue::from_str(header.name.as_str()).ok());
+        let seen = Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build();
+        Ok(CertificatePolicy { sources: self, vary, seen })
+    }
+}
+
+/// The certificate of one request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Evidence {
+    pub(crate) thumbprint: Option<CertThumbprint>,
+    /// What a response that depends on the certificate must say in `Vary` (RFC 9440 §2.4).
+    pub(crate) vary: Option<HeaderValue>,
+}
+
+/// The sources as the pipeline uses them.
+pub(crate) struct CertificatePolicy {
+    sources: ClientCertificates,
+    vary: Option<HeaderValue>,
+    seen: Cache<Box<[u8]>, Option<CertThumbprint>>,
+}
+
+impl CertificatePolicy {
+    /// The client's certificate, from whom it may come.
+    pub(crate) fn evidence(&self, parts: &Parts) -> Result<Evidence, CredentialError> {
+        if let Some(header) = &self.sources.header
+            && self.is_proxy(parts)
+        {
+            return Ok(Evidence { thumbprint: self.read_header(header, parts)?, vary: self.vary.clone() });
+        }
+        let certificate = of_connection(parts).filter(|_| self.sources.connection);
+        Ok(Evidence { thumbprint: certificate.map(|certificate| *certificate.thumbprint()), vary: None })
+    }
+
+    fn read_header(
+        &self,
+        header: &CertificateHeader,
+        parts: &Parts,
+    ) -> Result<Option<CertThumbprint>, CredentialError> {
+        let mut lines = parts.headers.get_all(&header.name).iter();
+        let Some(line) = lines.next() else {
+            // RFC 9440 §2.3: a chain says nothing without the certificate it leads to.
+            let chain = header.format == CertificateFormat::Rfc9440 && parts.headers.contains_key("client-cert-chain");
+            return if chain { Err(CredentialError::ClientCertificate) } else { Ok(None) };
+        };
+        if lines.next().is_some() {
+            return Err(CredentialError::ClientCertificate);
+        }
+        let value = line.as_bytes();
+        if value.len() > header.max_len {
+            return Err(CredentialError::ClientCertificateTooLarge);
+        }
+        if let Some(thumbprint) = self.seen.get(value) {
+            return Ok(thumbprint);
+        }
+        let thumbprint = header.format.read(value)?;
+        self.seen.insert(value.into(), thumbprint);
+        Ok(thumbprint)
+    }
+
+    fn is_proxy(&self, parts: &Parts) -> bool {
+        self.sources.proxies.iter().any(|trust| trust.includes(parts))
+    }
+
+    /// Removes every field that claims a certificate and was not set by a trusted proxy.
+    pub(crate) fn remove_untrusted(&self, parts: &mut Parts) {
+        let trusted = self.sources.header.as_ref().filter(|_| self.is_proxy(parts)).map(|header| header.name.clone());
+        let may_stay = |name: &str| {
+            let chain = name == "client-cert-chain" && trusted.as_ref().is_some_and(|name| name == "client-cert");
+            chain || trusted.as_ref().is_some_and(|trusted| trusted == name)
+        };
+        for name in FIELDS.iter().filter(|name| !may_stay(name)) {
+            parts.headers.remove(*name);
+        }
+        if let Some(header) = self.sources.header.as_ref().filter(|header| !may_stay(header.name.as_str())) {
+            parts.headers.remove(&header.name);
+        }
+    }
+}
+
+impl fmt::Debug for CertificatePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sources.fmt(f)
+    }
+}
+
+fn of_connection(parts: &Parts) -> Option<&PeerCertificate> {
+    if let Some(certificate) = parts.extensions.get::<PeerCertificate>() {
+        return Some(certificate);
+    }
+    #[cfg(all(feature = "axum", feature = "rustls"))]
+    if let Some(axum::extract::ConnectInfo(peer)) =
+        parts.extensions.get::<axum::extract::ConnectInfo<crate::tls::TlsPeer>>()
+    {
+        return peer.certificate.as_ref();
+    }
+    None
+}

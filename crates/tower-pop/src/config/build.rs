@@ -1,0 +1,229 @@
+//! From knobs to a configuration: everything is checked, contradictions included, before any request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pop_core::challenge::Challenges;
+use pop_core::jose::{AlgorithmSet, JsonLimits, Object};
+use pop_core::nonce::NonceKeys;
+use pop_core::policy::{IatPolicy, Preset};
+use pop_core::scope::is_scope_token;
+use pop_core::target::Origin;
+
+use super::{ConfigError, PopConfig, PopConfigBuilder, State, check_mode};
+use crate::certificates::ClientCertificates;
+use crate::metadata::{Accepted, Metadata};
+use crate::nonces::{NoncePolicy, Nonces};
+use crate::origin::OriginPolicy;
+use crate::replay::{MemoryReplayStore, ReplayStore};
+use crate::token_cache::TokenCache;
+
+/// Longest window for `iat`, in each direction.
+const MAX_WINDOW: Duration = Duration::from_secs(300);
+/// Longest leeway for access tokens.
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+impl PopConfigBuilder {
+    /// Checks everything and makes the shared state. Does no I/O: keys are fetched when the first request needs them.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] that names the value at fault.
+    pub fn build(self) -> Result<PopConfig, ConfigError> {
+        check_mode(self.preset, self.mode)?;
+        check_json()?;
+        self.check_numbers()?;
+        self.check_algorithms()?;
+        self.check_scopes()?;
+        let audiences = self.audiences()?;
+        let origins = self.origins()?;
+        let certificates = self.certificates.clone().map(ClientCertificates::build).transpose()?;
+        let metadata = Metadata::new(
+            &self.metadata,
+            &origins,
+            &audiences,
+            &self.issuer_names(),
+            &self.proof,
+            &Accepted { unbound: self.mode.accepts_bearer(), certificate_bound: certificates.is_some() },
+        )?;
+        let realm = audiences.first().cloned().unwrap_or_default();
+        let challenges = Challenges::new(self.proof.algorithms, Some(metadata.url()), &realm)
+            .map_err(|_| ConfigError::NotQuotable(realm.to_string()))?;
+        let nonces = self.nonces(&realm)?;
+        let replay = self.replay_store_or_default()?;
+        let tokens = TokenCache::new(self.token_cache);
+        let issuers = self.issuers(&audiences, &tokens)?;
+        let mode = self.mode;
+        let state = State {
+            issuers,
+            audiences,
+            preset: self.preset,
+            proof: self.proof,
+            token: self.token,
+            origins,
+            nonce_policy: self.nonce_policy,
+            nonces,
+            replay,
+            tokens,
+            certificates,
+            not_before: self.refuse_before_start.then(|| self.clock.now()),
+            clock: self.clock,
+            challenges,
+            metadata,
+            scope_implications: self
+                .scope_implications
+                .into_iter()
+                .map(|(scope, implied)| (scope.into(), implied.into_iter().map(Into::into).collect()))
+                .collect(),
+            refuse_token_in_query: self.refuse_token_in_query,
+            refuse_early_data: self.refuse_early_data,
+            pass_preflight: self.pass_preflight,
+        };
+        Ok(PopConfig { state: Arc::new(state), mode })
+    }
+
+    fn check_numbers(&self) -> Result<(), ConfigError> {
+        let seconds = Duration::as_secs;
+        let skew_max = if self.preset == Preset::Fapi2 { 60 } else { seconds(&MAX_WINDOW) };
+        for (name, value, min, max) in [
+            ("proof_max_age", seconds(&self.proof.max_age), 1, seconds(&MAX_WINDOW)),
+            ("clock_skew", seconds(&self.proof.clock_skew), 0, skew_max),
+            ("token_leeway", seconds(&self.token.leeway), 0, seconds(&MAX_LEEWAY)),
+            ("max_proof_len", self.proof.max_len as u64, 512, 1 << 20),
+            ("max_token_len", self.token.max_len as u64, 512, 1 << 20),
+            ("max_jti_len", self.proof.max_jti_len as u64, 16, 1 << 16),
+            ("replay_capacity", self.replay_capacity as u64, 1000, u64::from(u32::MAX)),
+        ] {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::OutOfBounds { name, value, min, max });
+            }
+        }
+        if self.without_replay_store {
+            let value = seconds(&self.proof.max_age) + seconds(&self.proof.clock_skew);
+            let (name, max) = ("proof_max_age + clock_skew without a replay store", seconds(&MAX_WINDOW));
+            if value > max {
+                return Err(ConfigError::OutOfBounds { name, value, min: 1, max });
+            }
+        }
+        if self.proof.iat == IatPolicy::NonceOnly {
+            if !matches!(self.nonce_policy, NoncePolicy::Required) {
+                return Err(ConfigError::NonceOnlyWithoutNonce);
+            }
+            if self.refuse_before_start {
+                return Err(ConfigError::StartWithoutIat);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_algorithms(&self) -> Result<(), ConfigError> {
+        for (what, algorithms) in [("proof", self.proof.algorithms), ("token", self.token.algorithms)] {
+            if algorithms.is_empty() {
+                return Err(ConfigError::NoAlgorithm(what));
+            }
+            if self.preset == Preset::Fapi2 && !algorithms.is_subset_of(AlgorithmSet::FAPI) {
+                let forbidden: AlgorithmSet =
+                    algorithms.iter().filter(|alg| !AlgorithmSet::FAPI.contains(*alg)).collect();
+                return Err(ConfigError::AlgorithmForbidden {
+                    preset: self.preset,
+                    what,
+                    algorithms: forbidden.names(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_scopes(&self) -> Result<(), ConfigError> {
+        let implied =
+            self.scope_implications.iter().flat_map(|(wider, narrower)| std::iter::once(wider).chain(narrower));
+        match self.metadata.scopes.iter().chain(implied).find(|scope| !is_scope_token(scope)) {
+            Some(scope) => Err(ConfigError::Scope(scope.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn audiences(&self) -> Result<Vec<Box<str>>, ConfigError> {
+        if self.audiences.iter().any(String::is_empty) {
+            return Err(ConfigError::Audience);
+        }
+        Ok(self.audiences.iter().map(|audience| audience.as_str().into()).collect())
+    }
+
+    fn origins(&self) -> Result<OriginPolicy, ConfigError> {
+        let by_host = !self.allowed_origins.is_empty();
+        if !self.proxies.is_empty() && !by_host {
+            return Err(ConfigError::ProxiesWithoutOrigins);
+        }
+        let prefix = &self.path_prefix;
+        let is_path = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains(['?', '#']);
+        if !prefix.is_empty() && !is_path {
+            return Err(ConfigError::PathPrefix(prefix.clone()));
+        }
+        let mut allowed = Vec::new();
+        if let Some(origin) = &self.public_origin {
+            allowed.push(self.origin(origin, Origin::parse(origin).ok())?);
+        } else if !by_host {
+            let audience = self.audiences.first().map(String::as_str).unwrap_or_default();
+            let origin = Origin::of(audience).map_err(|_| ConfigError::NoPublicOrigin(audience.to_owned()))?;
+            allowed.push(self.origin(audience, Some(origin))?);
+        }
+        for origin in &self.allowed_origins {
+            let origin = self.origin(origin, Origin::parse(origin).ok())?;
+            if !allowed.contains(&origin) {
+                allowed.push(origin);
+            }
+        }
+        Ok(OriginPolicy { allowed, by_host, proxies: self.proxies.clone(), path_prefix: prefix.clone() })
+    }
+
+    fn origin(&self, text: &str, origin: Option<Origin>) -> Result<Origin, ConfigError> {
+        let origin = origin.ok_or_else(|| ConfigError::PublicOrigin(text.to_owned()))?;
+        if !origin.is_https() {
+            if !origin.is_loopback() && !self.allow_http {
+                return Err(ConfigError::PublicOrigin(text.to_owned()));
+            }
+            tracing::warn!(%origin, "proofs are accepted for a plain http origin: for development only");
+        }
+        Ok(origin)
+    }
+
+    fn issuer_names(&self) -> Vec<&str> {
+        self.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect()
+    }
+
+    fn nonces(&self, audience: &str) -> Result<Nonces, ConfigError> {
+        let keys = match &self.nonce_keys {
+            Some(_) if matches!(self.nonce_policy, NoncePolicy::Off) => {
+                return Err(ConfigError::NonceKeys("nonces are off"));
+            }
+            Some(keys) => keys.clone(),
+            None => {
+                let mut key = [0; 32];
+                getrandom::fill(&mut key).map_err(|_| ConfigError::NoRandomness)?;
+                vec![key]
+            }
+        };
+        NonceKeys::new(keys, audience).map(Nonces::new).ok_or(ConfigError::NonceKeys("there is none"))
+    }
+
+    fn replay_store_or_default(&self) -> Result<Option<Arc<dyn ReplayStore>>, ConfigError> {
+        if self.without_replay_store {
+            tracing::warn!("running without a replay store: a captured proof can be used again while it is fresh");
+            return Ok(None);
+        }
+        let store = self.replay.clone().unwrap_or_else(|| {
+            let lifetime = Duration::from_secs(self.proof.lifetime());
+            let store = MemoryReplayStore::with_capacity(self.replay_capacity).lifetime(lifetime);
+            Arc::new(store.clock(Arc::clone(&self.clock)))
+        });
+        Ok(Some(store))
+    }
+}
+
+/// Numbers must come out of the JSON library as numbers: its feature `arbitrary_precision`, turned on by any crate of the
+/// program, would make every date unreadable and every request a 401.
+fn check_json() -> Result<(), ConfigError> {
+    let object = Object::parse(br#"{"n":1}"#, JsonLimits::PROOF);
+    let number = object.as_ref().ok().and_then(|object| object.get("n")?.as_numeric_date());
+    if number == Some(1) { Ok(()) } else { Err(ConfigError::JsonNumbers) }
+}

@@ -1,0 +1,148 @@
+//! Issuers: where their keys are, and how they are asked about tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pop_core::jose::JwkSet;
+use pop_core::policy::TokenPolicy;
+use pop_core::target::Origin;
+
+use super::{ConfigError, PopConfigBuilder};
+use crate::introspection::{Introspection, Introspector, IntrospectorParts};
+use crate::issuer::{Issuer, IssuerConfig, KeySource};
+use crate::keys::{HttpFetch, IssuerKeys, KeyLocation, KeyPolicy, RemoteKeys};
+use crate::token_cache::TokenCache;
+
+impl PopConfigBuilder {
+    /// The issuers with their keys and, where they are asked about tokens, their introspection.
+    pub(super) fn issuers(&self, audiences: &[Box<str>], tokens: &TokenCache) -> Result<Vec<Issuer>, ConfigError> {
+        let mut issuers: Vec<Issuer> = Vec::new();
+        let mut client = Client { fetch: self.fetch.clone() };
+        for (number, config) in self.issuers.iter().enumerate() {
+            let name = config.issuer.clone();
+            if issuers.iter().any(|other| *other.name == *name) {
+                return Err(ConfigError::DuplicateIssuer(name));
+            }
+            self.check_issuer(&name)?;
+            let keys = match &config.keys {
+                KeySource::Static(jwks) => self.static_keys(config, jwks)?,
+                KeySource::Remote(location) => self.remote_keys(config, location, client.get()?)?,
+            };
+            let introspector = match &config.introspection {
+                None => None,
+                Some(_) if issuers.iter().any(|other| other.introspector.is_some()) => {
+                    return Err(ConfigError::SecondIntrospection(name));
+                }
+                Some(introspection) => {
+                    self.check_introspection(&name, introspection)?;
+                    let mut allowances = config.allow;
+                    allowances.introspection_without_aud = introspection.allow_missing_aud;
+                    Some(Arc::new(Introspector::new(IntrospectorParts {
+                        issuer: name.as_str().into(),
+                        number,
+                        audiences: audiences.to_vec(),
+                        allowances,
+                        policy: self.token,
+                        keys: keys.clone(),
+                        fetch: introspection.fetch.clone().map_or_else(|| client.get(), Ok)?,
+                        clock: Arc::clone(&self.clock),
+                        tokens: tokens.clone(),
+                        config: introspection.clone(),
+                    })))
+                }
+            };
+            issuers.push(Issuer { name: name.into(), keys, allow: config.allow, introspector });
+        }
+        Ok(issuers)
+    }
+
+    fn check_introspection(&self, issuer: &str, introspection: &Introspection) -> Result<(), ConfigError> {
+        let endpoint = &introspection.endpoint;
+        if !crate::keys::is_acceptable(endpoint, self.allow_http) {
+            return Err(ConfigError::IntrospectionEndpoint { issuer: issuer.to_owned(), endpoint: endpoint.clone() });
+        }
+        if introspection.authentication.client_id().is_none() {
+            return Err(ConfigError::IntrospectionAuthentication(endpoint.clone()));
+        }
+        let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        for (name, value, min, max) in [
+            ("introspection cache_for in ms", millis(&introspection.cache_for), 0, 300_000),
+            ("introspection cache_inactive_for in ms", millis(&introspection.cache_inactive_for), 0, 60_000),
+            ("introspection timeout in ms", millis(&introspection.timeout), 1, 60_000),
+            ("introspection max_concurrent", introspection.max_concurrent as u64, 1, 100_000),
+            ("introspection max_response_len", introspection.max_len as u64, 256, 1 << 20),
+        ] {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::OutOfBounds { name, value, min, max });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_issuer(&self, issuer: &str) -> Result<(), ConfigError> {
+        let refused = || ConfigError::Issuer(issuer.to_owned());
+        let origin = Origin::of(issuer).map_err(|_| refused())?;
+        if issuer.contains(['?', '#']) || !(origin.is_https() || origin.is_loopback() || self.allow_http) {
+            return Err(refused());
+        }
+        if !origin.is_https() {
+            tracing::warn!(%issuer, "the issuer is reached over plain http: for development only");
+        }
+        Ok(())
+    }
+
+    fn static_keys(&self, config: &IssuerConfig, jwks: &[u8]) -> Result<IssuerKeys, ConfigError> {
+        let TokenPolicy { algorithms, rsa, backend, .. } = self.token;
+        JwkSet::parse(jwks, algorithms, rsa, backend)
+            .map(|(keys, _)| IssuerKeys::fixed(keys))
+            .map_err(|error| ConfigError::StaticJwks { issuer: config.issuer.clone(), error })
+    }
+
+    fn remote_keys(
+        &self,
+        config: &IssuerConfig,
+        location: &KeyLocation,
+        fetch: Arc<dyn HttpFetch>,
+    ) -> Result<IssuerKeys, ConfigError> {
+        if let KeyLocation::Uri(uri) = location
+            && !crate::keys::is_acceptable(uri, self.allow_http)
+        {
+            return Err(ConfigError::JwksUri { issuer: config.issuer.clone(), uri: uri.clone() });
+        }
+        let policy = KeyPolicy {
+            algorithms: self.token.algorithms,
+            rsa: self.token.rsa,
+            backend: self.token.backend,
+            caching: config.caching,
+            allow_http: self.allow_http,
+        };
+        let clock = Arc::clone(&self.clock);
+        let keys = RemoteKeys::new(&config.issuer, location.clone(), policy, fetch, clock);
+        Ok(IssuerKeys::Remote(Arc::new(keys)))
+    }
+}
+
+/// The HTTP client, made when the first issuer needs one.
+struct Client {
+    fetch: Option<Arc<dyn HttpFetch>>,
+}
+
+impl Client {
+    fn get(&mut self) -> Result<Arc<dyn HttpFetch>, ConfigError> {
+        match &self.fetch {
+            Some(fetch) => Ok(Arc::clone(fetch)),
+            None => Ok(Arc::clone(self.fetch.insert(default_fetch()?))),
+        }
+    }
+}
+
+#[cfg(feature = "http-client")]
+fn default_fetch() -> Result<Arc<dyn HttpFetch>, ConfigError> {
+    let fetch = crate::keys::HyperFetch::new().map_err(|error| ConfigError::NoHttpClient(error.to_string()))?;
+    Ok(Arc::new(fetch))
+}
+
+#[cfg(not(feature = "http-client"))]
+fn default_fetch() -> Result<Arc<dyn HttpFetch>, ConfigError> {
+    Err(ConfigError::NoHttpClient("feature http-client is off, and there is no .http_fetch(..)".to_owned()))
+}

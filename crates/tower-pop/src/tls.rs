@@ -1,0 +1,179 @@
+//! TLS that asks for a client certificate and does not insist: without one the handshake succeeds, and a request whose
+//! token is bound to a certificate is refused by the layer. Feature `rustls`.
+//!
+//! ```no_run
+//! # #[cfg(feature = "axum")] async fn serve(
+//! #     chain: Vec<rustls::pki_types::CertificateDer<'static>>,
+//! #     key: rustls::pki_types::PrivateKeyDer<'static>,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Router, routing::get};
+//! use tower_pop::tls::{self, TlsPeer};
+//! use tower_pop::{ClientCertificates, PopConfig, PopLayer};
+//!
+//! let cfg = PopConfig::builder("https://as.example", "https://api.example")
+//!     .client_certificates(ClientCertificates::from_connection())
+//!     .build()?;
+//! let app = Router::new().route("/notes", get(|| async { "notes" })).layer(PopLayer::new(cfg));
+//!
+//! let tls = tls::server_config(chain, key, tls::any_client_certificate())?;
+//! let listener = tls::listener(tokio::net::TcpListener::bind("0.0.0.0:443").await?, tls);
+//! axum::serve(listener, app.into_make_service_with_connect_info::<TlsPeer>()).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Which certificates are good enough is a choice: RFC 8705 §6.2 lets a resource server accept any, because the binding is
+//! to the certificate itself. That the client holds its key is verified in every case. A resumed session counts with the
+//! certificate of the handshake that it resumes, or with none.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::certificates::PeerCertificate;
+
+/// Accepts TCP connections and completes their handshakes, many at a time and each within ten seconds.
+pub type TlsListener = tls_listener::TlsListener<TcpListener, TlsAcceptor>;
+
+/// TLS 1.2 and 1.3 with HTTP/2 and HTTP/1.1 by ALPN, without early data.
+///
+/// # Errors
+/// When certificate and key do not go together.
+pub fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    client_certificates: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(client_certificates)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Serves TLS on a TCP listener. Feature `axum` makes it a listener for `axum::serve`; elsewhere, accept from it and take
+/// the certificate with [`TlsPeer::of`].
+#[must_use]
+pub fn listener(tcp: TcpListener, config: ServerConfig) -> TlsListener {
+    TlsListener::new(TlsAcceptor::from(Arc::new(config)), tcp)
+}
+
+/// Asks for a certificate and accepts any, self-signed and expired ones included, whose key the client proves to hold.
+#[must_use]
+pub fn any_client_certificate() -> Arc<dyn ClientCertVerifier> {
+    Arc::new(AnyCertificate { provider: provider() })
+}
+
+/// Asks for no certificate.
+#[must_use]
+pub fn no_client_certificate() -> Arc<dyn ClientCertVerifier> {
+    WebPkiClientVerifier::no_client_auth()
+}
+
+/// Asks for a certificate; if the client shows one, it must have been issued under one of these roots.
+///
+/// # Errors
+/// When there is no root.
+pub fn client_certificate_under(
+    roots: impl Into<Arc<RootCertStore>>,
+) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
+    WebPkiClientVerifier::builder_with_provider(roots.into(), provider()).allow_unauthenticated().build()
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// The other end of a TLS connection, computed once per connection: `ConnectInfo<TlsPeer>` with feature `axum`.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct TlsPeer {
+    /// Its address.
+    pub address: Option<SocketAddr>,
+    /// The certificate that it proved to hold.
+    pub certificate: Option<PeerCertificate>,
+}
+
+impl TlsPeer {
+    /// What is known of the peer once the handshake is done.
+    #[must_use]
+    pub fn of(stream: &TlsStream<TcpStream>) -> Self {
+        let (tcp, connection) = stream.get_ref();
+        Self { address: tcp.peer_addr().ok(), certificate: PeerCertificate::of_connection(connection) }
+    }
+}
+
+impl PeerCertificate {
+    /// The end-entity certificate of a connection whose handshake is done; `None` when the client showed none.
+    #[must_use]
+    pub fn of_connection(connection: &ServerConnection) -> Option<Self> {
+        connection.peer_certificates()?.first().map(|certificate| Self::from_der(certificate.as_ref()))
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, TlsListener>> for TlsPeer {
+    fn connect_info(stream: axum::serve::IncomingStream<'_, TlsListener>) -> Self {
+        Self::of(stream.io())
+    }
+}
+
+/// Skips every check of the certificate but the one that makes it a proof: the handshake's signature.
+#[derive(Debug)]
+struct AnyCertificate {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ClientCertVerifier for AnyCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
