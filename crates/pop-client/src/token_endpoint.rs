@@ -114,7 +114,7 @@ impl TokenEndpoint {
         let assertion;
         match &self.authentication {
             ClientAuthentication::None | ClientAuthentication::TlsCertificate => {
-                form.push(("client_id", &self.client_id))
+                form.push(("client_id", &self.client_id));
             }
             ClientAuthentication::SecretBasic(secret) => {
                 request = request.header(AUTHORIZATION, sensitive(basic(&self.client_id, secret))?);

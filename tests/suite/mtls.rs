@@ -1,0 +1,449 @@
+//! MTLS: certificate-bound tokens (RFC 8705), with certificates from the connection and from proxies (RFC 9440).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
+use pop_authserver::{Algorithm, DpopKey, TestCertificate, proof};
+use serde_json::json;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_pop::pop_core::jose::{CertThumbprint, encode_standard};
+use tower_pop::{
+    CertificateFormat, CertificateHeader, ClientCertificates, ConfigError, Mode, PeerAddress, PeerCertificate,
+    PopConfigBuilder, PopLayer, Preset, ProofKind, ProxyTrust, UnixSocketPeer,
+};
+
+use crate::support::{Answer, Api, Expected, URL, api_with};
+
+const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+
+/// An API that takes certificates from connections, and three certificates.
+struct Scene {
+    api: Api,
+    own: TestCertificate,
+    other: TestCertificate,
+}
+
+fn networks() -> ProxyTrust {
+    ProxyTrust::Networks(vec!["10.0.0.0/8".parse().unwrap()])
+}
+
+fn header(name: &str) -> CertificateHeader {
+    CertificateHeader::new(name).unwrap()
+}
+
+fn scene_with(configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder) -> Scene {
+    let api = api_with(configure);
+    Scene { api, own: TestCertificate::self_signed("own"), other: TestCertificate::self_signed("other") }
+}
+
+fn scene() -> Scene {
+    scene_with(|builder| builder.client_certificates(ClientCertificates::from_connection()))
+}
+
+/// Behind a proxy that passes certificates in this field.
+fn behind(field: &str) -> Scene {
+    let certificates = ClientCertificates::from_proxies(networks(), header(field));
+    scene_with(|builder| builder.client_certificates(certificates))
+}
+
+impl Scene {
+    /// A token that is bound to our certificate.
+    fn token(&self) -> String {
+        self.api.token().bound_to_certificate(self.own.der()).mint()
+    }
+
+    async fn connection(&self, token: &str, certificate: Option<&TestCertificate>) -> Answer {
+        let mut request = bearer(token);
+        if let Some(certificate) = certificate {
+            request.extensions_mut().insert(PeerCertificate::from_der(certificate.der()));
+        }
+        self.api.send(request).await
+    }
+
+    async fn proxied(&self, peer: IpAddr, field: &'static str, values: &[&str]) -> Answer {
+        let mut request = bearer(&self.token());
+        request.extensions_mut().insert(PeerAddress(peer));
+        for value in values {
+            request.headers_mut().append(field, HeaderValue::from_str(value).unwrap());
+        }
+        self.api.send(request).await
+    }
+}
+
+fn bearer(token: &str) -> Request<()> {
+    Request::get("/notes").header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap()
+}
+
+fn byte_sequence(certificate: &TestCertificate) -> String {
+    format!(":{}:", encode_standard(certificate.der()))
+}
+
+fn hash(certificate: &TestCertificate) -> String {
+    CertThumbprint::of_der(certificate.der()).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test]
+async fn mtls_01_mtls_02_mtls_04_the_very_certificate_is_needed() {
+    let scene = scene();
+    let token = scene.token();
+    let answer = scene.connection(&token, Some(&scene.own)).await.is(Expected::Ok, "MTLS-01");
+    let proof = answer.token.unwrap();
+    assert_eq!(proof.proof().kind(), ProofKind::MutualTls);
+    assert!(proof.proof().is_proven());
+    assert_eq!(proof.proof().certificate_thumbprint(), Some(&CertThumbprint::of_der(scene.own.der())));
+    assert_eq!((proof.proof().key_thumbprint(), proof.proof().jti()), (None, None));
+    let renewed = scene.own.renewed("own");
+    for (row, certificate, code) in [
+        ("MTLS-01 another certificate", Some(&scene.other), "binding.certificate_mismatch"),
+        ("MTLS-02 no certificate", None, "binding.certificate_missing"),
+        ("MTLS-04 the same key, another certificate", Some(&renewed), "binding.certificate_mismatch"),
+    ] {
+        scene.connection(&token, certificate).await.is(Expected::Token, row).coded(code, row);
+    }
+    let challenge = scene.connection(&token, None).await;
+    assert!(challenge.challenges()[1].starts_with("Bearer realm="), "ERR-05 {:?}", challenge.challenges());
+    assert!(challenge.challenges()[1].contains("invalid_token") && !challenge.challenges()[0].contains("error="));
+}
+
+#[tokio::test]
+async fn mtls_03_x_32_the_scheme_is_bearer() {
+    let scene = scene();
+    let token = scene.token();
+    let mut request = crate::support::request(&token, &scene.api.proof(&token).mint());
+    request.extensions_mut().insert(PeerCertificate::from_der(scene.own.der()));
+    scene.api.send(request).await.is(Expected::Token, "MTLS-03").coded("binding.not_bound_to_proof", "MTLS-03");
+    let dpop_bound = scene.api.token().mint();
+    scene
+        .connection(&dpop_bound, Some(&scene.own))
+        .await
+        .is(Expected::Token, "X-32 a jkt token over mTLS only")
+        .coded("binding.bound_token_as_bearer", "X-32");
+    scene.connection(&token, Some(&scene.own)).await.is(Expected::Ok, "the twin");
+}
+
+#[tokio::test]
+async fn mtls_08_x_33_both_bindings_must_hold() {
+    let scene = scene();
+    let jkt = scene.api.key.thumbprint().to_string();
+    let x5t = CertThumbprint::of_der(scene.own.der()).to_string();
+    let token = scene.api.token().claim("cnf", json!({ "jkt": jkt, "x5t#S256": x5t })).mint();
+    let send = async |key: &DpopKey, certificate: Option<&TestCertificate>| {
+        let proof = proof(key).url(URL).for_token(&token).issued_at(crate::support::NOW).mint();
+        let mut request = crate::support::request(&token, &proof);
+        if let Some(certificate) = certificate {
+            request.extensions_mut().insert(PeerCertificate::from_der(certificate.der()));
+        }
+        scene.api.send(request).await
+    };
+    let thief = DpopKey::generate(Algorithm::ES256).unwrap();
+    let answer = send(&scene.api.key, Some(&scene.own)).await.is(Expected::Ok, "MTLS-08 both");
+    let verified = answer.token.unwrap();
+    assert_eq!(verified.proof().kind(), ProofKind::Dpop);
+    assert_eq!(verified.proof().certificate_thumbprint().unwrap().to_string(), x5t);
+    for (row, key, certificate, code) in [
+        ("the key alone", &scene.api.key, None, "binding.certificate_missing"),
+        ("key and another certificate", &scene.api.key, Some(&scene.other), "binding.certificate_mismatch"),
+        ("the certificate and another key", &thief, Some(&scene.own), "binding.key_mismatch"),
+    ] {
+        send(key, certificate).await.is(Expected::Token, &format!("MTLS-08 {row}")).coded(code, row);
+    }
+    scene.connection(&token, Some(&scene.own)).await.is(Expected::Token, "MTLS-08 the certificate as Bearer");
+}
+
+#[tokio::test]
+async fn cnf_05_a_certificate_that_is_not_asked_for_changes_nothing() {
+    let scene = scene();
+    let token = scene.api.token().mint();
+    let mut request = crate::support::request(&token, &scene.api.proof(&token).mint());
+    request.extensions_mut().insert(PeerCertificate::from_der(scene.own.der()));
+    let answer = scene.api.send(request).await.is(Expected::Ok, "a DPoP token over mutual TLS");
+    assert_eq!(answer.token.unwrap().proof().certificate_thumbprint(), None);
+    let unbound = scene.api.token().without("cnf").mint();
+    scene
+        .connection(&unbound, Some(&scene.own))
+        .await
+        .is(Expected::Token, "CNF-12 an unbound token over mutual TLS")
+        .coded("confirmation.missing", "CNF-12");
+}
+
+#[tokio::test]
+async fn mtls_05_mtls_06_x_55_other_spellings_of_the_thumbprint_never_match() {
+    let scene = scene();
+    let right = CertThumbprint::of_der(scene.own.der()).to_string();
+    let bytes = *CertThumbprint::of_der(scene.own.der()).as_bytes();
+    for (row, value) in [
+        ("hex", hash(&scene.own)),
+        ("padded", format!("{right}=")),
+        ("standard base64", encode_standard(bytes)),
+        ("a space", format!(" {right}")),
+        ("RFC 8705 figure 2, not canonical", "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2".to_owned()),
+    ] {
+        let token = scene.api.token().claim("cnf", json!({ "x5t#S256": value })).mint();
+        scene.connection(&token, Some(&scene.own)).await.is(Expected::Token, &format!("MTLS-05 MTLS-06 {row}"));
+    }
+    let token = scene.api.token().claim("cnf", json!({ "x5t#S256": right })).mint();
+    scene.connection(&token, Some(&scene.own)).await.is(Expected::Ok, "the twin");
+}
+
+#[tokio::test]
+async fn mtls_16_whatever_der_is_it_is_hashed_and_never_read() {
+    let scene = scene();
+    for der in [&b""[..], b"0", b"garbage", &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0; 65_536]] {
+        let mut request = bearer(&scene.token());
+        request.extensions_mut().insert(PeerCertificate::from_der(der));
+        scene.api.send(request).await.is(Expected::Token, "MTLS-16");
+    }
+    let behind = behind("client-cert");
+    let garbage = format!(":{}:", encode_standard(b"garbage"));
+    behind.proxied(PROXY, "client-cert", &[&garbage]).await.is(Expected::Token, "MTLS-16 in a header");
+}
+
+#[tokio::test]
+async fn mtls_09_without_configuration_nothing_is_taken_and_bearer_is_no_scheme() {
+    let scene = scene_with(|builder| builder);
+    scene.connection(&scene.token(), Some(&scene.own)).await.is(Expected::Token, "off by default");
+    let answer = scene.proxied(PROXY, "client-cert", &[&byte_sequence(&scene.own)]).await;
+    let answer = answer.is(Expected::Token, "MTLS-09").coded("credential.scheme_not_enabled", "MTLS-09");
+    assert_eq!(answer.challenges().len(), 1, "CNF-12 the DPoP challenge alone");
+    // With certificates from the connection, headers still count for nothing.
+    let scene = self::scene();
+    let answer = scene.proxied(PROXY, "client-cert", &[&byte_sequence(&scene.own)]).await;
+    answer.is(Expected::Token, "MTLS-09").coded("binding.certificate_missing", "MTLS-09");
+}
+
+#[tokio::test]
+async fn mtls_10_mtls_14_x_56_headers_count_from_trusted_peers_only() {
+    let pem = |certificate: &TestCertificate| escaped(&certificate.pem());
+    let bare = |certificate: &TestCertificate| encode_standard(certificate.der());
+    let xfcc = |certificate: &TestCertificate| format!("By=spiffe://api;Hash={};Subject=\"CN=a,b\"", hash(certificate));
+    type Write<'w> = &'w dyn Fn(&TestCertificate) -> String;
+    let writers: [(&'static str, Write<'_>); 7] = [
+        ("client-cert", &byte_sequence),
+        ("x-ssl-client-escaped-cert", &pem),
+        ("ssl-client-cert", &pem),
+        ("x-ssl-client-cert", &pem),
+        ("x-ssl-client-der", &bare),
+        ("x-forwarded-tls-client-cert", &bare),
+        ("x-forwarded-client-cert", &xfcc),
+    ];
+    for (field, write) in writers {
+        let scene = behind(field);
+        let (own, other) = (write(&scene.own), write(&scene.other));
+        scene.proxied(PROXY, field, &[&own]).await.is(Expected::Ok, field);
+        scene.proxied(PROXY, field, &[&own]).await.is(Expected::Ok, "remembered");
+        for (row, peer, values, code) in [
+            ("MTLS-10 a stranger", STRANGER, vec![&own], "binding.certificate_missing"),
+            ("another certificate", PROXY, vec![&other], "binding.certificate_mismatch"),
+            ("no header", PROXY, vec![], "binding.certificate_missing"),
+        ] {
+            let row = format!("{field} {row}");
+            let values: Vec<&str> = values.into_iter().map(String::as_str).collect();
+            scene.proxied(peer, field, &values).await.is(Expected::Token, &row).coded(code, &row);
+        }
+        let twice = scene.proxied(PROXY, field, &[&own, &own]).await;
+        twice.is(Expected::BadRequest, "MTLS-11 two lines").coded("credential.client_certificate", field);
+    }
+    let scene = behind("x-forwarded-client-cert");
+    let forged = format!("Hash={},{}", hash(&scene.own), xfcc(&scene.other));
+    let answer = scene.proxied(PROXY, "x-forwarded-client-cert", &[&forged]).await;
+    answer.is(Expected::Token, "MTLS-14 a forged first element").coded("binding.certificate_mismatch", "MTLS-14");
+    let last = format!("{},Hash={}", xfcc(&scene.other), hash(&scene.own));
+    scene.proxied(PROXY, "x-forwarded-client-cert", &[&last]).await.is(Expected::Ok, "MTLS-14 the last one counts");
+}
+
+#[tokio::test]
+async fn mtls_11_mtls_12_malformed_fields_of_a_trusted_proxy_are_400() {
+    let scene = behind("client-cert");
+    let base64 = encode_standard(scene.own.der());
+    for (row, value) in [
+        ("PEM", escaped(&scene.own.pem())),
+        ("no colons", base64.clone()),
+        ("one colon", format!(":{base64}")),
+        ("a list", format!(":{base64}:, :{base64}:")),
+        ("parameters", format!(":{base64}:;leaf")),
+        ("empty", String::new()),
+        ("an empty sequence", "::".to_owned()),
+    ] {
+        let answer = scene.proxied(PROXY, "client-cert", &[&value]).await;
+        answer.is(Expected::BadRequest, &format!("MTLS-11 {row}"));
+        let from_a_stranger = scene.proxied(STRANGER, "client-cert", &[&value]).await;
+        from_a_stranger.is(Expected::Token, &format!("MTLS-10 {row}, not looked at"));
+    }
+    let chain = scene.proxied(PROXY, "client-cert-chain", &[&byte_sequence(&scene.own)]).await;
+    chain.is(Expected::BadRequest, "MTLS-12 a chain alone");
+    let own = byte_sequence(&scene.own);
+    scene.proxied(PROXY, "client-cert", &[&own]).await.is(Expected::Ok, "the twin");
+}
+
+#[tokio::test]
+async fn mtls_18_the_limit_on_the_field_is_431_and_can_be_raised() {
+    let big = format!(":{}:", encode_standard(vec![0x30; 20 * 1024]));
+    let scene = behind("client-cert");
+    let answer = scene.proxied(PROXY, "client-cert", &[&big]).await;
+    assert_eq!((answer.status.as_u16(), answer.code), (431, Some("credential.client_certificate_too_large")), "MTLS-18");
+    let roomy = header("client-cert").max_len(64 * 1024);
+    let roomy = ClientCertificates::from_proxies(networks(), roomy);
+    let scene = scene_with(|builder| builder.client_certificates(roomy));
+    scene.proxied(PROXY, "client-cert", &[&big]).await.is(Expected::Token, "MTLS-18 read, and another certificate");
+    let twelve = format!(":{}:", encode_standard(vec![0x30; 9 * 1024]));
+    let scene = behind("client-cert");
+    scene.proxied(PROXY, "client-cert", &[&twelve]).await.is(Expected::Token, "MTLS-18 12 KiB are read by default");
+}
+
+#[tokio::test]
+async fn mtls_10_a_proxys_own_certificate_is_never_the_clients() {
+    let certificates = ClientCertificates::from_connection().or_from_proxies(networks(), header("client-cert"));
+    let scene = scene_with(|builder| builder.client_certificates(certificates));
+    let send = async |peer: IpAddr, connection: Option<&TestCertificate>, field: Option<&TestCertificate>| {
+        let mut request = bearer(&scene.token());
+        request.extensions_mut().insert(PeerAddress(peer));
+        if let Some(certificate) = connection {
+            request.extensions_mut().insert(PeerCertificate::from_der(certificate.der()));
+        }
+        if let Some(certificate) = field {
+            request.headers_mut().insert("client-cert", byte_sequence(certificate).parse().unwrap());
+        }
+        scene.api.send(request).await
+    };
+    send(STRANGER, Some(&scene.own), None).await.is(Expected::Ok, "a client that connects directly");
+    send(PROXY, None, Some(&scene.own)).await.is(Expected::Ok, "a client behind the proxy");
+    send(PROXY, Some(&scene.other), Some(&scene.own)).await.is(Expected::Ok, "the proxy has its own certificate");
+    let none = send(PROXY, Some(&scene.own), None).await;
+    none.is(Expected::Token, "MTLS-10 no field, no certificate").coded("binding.certificate_missing", "MTLS-10");
+    let other = send(PROXY, Some(&scene.own), Some(&scene.other)).await;
+    other.is(Expected::Token, "the field counts").coded("binding.certificate_mismatch", "MTLS-10");
+    let direct = send(STRANGER, Some(&scene.other), Some(&scene.own)).await;
+    direct.is(Expected::Token, "the connection counts").coded("binding.certificate_mismatch", "MTLS-10");
+}
+
+#[tokio::test]
+async fn mtls_10_proxies_are_known_by_socket_or_by_certificate_too() {
+    let field = |request: &mut Request<()>, certificate: &TestCertificate| {
+        request.headers_mut().insert("client-cert", byte_sequence(certificate).parse().unwrap());
+    };
+    let on_socket = ClientCertificates::from_proxies(ProxyTrust::UnixSocket, header("client-cert"));
+    let scene = scene_with(|builder| builder.client_certificates(on_socket));
+    let mut request = bearer(&scene.token());
+    field(&mut request, &scene.own);
+    scene.api.send(request.clone()).await.is(Expected::Token, "MTLS-10 not over the socket");
+    request.extensions_mut().insert(UnixSocketPeer);
+    scene.api.send(request).await.is(Expected::Ok, "over the socket");
+
+    let proxy = TestCertificate::self_signed("proxy");
+    let known = ProxyTrust::Certificates(vec![CertThumbprint::of_der(proxy.der())]);
+    let by_certificate = ClientCertificates::from_proxies(known, header("client-cert"));
+    let scene = scene_with(|builder| builder.client_certificates(by_certificate));
+    for (shown, expected) in [(&proxy, Expected::Ok), (&scene.other, Expected::Token), (&scene.own, Expected::Token)] {
+        let mut request = bearer(&scene.token());
+        field(&mut request, &scene.own);
+        request.extensions_mut().insert(PeerCertificate::from_der(shown.der()));
+        scene.api.send(request).await.is(expected, "MTLS-10 by the proxy's certificate");
+    }
+}
+
+#[tokio::test]
+async fn mtls_10_mtls_13_the_application_sees_no_claims_of_strangers_and_caches_vary() {
+    let scene = behind("client-cert");
+    let claims = ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "x-ssl-client-cert", "x-client-cert"];
+    let echo = service_fn(move |request: Request<()>| async move {
+        let seen: Vec<&str> = claims.into_iter().filter(|name| request.headers().contains_key(*name)).collect();
+        Ok::<_, std::convert::Infallible>(http::Response::new(seen.join(" ")))
+    });
+    let send = async |peer: IpAddr, dpop: bool| {
+        let token = if dpop { scene.api.token().mint() } else { scene.token() };
+        let mut request = match dpop {
+            true => crate::support::request(&token, &scene.api.proof(&token).mint()),
+            false => bearer(&token),
+        };
+        for name in claims {
+            request.headers_mut().insert(name, byte_sequence(&scene.own).parse().unwrap());
+        }
+        request.extensions_mut().insert(PeerAddress(peer));
+        PopLayer::new(scene.api.cfg.clone()).layer(echo).oneshot(request).await.unwrap()
+    };
+    let from_proxy = send(PROXY, false).await;
+    assert_eq!(from_proxy.body(), "client-cert client-cert-chain", "MTLS-10 only what the proxy is trusted for");
+    assert_eq!(from_proxy.headers()["vary"], "client-cert", "MTLS-13");
+    assert!(from_proxy.headers().get("client-cert").is_none(), "MTLS-13 never in responses");
+    let from_stranger = send(STRANGER, true).await;
+    assert_eq!((from_stranger.status().as_u16(), from_stranger.body().as_str()), (200, ""), "MTLS-10");
+    assert!(!from_stranger.headers().contains_key("vary"));
+    assert!(!send(PROXY, true).await.headers().contains_key("vary"), "the token does not depend on it");
+}
+
+#[tokio::test]
+async fn modes_with_certificate_bound_tokens() {
+    for mode in [Mode::Required, Mode::Optional, Mode::AllowBearer] {
+        let scene = scene_with(|builder| {
+            builder.mode(mode).client_certificates(ClientCertificates::from_connection())
+        });
+        scene.connection(&scene.token(), Some(&scene.own)).await.is(Expected::Ok, &format!("{mode:?}"));
+        scene.connection(&scene.token(), None).await.is(Expected::Token, &format!("{mode:?}"));
+    }
+    let scene = scene_with(|builder| {
+        builder.mode(Mode::ReportOnly).client_certificates(ClientCertificates::from_connection())
+    });
+    let answer = scene.connection(&scene.token(), None).await.is(Expected::Ok, "ReportOnly passes and says so");
+    assert_eq!(answer.token.unwrap().proof().kind(), ProofKind::Unproven);
+    let fapi = scene_with(|builder| {
+        builder.preset(Preset::Fapi2).client_certificates(ClientCertificates::from_connection())
+    });
+    fapi.connection(&fapi.token(), Some(&fapi.own)).await.is(Expected::Ok, "FAPI 2.0 allows mutual TLS");
+}
+
+#[tokio::test]
+async fn a_layer_inside_a_layer_accepts_the_outer_ones_certificate() {
+    let scene = scene();
+    let inner = service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(http::Response::new(String::new())) });
+    let layer = PopLayer::new(scene.api.cfg.clone());
+    let mut request = bearer(&scene.token());
+    request.extensions_mut().insert(PeerCertificate::from_der(scene.own.der()));
+    let response = layer.layer(layer.layer(inner)).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
+#[test]
+fn certificate_sources_are_checked_at_start() {
+    let build = |certificates: ClientCertificates| {
+        tower_pop::PopConfig::builder("https://as.example", "https://api.example")
+            .client_certificates(certificates)
+            .build()
+            .map(drop)
+    };
+    let nobody = ProxyTrust::Networks(Vec::new());
+    let refused = Err(ConfigError::CertificateProxies);
+    assert_eq!(build(ClientCertificates::from_proxies(nobody.clone(), header("client-cert"))), refused);
+    assert_eq!(build(ClientCertificates::from_connection().trust(networks())), refused, "no header");
+    let no_certificate = ProxyTrust::Certificates(Vec::new());
+    assert_eq!(build(ClientCertificates::from_proxies(no_certificate, header("client-cert"))), refused);
+    assert_eq!(build(ClientCertificates::from_proxies(networks(), header("client-cert"))), Ok(()), "the twin");
+    for name in ["x-my-cert", "client cert", ""] {
+        assert_eq!(CertificateHeader::new(name).unwrap_err(), ConfigError::CertificateHeader(name.to_owned()));
+    }
+    assert!(CertificateHeader::with_format("x-my-cert", CertificateFormat::Base64Der).is_ok());
+    assert!(format!("{:?}", ClientCertificates::from_connection()).contains("connection: true"));
+}
+
+#[test]
+fn mtls_17_meta_06_metadata_follows_the_configuration() {
+    let document = |scene: &Scene| -> serde_json::Value {
+        let service = tower_pop::MetadataService::new(&scene.api.cfg);
+        let request = Request::get(service.path().to_owned()).body(()).unwrap();
+        let response = futures_util::FutureExt::now_or_never(service.oneshot(request)).unwrap().unwrap();
+        let body = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::collect(response.into_body()));
+        serde_json::from_slice(&body.unwrap().unwrap().to_bytes()).unwrap()
+    };
+    let with = document(&scene());
+    assert_eq!(with["tls_client_certificate_bound_access_tokens"], true, "MTLS-17");
+    assert_eq!(with["dpop_bound_access_tokens_required"], false, "META-06 a certificate does as well");
+    assert_eq!(with["authorization_servers"], json!(["https://as.example"]));
+    let without = document(&scene_with(|builder| builder));
+    assert!(without.get("tls_client_certificate_bound_access_tokens").is_none(), "MTLS-17");
+    assert_eq!(without["dpop_bound_access_tokens_required"], true, "META-06");
+}
