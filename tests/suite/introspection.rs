@@ -387,7 +387,8 @@ async fn intro_07_a_server_that_hangs_is_given_up() {
 #[tokio::test]
 async fn intro_09_jwts_of_other_issuers_go_to_nobody() {
     let server = Server::new();
-    let (asked, local) = (TestAuthServer::offline_at(ISSUER, NOW), TestAuthServer::offline_at("https://b.example", NOW));
+    let (asked, local) =
+        (TestAuthServer::offline_at(ISSUER, NOW), TestAuthServer::offline_at("https://b.example", NOW));
     let api = api_for(asked, issuer(&local), |builder| {
         builder.issuer(IssuerConfig::new(ISSUER).static_jwks(local.jwks_json()).introspection(introspection(&server)))
     });
@@ -396,9 +397,12 @@ async fn intro_09_jwts_of_other_issuers_go_to_nobody() {
     let spoiled = local.token().audience(AUDIENCE).bound_to(&api.key).tampered_signature().mint();
     api.with_token(&spoiled).await.is(Expected::Token, "INTRO-09 not retried at the other server");
     assert_eq!(server.asked(), 0, "INTRO-09");
-    server.says(json!({
-        "active": true, "aud": AUDIENCE, "exp": NOW + 60, "cnf": { "jkt": api.key.thumbprint().to_string() },
-    }).to_string());
+    server.says(
+        json!({
+            "active": true, "aud": AUDIENCE, "exp": NOW + 60, "cnf": { "jkt": api.key.thumbprint().to_string() },
+        })
+        .to_string(),
+    );
     api.with_token(TOKEN).await.is(Expected::Ok, "an opaque token goes to the one issuer that is asked");
     let jwt_of_asked = api.token().mint();
     api.with_token(&jwt_of_asked).await.is(Expected::Ok, "and so does a JWT of that issuer");
@@ -598,7 +602,10 @@ fn introspection_is_checked_at_start() {
         ("max_concurrent", at(ENDPOINT).max_concurrent(0)),
         ("max_response_len", at(ENDPOINT).max_response_len(10)),
     ] {
-        assert!(matches!(build(introspection), Err(ConfigError::OutOfBounds { name, .. }) if name.contains(row)), "{row}");
+        assert!(
+            matches!(build(introspection), Err(ConfigError::OutOfBounds { name, .. }) if name.contains(row)),
+            "{row}"
+        );
     }
     let debug = format!("{:?}", at(ENDPOINT));
     assert!(debug.contains("SecretBasic(api)") && !debug.contains("secret\""), "ERR-11 {debug}");

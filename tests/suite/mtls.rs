@@ -286,7 +286,11 @@ async fn mtls_18_the_limit_on_the_field_is_431_and_can_be_raised() {
     let big = format!(":{}:", encode_standard(vec![0x30; 20 * 1024]));
     let scene = behind("client-cert");
     let answer = scene.proxied(PROXY, "client-cert", &[&big]).await;
-    assert_eq!((answer.status.as_u16(), answer.code), (431, Some("credential.client_certificate_too_large")), "MTLS-18");
+    assert_eq!(
+        (answer.status.as_u16(), answer.code),
+        (431, Some("credential.client_certificate_too_large")),
+        "MTLS-18"
+    );
     let roomy = header("client-cert").max_len(64 * 1024);
     let roomy = ClientCertificates::from_proxies(networks(), roomy);
     let scene = scene_with(|builder| builder.client_certificates(roomy));
@@ -380,27 +384,24 @@ async fn mtls_10_mtls_13_the_application_sees_no_claims_of_strangers_and_caches_
 #[tokio::test]
 async fn modes_with_certificate_bound_tokens() {
     for mode in [Mode::Required, Mode::Optional, Mode::AllowBearer] {
-        let scene = scene_with(|builder| {
-            builder.mode(mode).client_certificates(ClientCertificates::from_connection())
-        });
+        let scene = scene_with(|builder| builder.mode(mode).client_certificates(ClientCertificates::from_connection()));
         scene.connection(&scene.token(), Some(&scene.own)).await.is(Expected::Ok, &format!("{mode:?}"));
         scene.connection(&scene.token(), None).await.is(Expected::Token, &format!("{mode:?}"));
     }
-    let scene = scene_with(|builder| {
-        builder.mode(Mode::ReportOnly).client_certificates(ClientCertificates::from_connection())
-    });
+    let scene =
+        scene_with(|builder| builder.mode(Mode::ReportOnly).client_certificates(ClientCertificates::from_connection()));
     let answer = scene.connection(&scene.token(), None).await.is(Expected::Ok, "ReportOnly passes and says so");
     assert_eq!(answer.token.unwrap().proof().kind(), ProofKind::Unproven);
-    let fapi = scene_with(|builder| {
-        builder.preset(Preset::Fapi2).client_certificates(ClientCertificates::from_connection())
-    });
+    let fapi =
+        scene_with(|builder| builder.preset(Preset::Fapi2).client_certificates(ClientCertificates::from_connection()));
     fapi.connection(&fapi.token(), Some(&fapi.own)).await.is(Expected::Ok, "FAPI 2.0 allows mutual TLS");
 }
 
 #[tokio::test]
 async fn a_layer_inside_a_layer_accepts_the_outer_ones_certificate() {
     let scene = scene();
-    let inner = service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(http::Response::new(String::new())) });
+    let inner =
+        service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(http::Response::new(String::new())) });
     let layer = PopLayer::new(scene.api.cfg.clone());
     let mut request = bearer(&scene.token());
     request.extensions_mut().insert(PeerCertificate::from_der(scene.own.der()));

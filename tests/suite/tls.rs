@@ -180,7 +180,11 @@ async fn mtls_03_client_and_authorization_server_of_ours_end_to_end() {
     let authorization_server = TestAuthServer::start_with(builder).await;
     let pem = authorization_server.tls_certificate_pem().unwrap();
     let certificate = |certificate: &TestCertificate, trusted: &str| {
-        ClientCertificate::from_pem(&certificate.pem(), &certificate.key_pem()).unwrap().trust(pem).unwrap().trust(trusted)
+        ClientCertificate::from_pem(&certificate.pem(), &certificate.key_pem())
+            .unwrap()
+            .trust(pem)
+            .unwrap()
+            .trust(trusted)
     };
 
     let api_certificate = TestCertificate::self_signed("127.0.0.1");
