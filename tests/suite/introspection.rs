@@ -507,6 +507,21 @@ async fn intro_15_duplicates_and_size() {
 }
 
 #[tokio::test]
+async fn intro_14_acr_and_auth_time_of_an_answer_serve_step_up() {
+    let scene = scene();
+    scene.says(|a| {
+        a["acr"] = "mfa".into();
+        a["auth_time"] = NOW.into();
+    });
+    let token = scene.send(TOKEN).await.is(Expected::Ok, "INTRO-14").token.unwrap();
+    let strong = || tower_pop::RequireAcr::any(["mfa"]).and(tower_pop::RequireMaxAge::new(Duration::from_secs(60)));
+    assert!(token.require(strong()).is_ok(), "INTRO-14");
+    scene.says(|a| a["acr"] = "pwd".into());
+    let weak = scene.send("weak").await.is(Expected::Ok, "INTRO-14").token.unwrap();
+    assert_eq!(weak.require(strong()).unwrap_err().error().code(), "step_up.acr", "INTRO-14");
+}
+
+#[tokio::test]
 async fn opaque_tokens_with_certificates() {
     let own = TestCertificate::self_signed("own");
     let scene = scene_with(

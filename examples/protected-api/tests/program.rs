@@ -5,9 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use http::Method;
-use pop_authserver::{Algorithm, DpopKey, TestAuthServer, proof};
-use pop_client::{ClientAuthentication, TokenClient};
+use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, TestCertificate, proof};
+use pop_client::{ClientAuthentication, ClientCertificate, MtlsClient, TokenClient};
 use serde_json::{Value, json};
+
+const AUDIENCE: &str = "https://notes.example";
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_protected-api"));
@@ -40,6 +42,30 @@ fn contradictions_are_named_at_start() {
         (&["--proof-max-age", "9999"], "proof_max_age is 9999"),
         (&["--issuer", "http://as.example"], "http://as.example"),
         (&["--issuer", "https://as.example", "--public-url", "http://api.example"], "http://api.example"),
+        (&["--tls-cert", "a.pem", "--tls-key", "b.pem"], "--issuer"),
+        (&["--issuer", "https://as.example", "--tls-cert", "a.pem"], "--tls-key"),
+        (&["--issuer", "https://as.example", "--tls-cert", "no.pem", "--tls-key", "no.pem"], "no.pem"),
+        (&["--issuer", "https://as.example", "--client-cert-any"], "--tls-cert"),
+        (&["--issuer", "https://as.example", "--trusted-proxy", "10.0.0.0/8"], "--client-cert-header"),
+        (
+            &["--issuer", "https://as.example", "--trusted-proxy", "10.0.0.0/8", "--client-cert-header", "x-cert"],
+            "x-cert",
+        ),
+        (&["--issuer", "https://as.example", "--trusted-proxy", "10.0.0.0/99"], "10.0.0.0/99"),
+        (&["--issuer", "https://as.example", "--introspection-url", "https://as.example/i"], "client-id"),
+        (
+            &[
+                "--issuer",
+                "https://as.example",
+                "--introspection-url",
+                "http://as.example/i",
+                "--introspection-client-id",
+                "a",
+                "--introspection-client-secret",
+                "b",
+            ],
+            "http://as.example/i",
+        ),
     ] {
         let output = program(args).arg("--once").output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
@@ -65,11 +91,17 @@ struct Api {
 
 impl Api {
     async fn start(args: &[&str]) -> Self {
-        let audience = "https://notes.example";
-        let builder = TestAuthServer::defaults().audience(audience);
+        Self::start_with(|_| args.iter().map(ToString::to_string).collect()).await
+    }
+
+    async fn start_with(args: impl FnOnce(&TestAuthServer) -> Vec<String>) -> Self {
+        let builder = TestAuthServer::defaults()
+            .audience(AUDIENCE)
+            .client(Client::public("opaque").opaque_access_tokens())
+            .client(Client::confidential("api", "secret").introspects(AUDIENCE));
         let server = TestAuthServer::start_with(builder).await;
-        let mut command = program(&["--issuer", server.issuer(), "--audience", audience]);
-        let mut child = command.args(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = program(&["--issuer", server.issuer(), "--audience", AUDIENCE]);
+        let mut child = command.args(args(&server)).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let url = ready.trim().strip_prefix("ready ").unwrap().to_owned();
@@ -191,4 +223,114 @@ async fn the_keys_can_come_from_a_file() {
     let bad = call(token.expires_in(-100).mint()).await.unwrap().status();
     let _ = (child.kill(), child.wait(), std::fs::remove_file(file));
     assert_eq!((good.as_u16(), bad.as_u16()), (200, 401));
+}
+
+fn introspecting(server: &TestAuthServer, more: &[&str]) -> Vec<String> {
+    let url = server.introspection_endpoint();
+    let args = ["--introspection-url", &url, "--introspection-client-id", "api", "--introspection-client-secret", "secret"];
+    args.iter().chain(more).map(ToString::to_string).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opaque_tokens_give_the_same_answer_as_jwts() {
+    for more in [&[][..], &["--jwt-first"], &["--introspection-jwt"], &["--introspection-jwt", "--jwt-first"]] {
+        let api = Api::start_with(|server| introspecting(server, more)).await;
+        let mut answers = Vec::new();
+        for id in ["app", "opaque"] {
+            let key = DpopKey::generate(Algorithm::ES256).unwrap();
+            let authentication = ClientAuthentication::None;
+            let client = TokenClient::discover(api.server.issuer(), id, authentication, key).await.unwrap();
+            let token = client.client_credentials(Some("notes:read"), Some(AUDIENCE)).await.unwrap();
+            assert_eq!(token.access_token.contains('.'), id == "app");
+            let answer = client.http_client(&token).get(format!("{}/whoami", api.url)).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{more:?} {id}");
+            let mut answer: Value = answer.json().await.unwrap();
+            let members: Vec<String> = answer.as_object().unwrap().keys().cloned().collect();
+            assert_eq!(answer["proof"]["jkt"], answer["cnf"]["jkt"]);
+            answer["cnf"] = json!({});
+            answer["proof"] = json!({});
+            answer["sub"] = json!("x");
+            answer["client_id"] = json!("x");
+            answers.push((members, answer));
+        }
+        assert_eq!(answers[0], answers[1], "{more:?}");
+        let asked = if more.contains(&"--jwt-first") { 1 } else { 2 };
+        assert_eq!(api.server.introspections(), asked, "{more:?}");
+    }
+}
+
+/// Certificates in files, as the flags want them.
+struct Files(std::path::PathBuf);
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("poplayer-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, text: String) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mtls_01_mtls_02_tls_by_flags() {
+    let files = Files::new("tls");
+    let own = TestCertificate::self_signed("127.0.0.1");
+    let (cert, key) = (files.write("cert.pem", own.pem()), files.write("key.pem", own.key_pem()));
+    let (client, other) = (TestCertificate::self_signed("client"), TestCertificate::self_signed("other"));
+    let authority = files.write("ca.pem", client.pem());
+    for (args, foreign) in [(vec!["--client-cert-any"], Some(401)), (vec!["--client-ca", &authority], None)] {
+        let args: Vec<&str> = ["--tls-cert", &cert, "--tls-key", &key].into_iter().chain(args).collect();
+        let api = Api::start(&args).await;
+        assert!(api.url.starts_with("https://127.0.0.1:"), "{}", api.url);
+        let token = api.server.token().audience(AUDIENCE).bound_to_certificate(client.der()).mint();
+        let call = |shown: &TestCertificate| {
+            let shown = ClientCertificate::from_pem(&shown.pem(), &shown.key_pem()).unwrap();
+            let caller = MtlsClient::new(shown.trust(&own.pem()).unwrap(), &token).unwrap();
+            caller.get(format!("{}/whoami", api.url)).unwrap().send()
+        };
+        let right = call(&client).await.unwrap();
+        assert_eq!(right.status(), 200, "MTLS-01 {args:?}");
+        let who: Value = right.json().await.unwrap();
+        assert_eq!(who["proof"]["kind"], "mtls");
+        assert_eq!(who["proof"]["x5t#S256"], who["cnf"]["x5t#S256"]);
+        let wrong = call(&other).await.ok().map(|answer| answer.status().as_u16());
+        assert_eq!(wrong, foreign, "{args:?}: 401, or no handshake where an authority is demanded");
+        let trusted = reqwest::Certificate::from_pem(own.pem().as_bytes()).unwrap();
+        let plain = reqwest::Client::builder().tls_certs_merge([trusted]).build().unwrap();
+        let none = plain.get(format!("{}/whoami", api.url)).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(none.status(), 401, "MTLS-02 {args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mtls_10_proxies_by_flags() {
+    let client = TestCertificate::self_signed("client");
+    let der = tower_pop::pop_core::jose::encode_standard(client.der());
+    for (field, more, value) in [
+        ("Client-Cert", &[][..], format!(":{der}:")),
+        ("X-Ssl-Client-Der", &[], der.clone()),
+        ("X-Whatever", &["--client-cert-format", "base64-der"], der.clone()),
+        ("X-Forwarded-Tls-Client-Cert", &[], der.clone()),
+    ] {
+        for (network, status) in [("127.0.0.0/8", 200), ("192.0.2.0/24", 401)] {
+            let args = ["--trusted-proxy", network, "--client-cert-header", field];
+            let args: Vec<&str> = args.iter().chain(more).copied().collect();
+            let api = Api::start(&args).await;
+            let token = api.server.token().audience(AUDIENCE).bound_to_certificate(client.der()).mint();
+            let request = reqwest::Client::new().get(format!("{}/whoami", api.url)).bearer_auth(token);
+            let answer = request.header(field, &value).send().await.unwrap();
+            assert_eq!(answer.status(), status, "MTLS-10 {field} from {network}");
+        }
+    }
 }
