@@ -4,7 +4,7 @@
 mod support;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use support::{Bare, Bench};
+use support::{Bare, Bench, Certificates, OPAQUE};
 
 fn layer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("layer");
@@ -17,6 +17,30 @@ fn layer(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || bench.request(&token),
                 |request| assert_eq!(bench.send(request).status(), 200),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    let opaque = Bench::opaque();
+    group.bench_function("opaque token, cached answer", |bencher| {
+        bencher.iter_batched(
+            || opaque.request(OPAQUE),
+            |request| assert_eq!(opaque.send(request).status(), 200),
+            BatchSize::SmallInput,
+        );
+    });
+    let certificates = Certificates::new();
+    let (token, certificate) = (certificates.token(), certificates.peer_certificate());
+    type Make<'m> = &'m dyn Fn() -> http::Request<()>;
+    let sources: [(&str, Make<'_>); 2] = [
+        ("certificate on the connection", &|| certificates.on_connection(&token, &certificate)),
+        ("certificate in a header", &|| certificates.in_header(&token)),
+    ];
+    for (name, make) in sources {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                make,
+                |request| assert_eq!(certificates.send(request).status(), 200),
                 BatchSize::SmallInput,
             );
         });

@@ -8,9 +8,13 @@ use std::task::{Context, Poll};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use futures_util::FutureExt;
 use http::{Request, Response};
-use pop_authserver::{Algorithm, DpopKey, TestAuthServer, proof};
+use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, proof};
 use tower::{Layer, Service};
-use tower_pop::{DefaultRejection, IssuerConfig, NoncePolicy, PopConfig, PopLayer, PopService};
+use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+use tower_pop::{
+    CertificateHeader, ClientCertificates, DefaultRejection, Introspection, IssuerConfig, NoncePolicy, PeerAddress,
+    PeerCertificate, PopConfig, PopLayer, PopService, ProxyTrust,
+};
 
 pub const URL: &str = "https://api.example/notes";
 
@@ -81,6 +85,103 @@ impl Bench {
         service.call(request).now_or_never().expect("nothing to wait for").expect("infallible")
     }
 }
+
+/// A resource that takes certificates from a proxy and asks about opaque tokens; both answers are in memory.
+pub struct Certificates {
+    server: TestAuthServer,
+    certificate: TestCertificate,
+    service: PopService<Inner, DefaultRejection>,
+}
+
+impl Certificates {
+    pub fn new() -> Self {
+        let server = TestAuthServer::offline("https://as.example");
+        let issuer = IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json());
+        let trust = ProxyTrust::Networks(vec!["127.0.0.0/8".parse().expect("a network")]);
+        let header = CertificateHeader::new("client-cert").expect("a header");
+        let cfg = PopConfig::builder(issuer, "https://api.example")
+            .client_certificates(ClientCertificates::from_connection().or_from_proxies(trust, header))
+            .build()
+            .expect("a valid configuration");
+        let service = PopLayer::new(cfg).layer(Inner);
+        Self { server, certificate: TestCertificate::self_signed("client"), service }
+    }
+
+    pub fn token(&self) -> String {
+        self.server.token().audience("https://api.example").bound_to_certificate(self.certificate.der()).mint()
+    }
+
+    /// With the certificate on the connection, hashed once.
+    pub fn on_connection(&self, token: &str, certificate: &PeerCertificate) -> Request<()> {
+        let mut request = bearer(token);
+        request.extensions_mut().insert(certificate.clone());
+        request
+    }
+
+    pub fn peer_certificate(&self) -> PeerCertificate {
+        PeerCertificate::from_der(self.certificate.der())
+    }
+
+    /// With the certificate in the field of a proxy.
+    pub fn in_header(&self, token: &str) -> Request<()> {
+        let mut request = bearer(token);
+        request.extensions_mut().insert(PeerAddress([127, 0, 0, 1].into()));
+        let field = format!(":{}:", pop_core::jose::encode_standard(self.certificate.der()));
+        request.headers_mut().insert("client-cert", field.parse().expect("a value"));
+        request
+    }
+
+    /// # Panics
+    /// When the layer has to wait.
+    pub fn send(&self, request: Request<()>) -> Response<String> {
+        let mut service = self.service.clone();
+        service.call(request).now_or_never().expect("nothing to wait for").expect("infallible")
+    }
+}
+
+fn bearer(token: &str) -> Request<()> {
+    Request::get("/notes").header("authorization", format!("Bearer {token}")).body(()).expect("a request")
+}
+
+/// Says that every token is active and bound to one key.
+struct Active(String);
+
+impl HttpFetch for Active {
+    fn fetch(
+        &self,
+        _: FetchRequest,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        let response = FetchResponse::new(self.0.clone()).content_type("application/json");
+        Box::pin(ready(Ok(response)))
+    }
+}
+
+impl Bench {
+    /// With opaque tokens, the answers about which are in memory after the first request.
+    pub fn opaque() -> Self {
+        let key = DpopKey::generate(Algorithm::ES256).expect("a key");
+        let answer = serde_json::json!({
+            "active": true, "aud": "https://api.example", "scope": "notes:read", "client_id": "app", "sub": "alice",
+            "cnf": { "jkt": key.thumbprint().to_string() },
+        });
+        let server = TestAuthServer::offline("https://as.example");
+        let introspection = Introspection::at("https://as.example/introspect")
+            .client_secret_basic("api", "secret")
+            .cache_for(std::time::Duration::from_secs(300))
+            .http_fetch(Active(answer.to_string()));
+        let issuer = IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json()).introspection(introspection);
+        let cfg = PopConfig::builder(issuer, "https://api.example").build().expect("a valid configuration");
+        let service = PopLayer::new(cfg).layer(Inner);
+        let bench = Self { server, key, service, nonce: None };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let first = runtime.block_on(bench.service.clone().call(bench.request(OPAQUE))).expect("infallible");
+        assert_eq!(first.status(), 200);
+        bench
+    }
+}
+
+/// An opaque token.
+pub const OPAQUE: &str = "2YotnFZFEjr1zCsicMWpAA-2YotnFZFEjr1zCsicMWpAA";
 
 /// One bare ES256 verification with a parsed key, over a message as long as a proof's.
 pub struct Bare {

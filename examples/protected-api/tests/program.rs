@@ -227,7 +227,8 @@ async fn the_keys_can_come_from_a_file() {
 
 fn introspecting(server: &TestAuthServer, more: &[&str]) -> Vec<String> {
     let url = server.introspection_endpoint();
-    let args = ["--introspection-url", &url, "--introspection-client-id", "api", "--introspection-client-secret", "secret"];
+    let args =
+        ["--introspection-url", &url, "--introspection-client-id", "api", "--introspection-client-secret", "secret"];
     args.iter().chain(more).map(ToString::to_string).collect()
 }
 
