@@ -8,12 +8,15 @@
 mod support;
 
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use tower_pop::{Mode, NoncePolicy};
+use pop_authserver::TestAuthServer;
+use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+use tower_pop::{ClientCertificates, Introspection, Mode, NoncePolicy};
 use tracing_subscriber::fmt::MakeWriter;
 
-use support::{api_with, request};
+use support::{ISSUER, NOW, api_for, api_with, issuer, request};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -35,6 +38,42 @@ impl MakeWriter<'_> for Log {
     fn make_writer(&self) -> Self {
         self.clone()
     }
+}
+
+/// Answers every question with the next of its replies.
+struct Replies(Mutex<Vec<Result<FetchResponse, FetchError>>>);
+
+impl HttpFetch for Replies {
+    fn fetch(&self, _: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        let reply = self.0.lock().unwrap().pop().unwrap_or(Err(FetchError::Timeout));
+        Box::pin(std::future::ready(reply))
+    }
+}
+
+/// Opaque tokens and certificates: what was written and what must not have been.
+async fn introspected(seen: &mut String, secrets: &mut Vec<String>) {
+    let json = |text: &str| Ok(FetchResponse::new(text.to_owned()).content_type("application/json"));
+    let replies = vec![
+        json(r#"{"active":true,"aud":"https://api.example","sub":"s3cret-subject","cnf":{"jkt":"x"}}"#),
+        json(r#"{"active":false}"#),
+        json("<s3cret-html>"),
+        Err(FetchError::Status(500)),
+    ];
+    let count = replies.len();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    let introspection = Introspection::at("https://as.example/introspect")
+        .client_secret_basic("api", "s3cret-secret")
+        .http_fetch(Replies(Mutex::new(replies)));
+    let issuer = issuer(&server).introspection(introspection);
+    let certificates = ClientCertificates::from_connection();
+    let api = api_for(server, issuer, |builder| builder.client_certificates(certificates));
+    for number in 0..=count {
+        let token = format!("opaque-token-of-somebody-{number}");
+        let answer = api.with_token(&token).await;
+        *seen += &format!("{:?} {:?} {:?}", answer.headers, answer.code, answer.token);
+        secrets.push(token);
+    }
+    *seen += &format!("{:?}", api.cfg);
 }
 
 #[tokio::test]
@@ -63,7 +102,9 @@ async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
         }
         seen += &format!("{:?}", api.cfg);
     }
+    introspected(&mut seen, &mut secrets).await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("no usable introspection response") || log.contains("introspection failed"), "{log}");
     assert!(log.contains("proof.htm_mismatch") && log.contains("token.expired"), "the log says what happened: {log}");
     for (name, text) in [("log", &log), ("output", &seen)] {
         assert!(!text.contains("s3cret"), "{name}: {text}");
