@@ -38,8 +38,7 @@ impl HttpFetch for Server {
         let server = self.clone();
         Box::pin(async move {
             let _open = server.gate.acquire().await;
-            let reply = server.reply.lock().unwrap().clone();
-            reply
+            server.reply.lock().unwrap().clone()
         })
     }
 }

@@ -161,7 +161,7 @@ async fn intro_01_x_62_redirects_are_not_followed_and_proofs_not_forwarded() {
 #[tokio::test]
 async fn intro_07_slow_and_endless_answers_end_in_503() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
-    let hanging = Router::new().route("/introspect", post(|| std::future::pending::<String>()));
+    let hanging = Router::new().route("/introspect", post(std::future::pending::<String>));
     let url = misbehaving(hanging).await;
     assert_eq!(status(&cfg(&url, Duration::from_millis(50)), &key, "opaque").await, 503, "INTRO-07 slow");
     let endless = Router::new().route(
