@@ -19,6 +19,9 @@ pub enum StartError {
     /// No key could be generated.
     #[error(transparent)]
     Key(#[from] pop_client::KeyError),
+    /// A resource server without a secret.
+    #[error("the resource server {0:?} is not id:secret")]
+    ResourceServer(String),
     /// The certificate of the TLS listener could not be made.
     #[error("no certificate for the TLS listener: {0}")]
     Certificate(String),
