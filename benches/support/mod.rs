@@ -1,6 +1,7 @@
 //! What the benches measure with: a resource in memory, and requests signed beforehand, since each proof serves once.
 #![allow(dead_code, missing_docs, unreachable_pub, missing_debug_implementations)]
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -183,26 +184,34 @@ impl Bench {
 /// An opaque token.
 pub const OPAQUE: &str = "2YotnFZFEjr1zCsicMWpAA-2YotnFZFEjr1zCsicMWpAA";
 
-/// One bare ES256 verification with a parsed key, over a message as long as a proof's.
+/// Bare ES256 verifications with a parsed key, over messages as long as a proof's. Each is of another signature, as those
+/// of requests are: a processor that sees one signature over and over learns its branches and is 6 % faster.
 pub struct Bare {
     key: ParsedPublicKey,
-    message: Vec<u8>,
-    signature: Vec<u8>,
+    signed: Vec<(Vec<u8>, Vec<u8>)>,
+    next: Cell<usize>,
 }
 
 impl Bare {
     pub fn new() -> Self {
-        let key = DpopKey::generate(Algorithm::ES256).expect("a key");
-        let jwk = key.public_jwk();
+        let signer = DpopKey::generate(Algorithm::ES256).expect("a key");
+        let jwk = signer.public_jwk();
         let coordinate = |name: &str| pop_core::jose::decode(jwk[name].as_str().expect("text")).expect("base64url");
         let point = [vec![4], coordinate("x"), coordinate("y")].concat();
-        let message = vec![b'm'; 500];
-        let signature = key.sign(&message).expect("a signature");
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).expect("a key");
-        Self { key, message, signature }
+        let sign = |number: u16| {
+            let mut message = vec![b'm'; 420];
+            message.extend(number.to_le_bytes());
+            let signature = signer.sign(&message).expect("a signature");
+            (message, signature)
+        };
+        Self { key, signed: (0..1000).map(sign).collect(), next: Cell::new(0) }
     }
 
     pub fn verify(&self) {
-        self.key.verify_sig(&self.message, &self.signature).expect("a good signature");
+        let next = self.next.get();
+        self.next.set((next + 1) % self.signed.len());
+        let (message, signature) = &self.signed[next];
+        self.key.verify_sig(message, signature).expect("a good signature");
     }
 }

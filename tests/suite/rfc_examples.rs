@@ -1,10 +1,10 @@
 //! V: the examples of the RFCs, with the values they print.
 
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use pop_core::jose::{AlgorithmSet, DecodedJws, JsonLimits, Jwk, Object, RsaLimits, encode};
+use pop_core::jose::{AlgorithmSet, CompactJws, JsonLimits, Jwk, Object, RsaLimits, encode};
 use pop_core::policy::ProofPolicy;
-use pop_core::proof::DpopProof;
 use pop_core::proof::dpop::AccessTokenHash;
+use pop_core::proof::{DpopProof, ProofKey};
 use pop_core::target::{Origin, RequestTarget};
 
 const FIGURE_2: &str = concat!(
@@ -65,11 +65,14 @@ fn v_06_v_08_the_proofs_of_rfc_9449_verify() {
         (FIGURE_13, "GET", "https://resource.example.org", "/protectedresource", 1_562_262_618, Some(TOKEN)),
     ] {
         for backend in CryptoBackend::COMPILED_IN {
-            let policy = ProofPolicy::default();
-            let jws = DecodedJws::parse(proof, policy.max_len).unwrap();
-            let parsed = DpopProof::parse(&jws, &policy).unwrap();
+            let mut policy = ProofPolicy::default();
+            policy.backend = *backend;
+            let compact = CompactJws::split(proof, policy.max_len).unwrap();
+            let key = ProofKey::parse(compact.header_segment(), &policy).unwrap();
+            let jws = compact.decode_body().unwrap();
+            let parsed = DpopProof::parse(&jws, &key, &policy).unwrap();
             let origin = Origin::parse(origin).unwrap();
-            parsed.verify_signature(*backend).unwrap();
+            parsed.verify_signature().unwrap();
             parsed.check_method(method).unwrap();
             parsed.check_target(&RequestTarget::new(&origin, path).unwrap()).unwrap();
             parsed.check_time(&policy, now).unwrap();

@@ -2,10 +2,10 @@
 
 use http::HeaderMap;
 use pop_core::ProofError;
-use pop_core::jose::{DecodedJws, JwkThumbprint};
+use pop_core::jose::{CompactJws, DecodedJws, JwkThumbprint};
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::ProofPolicy;
-use pop_core::proof::DpopProof;
+use pop_core::proof::{DpopProof, ProofKey};
 use pop_core::replay::{ReplayEntry, ReplayKey};
 use pop_core::target::{Origin, RequestTarget};
 
@@ -39,8 +39,10 @@ impl TokenEndpoint<'_> {
         }
         let invalid = |_| OAuthError::invalid_dpop_proof("the DPoP proof is not valid");
         let text = field.to_str().map_err(|_| OAuthError::invalid_dpop_proof("the DPoP proof is not ASCII"))?;
-        let jws = DecodedJws::parse(text, self.policy.max_len).map_err(|error| invalid(error.into()))?;
-        let proof = self.check_claims(&jws).map_err(invalid)?;
+        let compact = CompactJws::split(text, self.policy.max_len).map_err(|error| invalid(error.into()))?;
+        let proof_key = ProofKey::parse(compact.header_segment(), self.policy).map_err(invalid)?;
+        let jws = compact.decode_body().map_err(|error| invalid(error.into()))?;
+        let proof = self.check_claims(&jws, &proof_key).map_err(invalid)?;
         if let Some(nonces) = self.nonces {
             let fresh = proof.nonce().is_some_and(|nonce| nonces.check(nonce, self.now).is_ok());
             if !fresh {
@@ -49,18 +51,18 @@ impl TokenEndpoint<'_> {
         }
         let target = RequestTarget::new(self.origin, self.path)
             .map_err(|_| OAuthError::invalid_request("the token endpoint has no usable path"))?;
-        let key = proof.thumbprint();
+        let key = *proof.thumbprint();
         let replay_key = ReplayKey::dpop(&key, &target, proof.jti());
         let entry = ReplayEntry::new(replay_key, key, proof.issued_at(), self.policy.lifetime(), self.now);
         Ok(Some(CheckedProof { key, entry }))
     }
 
-    fn check_claims<'j>(&self, jws: &'j DecodedJws<'_>) -> Result<DpopProof<'j>, ProofError> {
-        let proof = DpopProof::parse(jws, self.policy)?;
+    fn check_claims<'j>(&self, jws: &'j DecodedJws<'_>, key: &'j ProofKey) -> Result<DpopProof<'j>, ProofError> {
+        let proof = DpopProof::parse(jws, key, self.policy)?;
         let target = RequestTarget::new(self.origin, self.path).map_err(|_| ProofError::TargetInvalid)?;
         proof.check_method("POST")?;
         proof.check_target(&target)?;
-        proof.verify_signature(self.policy.backend)?;
+        proof.verify_signature()?;
         proof.check_time(self.policy, self.now)?;
         Ok(proof)
     }

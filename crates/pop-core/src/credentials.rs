@@ -100,8 +100,20 @@ fn split(field: &HeaderValue) -> Result<(KnownScheme, &str), CredentialError> {
 /// `token68` of RFC 9110 §11.2.
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+    !body.is_empty() && body.bytes().all(|byte| TOKEN68.get(usize::from(byte)) == Some(&true))
 }
+
+/// The characters of `token68` before its padding.
+const TOKEN68: [bool; 256] = {
+    let mut table = [false; 256];
+    let characters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    let mut at = 0;
+    while at < characters.len() {
+        table[characters[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// Whether a query holds an `access_token` parameter (RFC 6750 §2.3), which never authenticates here.
 #[must_use]

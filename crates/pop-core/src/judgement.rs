@@ -39,12 +39,11 @@ pub fn check_proof(
     proof: &DpopProof<'_>,
     token_hash: &AccessTokenHash,
     request: &RequestFacts<'_>,
-    policy: &ProofPolicy,
 ) -> Result<(), Error> {
     proof.check_method(request.method)?;
     proof.check_target(request.target)?;
     proof.check_access_token(token_hash)?;
-    Ok(proof.verify_signature(policy.backend)?)
+    Ok(proof.verify_signature()?)
 }
 
 /// Checks token and proof against each other and against the request: `cnf`, then the proof, then its key and the client's
@@ -57,12 +56,11 @@ pub fn check_binding(
     proof: &DpopProof<'_>,
     token_hash: &AccessTokenHash,
     request: &RequestFacts<'_>,
-    policy: &ProofPolicy,
 ) -> Result<JwkThumbprint, Error> {
     let confirmation = token.confirmation().ok_or(ConfirmationError::Missing)?;
     let bound_to = confirmation.jkt.ok_or(BindingError::NotBoundToProof)?;
-    check_proof(proof, token_hash, request, policy)?;
-    let jkt = proof.thumbprint();
+    check_proof(proof, token_hash, request)?;
+    let jkt = *proof.thumbprint();
     if jkt != bound_to {
         return Err(BindingError::KeyMismatch.into());
     }
@@ -133,7 +131,7 @@ pub fn judge_dpop(
     policy: &ProofPolicy,
     nonces: Option<&NonceKeys>,
 ) -> Result<Unreplayed, Error> {
-    let jkt = check_binding(token, proof, token_hash, request, policy)?;
+    let jkt = check_binding(token, proof, token_hash, request)?;
     let freshness = check_freshness(proof, request.now, policy, nonces)?;
     let (issued_at, lifetime) = match (policy.iat, nonces) {
         // The proof can be presented again for as long as its nonce is accepted.

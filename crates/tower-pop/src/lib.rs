@@ -43,6 +43,7 @@ mod layer;
 mod metadata;
 mod nonces;
 mod origin;
+mod proof_keys;
 mod rejection;
 pub mod replay;
 mod service;

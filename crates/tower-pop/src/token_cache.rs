@@ -1,18 +1,20 @@
 //! Access tokens that were verified before, so that a warm request costs one signature check: the proof's.
 //!
 //! Only verified tokens enter, under the SHA-256 of the token as received: a flood of made-up tokens displaces nothing. An
-//! entry is bound to the generation of its issuer's keys; `exp` and `nbf` are checked on every use.
+//! entry is bound to the generation of its issuer's keys and has an end of its own; `exp` and `nbf` are checked on every
+//! use.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
 use pop_core::claims::AccessToken;
 use pop_core::proof::dpop::AccessTokenHash;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 /// No token is kept longer without being verified again.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Bytes of claims that count as one token; larger tokens count as several, so that memory stays bounded.
 const COUNTS_ONCE: usize = 2048;
@@ -22,23 +24,28 @@ const COUNTS_ONCE: usize = 2048;
 pub(crate) struct CachedToken {
     pub(crate) token: Arc<AccessToken>,
     pub(crate) issuer: usize,
-    /// Of the issuer's keys.
-    pub(crate) generation: u64,
-    /// For what an authorization server said of a token: until when, by the monotonic clock, that holds.
-    pub(crate) until: Option<Duration>,
+    /// Of the issuer's keys; `None` for what the authorization server said of a token.
+    pub(crate) generation: Option<u64>,
+    /// Until when it is used, by the monotonic clock.
+    pub(crate) until: Duration,
 }
 
 #[derive(Clone)]
-pub(crate) struct TokenCache(Option<Cache<AccessTokenHash, CachedToken>>);
+struct ByClaims;
+
+impl Weighter<AccessTokenHash, CachedToken> for ByClaims {
+    fn weight(&self, _: &AccessTokenHash, cached: &CachedToken) -> u64 {
+        (cached.token.raw_claims().len() / COUNTS_ONCE) as u64 + 1
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct TokenCache(Option<Arc<Cache<AccessTokenHash, CachedToken, ByClaims>>>);
 
 impl TokenCache {
     /// A capacity of 0 turns the cache off.
-    pub(crate) fn new(capacity: u64) -> Self {
-        let weigh = |_: &AccessTokenHash, cached: &CachedToken| {
-            let claims = cached.token.raw_claims().len() / COUNTS_ONCE;
-            u32::try_from(claims).unwrap_or(u32::MAX).saturating_add(1)
-        };
-        let build = || Cache::builder().max_capacity(capacity).weigher(weigh).time_to_live(LONGEST).build();
+    pub(crate) fn new(capacity: usize) -> Self {
+        let build = || Arc::new(Cache::with_weighter(capacity, capacity as u64, ByClaims));
         Self((capacity > 0).then(build))
     }
 
@@ -54,7 +61,7 @@ impl TokenCache {
 
     pub(crate) fn remove(&self, hash: &AccessTokenHash) {
         if let Some(cache) = &self.0 {
-            cache.invalidate(hash);
+            cache.remove(hash);
         }
     }
 }

@@ -12,26 +12,27 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pop_core::access_token::{Expectations, UnverifiedToken, check_times};
 use pop_core::claims::{AccessToken, ProofKind, VerifiedClaims};
 use pop_core::credentials::{self, Presented, Scheme};
-use pop_core::jose::{CertThumbprint, DecodedJws, Malformed};
+use pop_core::jose::{CertThumbprint, CompactJws, DecodedJws, Malformed};
 use pop_core::judgement::{self, RequestFacts, Unreplayed};
 use pop_core::nonce::Freshness;
 use pop_core::policy::Mode;
-use pop_core::proof::DpopProof;
 use pop_core::proof::dpop::AccessTokenHash;
+use pop_core::proof::{DpopProof, ProofKey};
 use pop_core::replay::FirstUse;
 use pop_core::target::{Origin, RequestTarget};
-use pop_core::{BindingError, CredentialError, Error, ReplayError, TokenError, Unavailable};
+use pop_core::{BindingError, CredentialError, Error, ProofError, ReplayError, TokenError, Unavailable};
 
 use crate::certificates::Evidence;
 use crate::config::PopConfig;
 use crate::introspection::{Introspector, Lookup};
 use crate::keys::{KeyLookup, RemoteKeys};
 use crate::nonces::NoncePolicy;
+use crate::proof_keys::NewProofKey;
 use crate::rejection::Rejection;
 use crate::replay::ReplayAnswer;
 use crate::telemetry;
 use crate::token::VerifiedToken;
-use crate::token_cache::CachedToken;
+use crate::token_cache::{self, CachedToken};
 
 /// A request that may go on.
 #[derive(Debug, Clone)]
@@ -89,15 +90,15 @@ impl PopConfig {
                 let (cfg, question) = (self.clone(), question.into_owned());
                 Verification::Later(Box::pin(async move { cfg.decide_after(question, wait).await }))
             }
-            Step::Record(scheme, unreplayed) => match self.record(&unreplayed) {
+            Step::Record(provable) => match self.record(&provable.unreplayed) {
                 ReplayAnswer::Now(answer) => {
-                    Verification::Now(self.conclude_recorded(scheme, unreplayed, &question.evidence, answer))
+                    Verification::Now(self.conclude_recorded(provable, &question.evidence, answer))
                 }
                 ReplayAnswer::Later(answer) => {
                     let (cfg, evidence) = (self.clone(), question.evidence);
-                    Verification::Later(Box::pin(async move {
-                        cfg.conclude_recorded(scheme, unreplayed, &evidence, answer.await)
-                    }))
+                    Verification::Later(Box::pin(
+                        async move { cfg.conclude_recorded(provable, &evidence, answer.await) },
+                    ))
                 }
             },
         }
@@ -137,9 +138,9 @@ impl PopConfig {
             question.now = self.state.clock.now();
             match self.decide(&question) {
                 Step::Done(outcome) => return self.conclude(outcome, &question.evidence),
-                Step::Record(scheme, unreplayed) => {
-                    let answer = self.record(&unreplayed).wait().await;
-                    return self.conclude_recorded(scheme, unreplayed, &question.evidence, answer);
+                Step::Record(provable) => {
+                    let answer = self.record(&provable.unreplayed).wait().await;
+                    return self.conclude_recorded(provable, &question.evidence, answer);
                 }
                 Step::Wait(again) => wait = again,
             }
@@ -170,9 +171,9 @@ impl PopConfig {
         let target = RequestTarget::new(&question.origin, &question.path).map_err(|_| CredentialError::Target)?;
         let request =
             RequestFacts { method: question.method.as_str(), target: &target, certificate, now: question.now };
-        let jws = presented.proof.and_then(|proof| Ok(DecodedJws::parse(proof, state.proof.max_len)?));
-        let proof = match &jws {
-            Ok(jws) => DpopProof::parse(jws, &state.proof),
+        let read = presented.proof.and_then(|proof| self.read_proof(proof));
+        let proof = match &read {
+            Ok(read) => DpopProof::parse(&read.jws, &read.key, &state.proof),
             Err(error) => Err(*error),
         };
         if let Err(error) = &proof
@@ -185,8 +186,8 @@ impl PopConfig {
         let before_waiting = |token: Option<&AccessToken>| match &proof {
             Ok(proof) if self.mode != Mode::ReportOnly => {
                 match token {
-                    Some(token) => judgement::check_binding(token, proof, &hash, &request, &state.proof).map(drop)?,
-                    None => judgement::check_proof(proof, &hash, &request, &state.proof)?,
+                    Some(token) => judgement::check_binding(token, proof, &hash, &request).map(drop)?,
+                    None => judgement::check_proof(proof, &hash, &request)?,
                 }
                 judgement::check_freshness(proof, request.now, &state.proof, nonces).map(drop)
             }
@@ -201,9 +202,29 @@ impl PopConfig {
             .and_then(|proof| judgement::judge_dpop(&token, &proof, &hash, &request, &state.proof, nonces))
             .and_then(|unreplayed| self.check_start(unreplayed));
         match judged {
-            Ok(unreplayed) => Ok(Step::Record(presented.scheme, unreplayed)),
+            Ok(unreplayed) => Ok(Step::Record(Provable {
+                scheme: presented.scheme,
+                unreplayed,
+                new_key: read.ok().and_then(|read| read.new_key),
+            })),
             Err(error) => Ok(self.unproven(token, presented.scheme, error)),
         }
+    }
+
+    /// Splits and decodes a proof; its header is read only if no proof with the same one passed before.
+    fn read_proof<'p>(&self, proof: &'p str) -> Result<ReadProof<'p>, ProofError> {
+        let state = &*self.state;
+        let compact = CompactJws::split(proof, state.proof.max_len)?;
+        let header = compact.header_segment();
+        let (key, new_key) = match state.proof_keys.get(header) {
+            Some(key) => (key, None),
+            None => {
+                let key = Arc::new(ProofKey::parse(header, &state.proof)?);
+                let new_key = state.proof_keys.candidate(header, &key);
+                (key, new_key)
+            }
+        };
+        Ok(ReadProof { jws: compact.decode_body()?, key, new_key })
     }
 
     /// A token under `Bearer`: bound to the client's certificate or, where the mode accepts that, to nothing.
@@ -278,8 +299,8 @@ impl PopConfig {
                 let cached = CachedToken {
                     token: Arc::clone(&token),
                     issuer: number,
-                    generation: snapshot.generation,
-                    until: None,
+                    generation: Some(snapshot.generation),
+                    until: state.clock.monotonic().saturating_add(token_cache::LONGEST),
                 };
                 state.tokens.insert(*hash, cached);
                 Ok(TokenStep::Verified(token))
@@ -292,15 +313,11 @@ impl PopConfig {
         }
     }
 
-    /// Whether what a cached token rests on still stands: the issuer's keys, or the time that its answer holds.
+    /// Whether what a cached token rests on still stands: its own end, and for a JWT the issuer's keys.
     fn still_holds(&self, cached: &CachedToken) -> bool {
-        match cached.until {
-            Some(until) => self.state.clock.monotonic() < until,
-            None => {
-                let issuer = self.state.issuers.get(cached.issuer);
-                issuer.is_some_and(|issuer| issuer.keys.is_current(cached.generation))
-            }
-        }
+        let issuer = self.state.issuers.get(cached.issuer);
+        let current = |generation| issuer.is_some_and(|issuer| issuer.keys.is_current(generation));
+        self.state.clock.monotonic() < cached.until && cached.generation.is_none_or(current)
     }
 
     /// Whom to ask about a token, if anybody. A JWT of an issuer whose JWTs are verified here goes to nobody, whatever
@@ -350,16 +367,21 @@ impl PopConfig {
 
     fn conclude_recorded(
         &self,
-        scheme: Scheme,
-        unreplayed: Unreplayed,
+        provable: Provable,
         evidence: &Evidence,
         answer: Result<FirstUse, ReplayError>,
     ) -> Verdict {
+        let Provable { scheme, unreplayed, new_key } = provable;
         let entry = unreplayed.entry();
         telemetry::proof_age(entry.now, entry.issued_at);
         let renew = unreplayed.freshness() == Freshness::Renew;
         match answer {
-            Ok(first_use) => self.admit(unreplayed.first_use(first_use), scheme, evidence, renew),
+            Ok(first_use) => {
+                if let Some(new_key) = new_key {
+                    self.state.proof_keys.keep(new_key);
+                }
+                self.admit(unreplayed.first_use(first_use), scheme, evidence, renew)
+            }
             Err(error) if self.mode == Mode::ReportOnly => {
                 let error = error.into();
                 telemetry::unproven(&error);
@@ -400,7 +422,21 @@ impl PopConfig {
 enum Step {
     Done(Outcome),
     Wait(Wait),
-    Record(Scheme, Unreplayed),
+    Record(Provable),
+}
+
+/// A request that passes if its proof was never used.
+struct Provable {
+    scheme: Scheme,
+    unreplayed: Unreplayed,
+    new_key: Option<NewProofKey>,
+}
+
+/// A proof, split and decoded.
+struct ReadProof<'p> {
+    jws: DecodedJws<'p>,
+    key: Arc<ProofKey>,
+    new_key: Option<NewProofKey>,
 }
 
 /// What a decision can wait for.

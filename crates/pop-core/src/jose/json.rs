@@ -115,6 +115,23 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Reads one object as [`parse`](Self::parse) does, and hands each member over instead of keeping it: for objects
+    /// whose members are known, of which nothing then needs to be allocated.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn walk(text: &'a [u8], limits: JsonLimits, take: &mut dyn FnMut(&str, Json<'a>)) -> Result<(), Malformed> {
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Self::parse(text, limits).map(drop); // which says what it is instead
+        }
+        let walk = Walk { limits, values: Cell::new(1), fault: Cell::new(None) };
+        let mut input = serde_json::Deserializer::from_slice(text);
+        input
+            .deserialize_map(Members { node: Node { walk: &walk, depth: 0 }, take })
+            .and_then(|()| input.end())
+            .map_err(|_| walk.fault.get().unwrap_or(Malformed::NotJson))
+    }
+
     /// The value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
@@ -262,6 +279,47 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 }
 
+/// The outermost object of [`Object::walk`].
+struct Members<'w, 'f, 'a> {
+    node: Node<'w>,
+    take: &'f mut dyn FnMut(&str, Json<'a>),
+}
+
+/// Members whose names are compared without allocating.
+const ON_STACK: usize = 16;
+
+impl<'a> Visitor<'a> for Members<'_, '_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut input: A) -> Result<(), A::Error> {
+        let Self { node, take } = self;
+        let inner = node.descend()?;
+        let mut first: [Cow<'a, str>; ON_STACK] = [const { Cow::Borrowed("") }; ON_STACK];
+        let mut more: Vec<Cow<'a, str>> = Vec::new();
+        let mut count = 0;
+        while let Some(name) = input.next_key_seed(Name)? {
+            let known = first.get(..count.min(ON_STACK)).unwrap_or_default();
+            if known.contains(&name) || more.contains(&name) {
+                return Err(node.walk.refuse(Malformed::DuplicateMember));
+            }
+            if count >= usize::from(node.walk.limits.members) {
+                return Err(node.walk.refuse(Malformed::TooManyMembers));
+            }
+            take(&name, input.next_value_seed(inner)?);
+            match first.get_mut(count) {
+                Some(slot) => *slot = name,
+                None => more.push(name),
+            }
+            count += 1;
+        }
+        Ok(())
+    }
+}
+
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
@@ -334,6 +392,49 @@ mod tests {
         let long = |elements: usize| format!("{{\"a\":[{}]}}", vec!["0"; elements].join(","));
         assert!(parse(&long(254)).is_ok());
         assert_eq!(parse(&long(255)), Err(Malformed::TooManyMembers));
+    }
+
+    #[test]
+    fn jose_03_jose_04_jose_05_walking_refuses_what_parsing_refuses() {
+        let wide: Vec<String> = (0..65).map(|i| format!("\"m{i}\":{i}")).collect();
+        let late = format!("{{{},\"m3\":0}}", wide[..20].join(","));
+        let (wide, fits) = (format!("{{{}}}", wide.join(",")), format!("{{{}}}", wide[..64].join(",")));
+        for text in [
+            "{}",
+            " {\"a\":1,\"b\":[{\"c\":null}],\"\\u0063\":\"x\"} ",
+            "",
+            "{",
+            "{}x",
+            "{} {}",
+            "[]",
+            "1",
+            "null",
+            "\"a\"",
+            "[1",
+            "\u{feff}{}",
+            "{\"a\":1,\"a\":1}",
+            "{\"a\":1,\"\\u0061\":1}",
+            "{\"a\":{\"b\":1,\"b\":1}}",
+            "{\"a\":1e400}",
+            "{a:1}",
+            "{\"a\":[[[[[[[[1]]]]]]]]}",
+            "{\"a\":[[[[[[[1]]]]]]]}",
+            &wide,
+            &fits,
+            &late,
+        ] {
+            let mut walked = Vec::new();
+            let mut take = |name: &str, value: Json<'_>| walked.push((name.to_owned(), format!("{value:?}")));
+            let outcome = Object::walk(text.as_bytes(), JsonLimits::PROOF, &mut take);
+            match parse(text) {
+                Ok(object) => {
+                    let members: Vec<_> =
+                        object.members().map(|(name, value)| (name.to_owned(), format!("{value:?}"))).collect();
+                    assert_eq!((outcome, walked), (Ok(()), members), "{text}");
+                }
+                Err(error) => assert_eq!(outcome, Err(error), "{text}"),
+            }
+        }
     }
 
     #[test]

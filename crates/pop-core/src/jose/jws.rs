@@ -42,14 +42,32 @@ impl<'a> CompactJws<'a> {
         self.text.as_bytes().get(..self.signature_at - 1).unwrap_or_default()
     }
 
+    /// The header as received, still encoded.
+    #[must_use]
+    pub fn header_segment(&self) -> &'a str {
+        self.text.get(..self.payload_at - 1).unwrap_or_default()
+    }
+
     /// Decodes all three segments into one buffer.
     ///
     /// # Errors
     /// [`Malformed::NotBase64url`].
     pub fn decode(self) -> Result<DecodedJws<'a>, Malformed> {
+        self.decode_after(self.header_segment())
+    }
+
+    /// Decodes payload and signature, for a header that is known from its segment. [`DecodedJws::header`] is then empty.
+    ///
+    /// # Errors
+    /// [`Malformed::NotBase64url`].
+    pub fn decode_body(self) -> Result<DecodedJws<'a>, Malformed> {
+        self.decode_after("")
+    }
+
+    fn decode_after(self, header: &str) -> Result<DecodedJws<'a>, Malformed> {
         let segment = |range: Range<usize>| self.text.get(range).ok_or(Malformed::NotCompact);
-        let mut bytes = Vec::with_capacity(self.text.len() / 4 * 3 + 3);
-        base64url::decode_onto(segment(0..self.payload_at - 1)?, &mut bytes)?;
+        let mut bytes = Vec::with_capacity((header.len() + self.text.len() - self.payload_at) / 4 * 3 + 6);
+        base64url::decode_onto(header, &mut bytes)?;
         let payload_at = bytes.len();
         base64url::decode_onto(segment(self.payload_at..self.signature_at - 1)?, &mut bytes)?;
         let signature_at = bytes.len();

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | 1 one header field | [`crate::credentials::present`] |
 //! | 2, 3 well-formed JWT with all claims | [`DpopProof::parse`] |
-//! | 4, 5 `typ` and `alg` | [`DpopProof::parse`] |
+//! | 4, 5 `typ` and `alg` | [`ProofKey::parse`] |
 //! | 6 signature | [`DpopProof::verify_signature`] |
-//! | 7 no private key | [`DpopProof::parse`] |
+//! | 7 no private key | [`ProofKey::parse`] |
 //! | 8 `htm` | [`DpopProof::check_method`] |
 //! | 9 `htu` | [`DpopProof::check_target`] |
 //! | 10 nonce | [`crate::judgement`] with [`DpopProof::nonce`] |
@@ -19,12 +19,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::ProofError;
-use crate::jose::crypto::{CryptoBackend, VerifyingKey};
-use crate::jose::{
-    Algorithm, DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, Jwk, JwkError, JwkThumbprint, Object,
-    decode_array,
-};
+use crate::jose::{DecodedJws, Json, JsonLimits, JwkThumbprint, Object, decode_array};
 use crate::policy::ProofPolicy;
+use crate::proof::ProofKey;
 use crate::target::RequestTarget;
 
 /// Longest `nonce` that is looked at, in bytes.
@@ -56,11 +53,10 @@ impl std::fmt::Debug for AccessTokenHash {
     }
 }
 
-/// A strictly parsed proof. Its checks are methods; none is implied by another. `Debug` shows the algorithm only.
+/// A strictly parsed proof. Its checks are methods; none is implied by another. `Debug` shows the key only.
 pub struct DpopProof<'j> {
     jws: &'j DecodedJws<'j>,
-    alg: Algorithm,
-    jwk: Jwk,
+    key: &'j ProofKey,
     jti: Cow<'j, str>,
     htm: Cow<'j, str>,
     htu: Cow<'j, str>,
@@ -72,36 +68,25 @@ pub struct DpopProof<'j> {
 }
 
 impl<'j> DpopProof<'j> {
-    /// Parses header and claims. Unknown parameters and claims are ignored.
+    /// Parses the claims of a proof whose header was read as `key`. Unknown claims are ignored.
     ///
     /// # Errors
-    /// [`ProofError::Malformed`], [`ProofError::Header`], [`ProofError::Key`], [`ProofError::MissingClaim`],
-    /// [`ProofError::InvalidClaim`] or [`ProofError::JtiLength`].
-    pub fn parse(jws: &'j DecodedJws<'_>, policy: &ProofPolicy) -> Result<Self, ProofError> {
-        let header = JoseHeader::new(Object::parse(jws.header(), JsonLimits::PROOF)?)?;
-        if header.typ().and_then(Json::as_str) != Some("dpop+jwt") {
-            return Err(HeaderError::Type.into());
-        }
-        if !policy.algorithms.contains(header.alg) {
-            return Err(HeaderError::Algorithm.into());
-        }
-        let jwk = Jwk::parse(header.jwk().ok_or(JwkError::NotObject)?, policy.rsa)?;
-        if !jwk.serves(header.alg) {
-            return Err(JwkError::Algorithm.into());
-        }
-        let mut claims = Claims(Object::parse(jws.payload(), JsonLimits::PROOF)?);
+    /// [`ProofError::Malformed`], [`ProofError::MissingClaim`], [`ProofError::InvalidClaim`] or
+    /// [`ProofError::JtiLength`].
+    pub fn parse(jws: &'j DecodedJws<'_>, key: &'j ProofKey, policy: &ProofPolicy) -> Result<Self, ProofError> {
+        let mut claims = Claims::default();
+        Object::walk(jws.payload(), JsonLimits::PROOF, &mut |name, value| claims.take(name, value))?;
         let proof = Self {
             jws,
-            alg: header.alg,
-            jwk,
-            jti: claims.text("jti")?.ok_or(ProofError::MissingClaim)?,
-            htm: claims.text("htm")?.ok_or(ProofError::MissingClaim)?,
-            htu: claims.text("htu")?.ok_or(ProofError::MissingClaim)?,
-            iat: claims.date("iat")?.ok_or(ProofError::MissingClaim)?,
-            exp: claims.date("exp")?,
-            nbf: claims.date("nbf")?,
-            ath: claims.text("ath")?,
-            nonce: claims.text("nonce")?,
+            key,
+            jti: claims.jti.text()?.ok_or(ProofError::MissingClaim)?,
+            htm: claims.htm.text()?.ok_or(ProofError::MissingClaim)?,
+            htu: claims.htu.text()?.ok_or(ProofError::MissingClaim)?,
+            iat: claims.iat.date()?.ok_or(ProofError::MissingClaim)?,
+            exp: claims.exp.date()?,
+            nbf: claims.nbf.date()?,
+            ath: claims.ath.text()?,
+            nonce: claims.nonce.text()?,
         };
         if proof.jti.is_empty() || proof.jti.len() > policy.max_jti_len {
             return Err(ProofError::JtiLength);
@@ -115,11 +100,10 @@ impl<'j> DpopProof<'j> {
     /// Verifies the signature with the proof's own key.
     ///
     /// # Errors
-    /// [`ProofError::Key`] for a point that is not on its curve or of small order, [`ProofError::Signature`].
-    pub fn verify_signature(&self, backend: CryptoBackend) -> Result<(), ProofError> {
-        VerifyingKey::new(self.jwk.key(), self.alg, backend)?
-            .verify(self.jws.signing_input(), self.jws.signature())
-            .map_err(|_| ProofError::Signature)
+    /// [`ProofError::Signature`].
+    pub fn verify_signature(&self) -> Result<(), ProofError> {
+        let key = self.key.verifying_key();
+        key.verify(self.jws.signing_input(), self.jws.signature()).map_err(|_| ProofError::Signature)
     }
 
     /// `htm` equals the method on the wire, case-sensitively.
@@ -185,14 +169,8 @@ impl<'j> DpopProof<'j> {
 
     /// The thumbprint of the key that made the proof.
     #[must_use]
-    pub fn thumbprint(&self) -> JwkThumbprint {
-        self.jwk.key().thumbprint()
-    }
-
-    /// The proof's own key.
-    #[must_use]
-    pub const fn jwk(&self) -> &Jwk {
-        &self.jwk
+    pub const fn thumbprint(&self) -> &JwkThumbprint {
+        self.key.thumbprint()
     }
 
     /// `jti`, unescaped.
@@ -216,23 +194,54 @@ impl<'j> DpopProof<'j> {
 
 impl std::fmt::Debug for DpopProof<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DpopProof").field("alg", &self.alg).finish_non_exhaustive()
+        f.debug_struct("DpopProof").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
-struct Claims<'j>(Object<'j>);
+/// The claims that mean something in a proof, as they came.
+#[derive(Default)]
+struct Claims<'j> {
+    jti: Claim<'j>,
+    htm: Claim<'j>,
+    htu: Claim<'j>,
+    iat: Claim<'j>,
+    exp: Claim<'j>,
+    nbf: Claim<'j>,
+    ath: Claim<'j>,
+    nonce: Claim<'j>,
+}
 
 impl<'j> Claims<'j> {
-    fn text(&mut self, name: &str) -> Result<Option<Cow<'j, str>>, ProofError> {
-        match self.0.take(name) {
+    fn take(&mut self, name: &str, value: Json<'j>) {
+        let claim = match name {
+            "jti" => &mut self.jti,
+            "htm" => &mut self.htm,
+            "htu" => &mut self.htu,
+            "iat" => &mut self.iat,
+            "exp" => &mut self.exp,
+            "nbf" => &mut self.nbf,
+            "ath" => &mut self.ath,
+            "nonce" => &mut self.nonce,
+            _ => return,
+        };
+        claim.0 = Some(value);
+    }
+}
+
+#[derive(Default)]
+struct Claim<'j>(Option<Json<'j>>);
+
+impl<'j> Claim<'j> {
+    fn text(self) -> Result<Option<Cow<'j, str>>, ProofError> {
+        match self.0 {
             None => Ok(None),
             Some(Json::String(text)) => Ok(Some(text)),
             Some(_) => Err(ProofError::InvalidClaim),
         }
     }
 
-    fn date(&self, name: &str) -> Result<Option<u64>, ProofError> {
-        match self.0.get(name) {
+    fn date(self) -> Result<Option<u64>, ProofError> {
+        match self.0 {
             None => Ok(None),
             Some(value) => value.as_numeric_date().map(Some).ok_or(ProofError::InvalidClaim),
         }

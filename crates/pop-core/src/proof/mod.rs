@@ -1,6 +1,8 @@
 //! Proofs of possession, one module per kind.
 
 pub mod dpop;
+mod key;
 pub mod mtls;
 
 pub use dpop::DpopProof;
+pub use key::ProofKey;

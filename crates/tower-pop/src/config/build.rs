@@ -15,6 +15,7 @@ use crate::certificates::ClientCertificates;
 use crate::metadata::{Accepted, Metadata};
 use crate::nonces::{NoncePolicy, Nonces};
 use crate::origin::OriginPolicy;
+use crate::proof_keys::ProofKeys;
 use crate::replay::{MemoryReplayStore, ReplayStore};
 use crate::token_cache::TokenCache;
 
@@ -64,6 +65,7 @@ impl PopConfigBuilder {
             nonces,
             replay,
             tokens,
+            proof_keys: ProofKeys::new(self.proof_key_cache),
             certificates,
             not_before: self.refuse_before_start.then(|| self.clock.now()),
             clock: self.clock,

@@ -35,7 +35,8 @@ pub struct PopConfigBuilder {
     pub(super) replay: Option<Arc<dyn ReplayStore>>,
     pub(super) replay_capacity: usize,
     pub(super) without_replay_store: bool,
-    pub(super) token_cache: u64,
+    pub(super) token_cache: usize,
+    pub(super) proof_key_cache: usize,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) fetch: Option<Arc<dyn HttpFetch>>,
     pub(super) scope_implications: Vec<(String, Vec<String>)>,
@@ -68,6 +69,7 @@ impl PopConfigBuilder {
             replay_capacity: crate::replay::DEFAULT_CAPACITY,
             without_replay_store: false,
             token_cache: 10_000,
+            proof_key_cache: 10_000,
             clock: Arc::new(SystemClock::default()),
             fetch: None,
             scope_implications: Vec::new(),
@@ -262,9 +264,17 @@ impl PopConfigBuilder {
     }
 
     /// Sets how many verified tokens are remembered; 0 turns that off. A token with more than 2 KiB of claims counts as
-    /// several. Defaults to 10,000.
-    pub fn token_cache_capacity(mut self, tokens: u64) -> Self {
+    /// several. A token is used from memory for up to an hour, while the issuer's key set stays the same, and never past
+    /// `exp`: taking its key out of the set ends it at the next refresh. Defaults to 10,000.
+    pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
         self.token_cache = tokens;
+        self
+    }
+
+    /// Sets how many clients' keys are remembered ready for use, about 2 KiB each; 0 turns that off. It changes nothing
+    /// but the time that a request takes. Defaults to 10,000.
+    pub fn proof_key_cache_capacity(mut self, keys: usize) -> Self {
+        self.proof_key_cache = keys;
         self
     }
 

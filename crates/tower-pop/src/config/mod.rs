@@ -20,6 +20,7 @@ use crate::issuer::{Issuer, IssuerConfig};
 use crate::metadata::Metadata;
 use crate::nonces::{NoncePolicy, Nonces};
 use crate::origin::OriginPolicy;
+use crate::proof_keys::ProofKeys;
 use crate::replay::ReplayStore;
 use crate::token_cache::TokenCache;
 
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub(crate) nonces: Nonces,
     pub(crate) replay: Option<Arc<dyn ReplayStore>>,
     pub(crate) tokens: TokenCache,
+    pub(crate) proof_keys: ProofKeys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) challenges: Challenges,
     pub(crate) metadata: Metadata,

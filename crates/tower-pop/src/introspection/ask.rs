@@ -155,8 +155,8 @@ impl Introspector {
         let cache_for = self.parts.config.cache_for;
         if !cache_for.is_zero() {
             // The end of the token itself is looked at on every use.
-            let until = Some(now.saturating_add(cache_for));
-            let cached = CachedToken { token, issuer: self.parts.number, generation: 0, until };
+            let until = now.saturating_add(cache_for);
+            let cached = CachedToken { token, issuer: self.parts.number, generation: None, until };
             self.parts.tokens.insert(hash, cached);
         }
     }
