@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
@@ -11,10 +12,11 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, proof};
 use tower::{Layer, Service};
+use tower_pop::clock::{Clock, ManualClock, SystemClock};
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
 use tower_pop::{
     CertificateHeader, ClientCertificates, DefaultRejection, Introspection, IssuerConfig, NoncePolicy, PeerAddress,
-    PeerCertificate, PopConfig, PopLayer, PopService, ProxyTrust,
+    PeerCertificate, PopConfig, PopConfigBuilder, PopLayer, PopService, ProxyTrust,
 };
 
 pub const URL: &str = "https://api.example/notes";
@@ -46,9 +48,13 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(nonce: bool) -> Self {
+        Self::with(nonce, |builder| builder)
+    }
+
+    pub fn with(nonce: bool, configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder) -> Self {
         let server = TestAuthServer::offline("https://as.example");
         let issuer = IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json());
-        let mut builder = PopConfig::builder(issuer, "https://api.example");
+        let mut builder = configure(PopConfig::builder(issuer, "https://api.example"));
         if nonce {
             builder = builder.nonce(NoncePolicy::Required);
         }
@@ -82,9 +88,36 @@ impl Bench {
     /// # Panics
     /// When the layer has to wait: a warm request must not.
     pub fn send(&self, request: Request<()>) -> Response<String> {
-        let mut service = self.service.clone();
-        service.call(request).now_or_never().expect("nothing to wait for").expect("infallible")
+        send(&self.service, request)
     }
+
+    /// Sends a few requests with a token, so that what can be remembered is.
+    pub fn warm(&self, token: &str) {
+        for _ in 0..3 {
+            assert_eq!(self.send(self.request(token)).status(), 200);
+        }
+    }
+
+    /// Heap allocations of one request within the layer.
+    pub fn allocations(&self, request: Request<()>) -> u64 {
+        allocations(&self.service, request)
+    }
+}
+
+/// # Panics
+/// When the layer has to wait.
+fn send(service: &PopService<Inner, DefaultRejection>, request: Request<()>) -> Response<String> {
+    service.clone().call(request).now_or_never().expect("nothing to wait for").expect("infallible")
+}
+
+fn allocations(service: &PopService<Inner, DefaultRejection>, request: Request<()>) -> u64 {
+    let mut slot = (Some(request), None);
+    let counted = allocation_counter::measure(|| {
+        let request = slot.0.take().expect("one request");
+        slot.1 = Some(send(service, request));
+    });
+    assert_eq!(slot.1.map(|response| response.status().as_u16()), Some(200));
+    counted.count_total
 }
 
 /// A resource that takes certificates from a proxy and asks about opaque tokens; both answers are in memory.
@@ -135,13 +168,58 @@ impl Certificates {
     /// # Panics
     /// When the layer has to wait.
     pub fn send(&self, request: Request<()>) -> Response<String> {
-        let mut service = self.service.clone();
-        service.call(request).now_or_never().expect("nothing to wait for").expect("infallible")
+        send(&self.service, request)
+    }
+
+    /// Heap allocations of one request within the layer.
+    pub fn allocations(&self, request: Request<()>) -> u64 {
+        allocations(&self.service, request)
     }
 }
 
 fn bearer(token: &str) -> Request<()> {
     Request::get("/notes").header("authorization", format!("Bearer {token}")).body(()).expect("a request")
+}
+
+/// Requests that are refused, by a resource whose clock can be moved.
+pub struct Scene {
+    bench: Bench,
+    expired: String,
+    other_issuer: String,
+    token: String,
+}
+
+impl Scene {
+    /// A token that expired while it was in memory, one of an unknown issuer, and a good one.
+    pub fn garbage() -> Self {
+        let clock = Arc::new(ManualClock::at(SystemClock::default().now()));
+        let shared: Arc<dyn Clock> = clock.clone();
+        let bench = Bench::with(false, |builder| builder.clock(shared));
+        let mint = || bench.server.token().audience("https://api.example").bound_to(&bench.key);
+        let (expired, token) = (mint().expires_in(60).mint(), mint().expires_in(3600).mint());
+        let other_issuer = mint().claim("iss", "https://other.example").mint();
+        bench.warm(&expired);
+        clock.set_wall_clock(clock.now() + 95); // with the leeway, and within the proof's window by `iat` below
+        Self { bench, expired, other_issuer, token }
+    }
+
+    pub fn malformed_proof(&self) -> Request<()> {
+        let mut request = self.bench.request(&self.token);
+        request.headers_mut().insert("dpop", http::HeaderValue::from_static("a.b.c"));
+        request
+    }
+
+    pub fn unknown_issuer(&self) -> Request<()> {
+        self.bench.request(&self.other_issuer)
+    }
+
+    pub fn expired_in_cache(&self) -> Request<()> {
+        self.bench.request(&self.expired)
+    }
+
+    pub fn send(&self, request: Request<()>) -> Response<String> {
+        self.bench.send(request)
+    }
 }
 
 /// Says that every token is active and bound to one key.

@@ -26,6 +26,12 @@ impl ReplayKey {
         Self(hash.finalize().into())
     }
 
+    /// A digest over everything that identifies the use, made elsewhere: for tests of stores. It must be as good as random.
+    #[must_use]
+    pub const fn from_digest(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// The digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

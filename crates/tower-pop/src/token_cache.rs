@@ -58,12 +58,6 @@ impl TokenCache {
             cache.insert(hash, token);
         }
     }
-
-    pub(crate) fn remove(&self, hash: &AccessTokenHash) {
-        if let Some(cache) = &self.0 {
-            cache.remove(hash);
-        }
-    }
 }
 
 impl fmt::Debug for TokenCache {

@@ -4,50 +4,66 @@
 //! which expires in the same span of seconds. A set is dropped as a whole once the wall clock has passed its end *and*
 //! its entries' remaining lifetime has passed on the monotonic clock. The end of the last dropped set is kept: whatever
 //! would expire before it is refused, so that a clock which steps back revives nothing.
+//!
+//! An insert takes one lock, that of the client's shard. Room is taken from the whole store in small lots, so that shards
+//! share nothing that each insert writes to.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::secret::Secret;
 use super::{FirstUse, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore};
 use crate::clock::{Clock, SystemClock};
 
 /// Entries that a store holds unless told otherwise.
 pub const DEFAULT_CAPACITY: usize = 4_000_000;
 /// Seconds that one set covers unless told otherwise.
-const DEFAULT_SPAN: u64 = 16;
+const DEFAULT_SPAN: u64 = 23;
 const SHARDS: usize = 128;
+/// Inserts into a shard after which it looks after another one.
+const ROUND: u32 = 64;
 
 /// Remembers proofs in this process. Other processes and a restarted one know nothing of them.
 ///
 /// Memory grows with use, about 40 bytes an entry. `capacity ÷ lifetime` requests per second can be sustained: with the
-/// defaults, 4,000,000 ÷ 91 s ≈ 44,000.
+/// defaults, 4,000,000 ÷ 91 s ≈ 44,000. A large store may call itself full when up to a sixty-fourth of it is free.
 pub struct MemoryReplayStore {
-    shards: Box<[Mutex<Shard>]>,
-    live: AtomicUsize,
-    inserts: AtomicUsize,
+    shards: Box<[OwnLine]>,
+    /// Room that no shard has taken.
+    free: AtomicUsize,
+    /// How much a shard takes at a time.
+    lot: usize,
     capacity: usize,
     per_key: usize,
     span: u64,
-    secret: RandomState,
+    secret: Secret,
     clock: Arc<dyn Clock>,
 }
 
+/// A shard on cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct OwnLine(Mutex<Shard>);
+
 impl MemoryReplayStore {
     /// A store for this many entries; one client key may have a tenth of them, at least one.
+    ///
+    /// # Panics
+    /// When the operating system gives no random bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            live: AtomicUsize::new(0),
-            inserts: AtomicUsize::new(0),
+            shards: (0..SHARDS).map(|_| OwnLine::default()).collect(),
+            free: AtomicUsize::new(capacity),
+            lot: (capacity / (SHARDS * 64)).clamp(1, 64),
             capacity,
             per_key: (capacity / 10).max(1),
             span: DEFAULT_SPAN,
-            secret: RandomState::new(),
+            secret: Secret::random(),
             clock: Arc::new(SystemClock::default()),
         }
     }
@@ -59,11 +75,11 @@ impl MemoryReplayStore {
         self
     }
 
-    /// Sets how long proofs live, so that expired entries are dropped about eight at a time per lifetime. Only a matter
-    /// of speed and memory. Defaults to what fits 91 s.
+    /// Sets how long proofs live, so that expired entries are dropped about four times in a lifetime. Only a matter of
+    /// speed and memory. Defaults to what fits 91 s.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.span = (lifetime.as_secs() / 6).clamp(4, 600);
+        self.span = (lifetime.as_secs() / 4).clamp(4, 600);
         self
     }
 
@@ -74,10 +90,11 @@ impl MemoryReplayStore {
         self
     }
 
-    /// Entries held, expired ones included until they are dropped.
+    /// Entries held, expired ones included until they are dropped. Looks into every shard.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.live.load(Ordering::Relaxed)
+        let held = |line: &OwnLine| line.lock().sets.iter().map(|set| set.seen.len()).sum::<usize>();
+        self.shards.iter().map(held).sum()
     }
 
     /// Whether nothing is held.
@@ -87,13 +104,17 @@ impl MemoryReplayStore {
     }
 
     fn insert_now(&self, entry: &ReplayEntry) -> Result<FirstUse, ReplayError> {
-        let client = self.secret.hash_one(entry.client.as_bytes());
+        let client = self.secret.of(entry.client.as_bytes());
         let fingerprint = self.fingerprint(entry);
         let monotonic = self.clock.monotonic().as_secs();
-        self.drop_expired_elsewhere(entry.now, monotonic);
 
-        let mut shard = self.shard(client);
+        let own = self.shard_of(client);
+        let mut shard = own.lock();
         self.drop_expired(&mut shard, entry.now, monotonic);
+        shard.inserts = shard.inserts.wrapping_add(1);
+        if shard.inserts.is_multiple_of(ROUND) {
+            self.look_after_another(shard.inserts / ROUND, entry.now, monotonic);
+        }
         let end = entry.expires_at / self.span;
         if entry.expires_at <= entry.now || shard.dropped.is_some_and(|dropped| end <= dropped) {
             return Err(ReplayError::Replayed); // older than what is remembered
@@ -104,55 +125,69 @@ impl MemoryReplayStore {
         if shard.clients.get(&client).is_some_and(|count| *count >= self.per_key) {
             return Err(ReplayError::KeyQuota { retry_after: shard.next_end(self.span, entry.now) });
         }
-        self.reserve()?;
+        if shard.room == 0 {
+            shard.room = self.take_room(entry.now, monotonic)?;
+        }
+        shard.room -= 1;
         shard.record(end, fingerprint, client, monotonic.saturating_add(entry.expires_at - entry.now));
+        shard.next_drop = shard.next_drop.min((end + 1).saturating_mul(self.span));
         Ok(FirstUse::assertion())
     }
 
     fn fingerprint(&self, entry: &ReplayEntry) -> u128 {
         let key = entry.key.as_bytes();
-        let keyed = self.secret.hash_one(key);
         let digest = key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        u128::from(digest) << 64 | u128::from(keyed)
+        u128::from(digest) << 64 | u128::from(self.secret.of(key))
     }
 
-    fn reserve(&self) -> Result<(), ReplayError> {
-        self.live
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| (live < self.capacity).then_some(live + 1))
-            .map(|_| ())
-            .map_err(|_| ReplayError::Full)
+    /// Some room for a shard, at least for one entry. Where there is none, all other shards drop what has expired first.
+    fn take_room(&self, now: u64, monotonic: u64) -> Result<usize, ReplayError> {
+        let take = || {
+            let some = |free: usize| free.checked_sub(free.min(self.lot)).filter(|_| free > 0);
+            let before = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, some);
+            before.map(|free| free.min(self.lot))
+        };
+        take().or_else(|_| {
+            self.shards.iter().for_each(|line| self.drop_expired_in(line, now, monotonic));
+            take().map_err(|_| ReplayError::Full)
+        })
     }
 
     fn drop_expired(&self, shard: &mut Shard, now: u64, monotonic: u64) {
+        if now < shard.next_drop {
+            return;
+        }
         let dropped = shard.drop_expired(self.span, now, monotonic);
         if dropped > 0 {
-            self.live.fetch_sub(dropped, Ordering::Relaxed);
+            self.free.fetch_add(dropped, Ordering::Relaxed);
         }
     }
 
-    /// Looks after shards that see no traffic: one of them every 64 inserts, all of them when the store is full.
-    fn drop_expired_elsewhere(&self, now: u64, monotonic: u64) {
-        let inserts = self.inserts.fetch_add(1, Ordering::Relaxed);
-        let due = if self.len() >= self.capacity {
-            0..SHARDS
-        } else if inserts.is_multiple_of(64) {
-            let one = inserts / 64 % SHARDS;
-            one..one + 1
-        } else {
-            return;
-        };
-        for shard in self.shards.get(due).unwrap_or_default() {
-            if let Ok(mut shard) = shard.try_lock() {
-                self.drop_expired(&mut shard, now, monotonic);
-            }
+    /// Shards that see no traffic are looked after by those that do.
+    #[allow(clippy::cast_possible_truncation)]
+    fn look_after_another(&self, round: u32, now: u64, monotonic: u64) {
+        if let Some(line) = self.shards.get(round as usize % SHARDS) {
+            self.drop_expired_in(line, now, monotonic);
+        }
+    }
+
+    /// Passes over a shard that is in use: it looks after itself.
+    fn drop_expired_in(&self, line: &OwnLine, now: u64, monotonic: u64) {
+        if let Ok(mut shard) = line.0.try_lock() {
+            self.drop_expired(&mut shard, now, monotonic);
         }
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::indexing_slicing)]
-    fn shard(&self, client: u64) -> MutexGuard<'_, Shard> {
-        let at = (client >> 32) as usize % SHARDS;
+    fn shard_of(&self, client: u64) -> &OwnLine {
+        &self.shards[(client >> 32) as usize % SHARDS]
+    }
+}
+
+impl OwnLine {
+    fn lock(&self) -> MutexGuard<'_, Shard> {
         // A shard is consistent between any two statements that can panic: none can.
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,7 +206,7 @@ impl ReplayStore for MemoryReplayStore {
 
 impl fmt::Debug for MemoryReplayStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MemoryReplayStore({} of {})", self.len(), self.capacity)
+        write!(f, "MemoryReplayStore(of {})", self.capacity)
     }
 }
 
@@ -180,7 +215,13 @@ impl fmt::Debug for MemoryReplayStore {
 struct Shard {
     sets: Vec<ExpirySet>,
     clients: HashMap<u64, usize, Spread>,
+    /// The end of the last set that was dropped.
     dropped: Option<u64>,
+    /// Before this second of the wall clock there is nothing to drop.
+    next_drop: u64,
+    /// Entries that this shard may still take without asking.
+    room: usize,
+    inserts: u32,
 }
 
 /// Everything that expires between `end * span` and `(end + 1) * span`.
@@ -225,6 +266,7 @@ impl Shard {
             }
             !over
         });
+        self.next_drop = self.sets.iter().map(|set| (set.end + 1).saturating_mul(span)).min().unwrap_or(u64::MAX);
         dropped
     }
 

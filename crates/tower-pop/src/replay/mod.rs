@@ -5,6 +5,7 @@
 
 pub mod conformance;
 mod memory;
+mod secret;
 
 use std::fmt;
 use std::future::Future;

@@ -1,0 +1,168 @@
+//! Over HTTP: the example API beside an axum server that verifies one bare signature per request, under the same load.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::routing::get;
+use pop_authserver::{Algorithm, DpopKey, TestAuthServer, proof};
+
+use crate::support::Bare;
+use crate::{Report, Target, median};
+
+const NAME: &str = "throughput: requests/s of protected-api / one bare verification";
+const AUDIENCE: &str = "https://api.example";
+const CLIENTS: usize = 1000;
+const CONNECTIONS: &str = "32";
+
+pub(crate) fn rows(report: &mut Report) {
+    if !report.full || !report.wants(NAME, false) {
+        return;
+    }
+    if Command::new("wrk").arg("--version").output().is_err() {
+        return report.missing(NAME, "the load generator wrk is not installed");
+    }
+    match compare() {
+        Ok((ours, bare)) => {
+            report.row("throughput: requests/s, bare verification", bare, Target::None);
+            report.row("throughput: requests/s, protected-api", ours, Target::None);
+            report.row(NAME, ours / bare, Target::AtLeast(0.90));
+        }
+        Err(why) => report.missing(NAME, &why),
+    }
+}
+
+/// Requests per second: medians of alternating runs.
+fn compare() -> Result<(f64, f64), String> {
+    let issuer = TestAuthServer::offline("https://as.example");
+    let folder = std::env::temp_dir().join(format!("poplayer-load-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let jwks = folder.join("jwks.json");
+    std::fs::write(&jwks, issuer.jwks_json()).map_err(|error| error.to_string())?;
+    let clients: Vec<(DpopKey, String)> = (0..CLIENTS)
+        .map(|_| {
+            let key = DpopKey::generate(Algorithm::ES256).expect("a key");
+            let token = issuer.token().audience(AUDIENCE).scope("notes:read").bound_to(&key).expires_in(3600).mint();
+            (key, token)
+        })
+        .collect();
+
+    let ours = Server::start(Command::new(example()?).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--issuer",
+        "https://as.example",
+        "--audience",
+        AUDIENCE,
+        "--proof-max-age",
+        "300",
+        "--jwks-file",
+        &jwks.to_string_lossy(),
+    ]))?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let bare = Server::start(Command::new(program).args(["--child", "bare-server"]))?;
+
+    let requests = folder.join("requests");
+    let sign = |count: usize| {
+        let mut lines = String::new();
+        let url = format!("{}/whoami", ours.url);
+        for (key, token) in clients.iter().cycle().take(count) {
+            let proof = proof(key).url(&url).for_token(token).mint();
+            let _ = writeln!(lines, "DPoP {token}\t{proof}");
+        }
+        std::fs::write(&requests, lines).map_err(|error| error.to_string())
+    };
+    sign(20_000)?;
+    let first = load(&bare, &requests, 2)?; // how many requests a run takes
+    let (mut our_rates, mut bare_rates) = (Vec::new(), Vec::new());
+    for round in 0..4 {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        sign((first * 5.0 * 1.5) as usize)?;
+        let (one, other) = (load(&ours, &requests, 5)?, load(&bare, &requests, 5)?);
+        if round > 0 {
+            our_rates.push(one); // the first one warms caches up
+            bare_rates.push(other);
+        }
+    }
+    let _ = std::fs::remove_dir_all(folder);
+    Ok((median(our_rates), median(bare_rates)))
+}
+
+/// Requests per second that a server answers, all of them with 2xx.
+fn load(server: &Server, requests: &PathBuf, seconds: u32) -> Result<f64, String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/load/replay.lua");
+    let output = Command::new("wrk")
+        .args(["-t1", "-c", CONNECTIONS, &format!("-d{seconds}s"), "-s", script])
+        .arg(format!("{}/whoami", server.url))
+        .env("POP_REQUESTS", requests)
+        .env("POP_THREADS", "1")
+        .output()
+        .map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if let Some(errors) = text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")) {
+        return Err(format!("under load: {}", errors.trim()));
+    }
+    let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
+    rate.ok_or_else(|| format!("wrk said: {text} {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The example, built as this program was.
+fn example() -> Result<PathBuf, String> {
+    let built = Command::new(env!("CARGO"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--release", "-p", "protected-api"])
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err("the example does not build".to_owned());
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    Ok(target.join("release/protected-api"))
+}
+
+/// A server process, until it is dropped.
+struct Server {
+    child: Mutex<Child>,
+    url: String,
+}
+
+impl Server {
+    /// Waits for `ready http://…`.
+    fn start(command: &mut Command) -> Result<Self, String> {
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+        let mut line = String::new();
+        let output = child.stdout.take().ok_or("no output")?;
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        let url = line.trim().strip_prefix("ready ").ok_or("the server did not start")?.to_owned();
+        Ok(Self { child: Mutex::new(child), url })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(child) = self.child.get_mut() {
+            let _ = (child.kill(), child.wait());
+        }
+    }
+}
+
+/// The other side of the ratio: axum, and one bare verification for each request.
+pub(crate) fn bare_server() {
+    thread_local! {
+        static BARE: RefCell<Option<Bare>> = const { RefCell::new(None) };
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        println!("ready http://{}", listener.local_addr().expect("an address"));
+        let handler = get(|| async {
+            BARE.with_borrow_mut(|bare| bare.get_or_insert_with(Bare::new).verify());
+            axum::Json(serde_json::json!({ "verified": "x".repeat(400) }))
+        });
+        axum::serve(listener, Router::new().route("/whoami", handler)).await.expect("serves");
+    });
+}
