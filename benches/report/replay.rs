@@ -100,17 +100,17 @@ fn threads(report: &mut Report) {
         report.missing(name, "this needs two cores");
         return;
     }
-    let inserts = report.size(1_000_000, 1_000);
+    let inserts = if report.full { 1_000_000 } else { 1_000 };
     let ratios = (0..report.size(5, 1)).map(|_| rate(2, inserts) / rate(1, inserts));
     report.row(name, median(ratios.collect()), Target::AtLeast(if report.full { 1.7 } else { 0.0 }));
 }
 
 /// Inserts per second of all threads together.
-fn rate(threads: u64, inserts: usize) -> f64 {
+fn rate(threads: u32, inserts: u32) -> f64 {
     let store = store(10_000_000);
     let lists: Vec<Vec<ReplayEntry>> = (0..threads)
         .map(|thread| {
-            let mut entries = Entries { next: thread << 40 };
+            let mut entries = Entries { next: u64::from(thread) << 40 };
             (0..inserts).map(|_| entries.next()).collect()
         })
         .collect();
@@ -121,7 +121,7 @@ fn rate(threads: u64, inserts: usize) -> f64 {
             scope.spawn(move || list.iter().for_each(|entry| insert(store, *entry)));
         }
     });
-    (threads as usize * inserts) as f64 / start.elapsed().as_secs_f64()
+    f64::from(threads) * f64::from(inserts) / start.elapsed().as_secs_f64()
 }
 
 fn store(capacity: usize) -> MemoryReplayStore {
