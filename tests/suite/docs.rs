@@ -72,6 +72,21 @@ fn pop_core_depends_on_nothing_that_does_io() {
     }
 }
 
+/// What the deployment page shows of a proxy's configuration is in the file that is tested.
+#[test]
+fn shown_proxy_configuration_is_the_tested_one() {
+    let page = read("docs/deployment.md");
+    for (language, file) in [("nginx", "tests/proxies/nginx.conf"), ("haproxy", "tests/proxies/haproxy.cfg")] {
+        let (_, block) = page.split_once(&format!("```{language}\n")).unwrap();
+        let tested = read(file);
+        let lines: Vec<&str> = block.split("```").next().unwrap().lines().collect();
+        assert!(lines.len() >= 3, "{language}");
+        for line in lines {
+            assert!(tested.lines().any(|tested| tested.trim() == line), "{file} has no line {line:?}");
+        }
+    }
+}
+
 /// The product speaks of itself alone.
 #[test]
 fn every_page_is_there_and_linked() {

@@ -95,7 +95,16 @@ impl TestCertificate {
     /// When it cannot be made: no random bytes, or a name that is none.
     #[must_use]
     pub fn self_signed(name: &str) -> Self {
-        match rcgen::generate_simple_self_signed(vec![name.to_owned()]) {
+        Self::for_names(&[name.to_owned()])
+    }
+
+    /// A fresh ECDSA P-256 certificate for these host names or addresses.
+    ///
+    /// # Panics
+    /// As [`self_signed`](Self::self_signed).
+    #[must_use]
+    pub fn for_names(names: &[String]) -> Self {
+        match rcgen::generate_simple_self_signed(names) {
             Ok(rcgen::CertifiedKey { cert, signing_key }) => Self { certificate: cert, key: Arc::new(signing_key) },
             Err(error) => panic!("the test certificate cannot be made: {error}"),
         }

@@ -1,0 +1,177 @@
+//! MTLS with real proxies in front: nginx and HAProxy terminate mutual TLS, with the very configuration files that
+//! docs/deployment.md shows. A proxy that is not installed is left out, aloud; where POPLAYER_REQUIRE_PROXIES is set, that
+//! is a failure.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::any;
+use pop_authserver::{TestAuthServer, TestCertificate};
+use pop_client::{ClientCertificate, MtlsClient};
+use tower_pop::pop_core::jose::encode_standard;
+use tower_pop::{CertificateHeader, ClientCertificates, IssuerConfig, PopConfig, PopLayer, ProxyTrust, VerifiedToken};
+
+const AUDIENCE: &str = "https://api.example";
+
+/// An API that trusts proxies of a network, and its authorization server.
+struct Api {
+    server: TestAuthServer,
+    address: SocketAddr,
+}
+
+async fn api(network: &str, header: &str) -> Api {
+    let server = TestAuthServer::offline("https://as.example");
+    let issuer = IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json());
+    let trust = ProxyTrust::Networks(vec![network.parse().unwrap()]);
+    let header = CertificateHeader::new(header).unwrap().max_len(64 * 1024);
+    let cfg = PopConfig::builder(issuer, AUDIENCE)
+        .client_certificates(ClientCertificates::from_proxies(trust, header))
+        .build()
+        .unwrap();
+    let app = Router::new()
+        .route("/whoami", any(|token: VerifiedToken| async move { token.proof().kind().as_str() }))
+        .layer(PopLayer::new(cfg));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    Api { server, address }
+}
+
+/// A proxy in front of an API, until it is dropped.
+struct Proxy {
+    child: Child,
+    folder: PathBuf,
+    port: u16,
+    certificate: TestCertificate,
+}
+
+impl Proxy {
+    async fn start(program: &str, template: &str, args: &[&str], api: &Api) -> Option<Self> {
+        if Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            assert!(std::env::var_os("POPLAYER_REQUIRE_PROXIES").is_none(), "{program} is not installed");
+            eprintln!("LEFT OUT: {program} is not installed here");
+            return None;
+        }
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let folder = std::env::temp_dir().join(format!("poplayer-{program}-{port}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let certificate = TestCertificate::self_signed("127.0.0.1");
+        let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+        write("server.pem", certificate.pem());
+        write("server.key", certificate.key_pem());
+        write("server-and-key.pem", certificate.pem() + &certificate.key_pem());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let config = std::fs::read_to_string(root.join("tests/proxies").join(template)).unwrap();
+        let config = config
+            .replace("@FOLDER@", folder.to_str().unwrap())
+            .replace("@PORT@", &port.to_string())
+            .replace("@API@", &api.address.port().to_string());
+        write("config", config);
+        let mut command = Command::new(program);
+        command.args(args).arg(folder.join("config")).stdout(Stdio::null()).stderr(Stdio::null());
+        let proxy = Self { child: command.spawn().unwrap(), folder, port, certificate };
+        for _ in 0..200 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                return Some(proxy);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let log = std::fs::read_to_string(proxy.folder.join("nginx.log")).unwrap_or_default();
+        panic!("{program} does not accept connections: {log}");
+    }
+
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}/whoami", self.port)
+    }
+
+    /// Status and body of a request with a token, over TLS with this certificate, or with none.
+    async fn get(&self, token: &str, shown: Option<&TestCertificate>, field: Option<(&str, String)>) -> (u16, String) {
+        let trusted = self.certificate.pem();
+        let mut request = match shown {
+            Some(shown) => {
+                let shown = ClientCertificate::from_pem(&shown.pem(), &shown.key_pem()).unwrap();
+                MtlsClient::new(shown.trust(&trusted).unwrap(), token).unwrap().get(self.url()).unwrap()
+            }
+            None => {
+                let trusted = reqwest::Certificate::from_pem(trusted.as_bytes()).unwrap();
+                let http = reqwest::Client::builder().tls_certs_merge([trusted]).build().unwrap();
+                http.get(self.url()).bearer_auth(token)
+            }
+        };
+        if let Some((name, value)) = field {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn escaped(certificate: &TestCertificate) -> String {
+    certificate.pem().bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn byte_sequence(certificate: &TestCertificate) -> String {
+    format!(":{}:", encode_standard(certificate.der()))
+}
+
+/// The cases, for any proxy: `write` is how a client would forge its field.
+async fn through(proxy: &Proxy, api: &Api, field: &str, write: fn(&TestCertificate) -> String) {
+    let (own, other) = (TestCertificate::self_signed("own"), TestCertificate::self_signed("other"));
+    let bound = |certificate: &TestCertificate| {
+        api.server.token().audience(AUDIENCE).bound_to_certificate(certificate.der()).mint()
+    };
+    let token = bound(&own);
+    assert_eq!(proxy.get(&token, Some(&own), None).await, (200, "mtls".to_owned()), "MTLS-01");
+    assert_eq!(proxy.get(&token, Some(&own), None).await.0, 200, "on a new connection, perhaps resumed");
+    assert_eq!(proxy.get(&token, Some(&other), None).await.0, 401, "MTLS-01 another certificate");
+    assert_eq!(proxy.get(&token, None, None).await.0, 401, "MTLS-02 no certificate");
+    let forged = || Some((field, write(&own)));
+    assert_eq!(proxy.get(&token, None, forged()).await.0, 401, "MTLS-10 X-56 the field sent by the client");
+    assert_eq!(proxy.get(&token, Some(&other), forged()).await.0, 401, "MTLS-10 and beside another certificate");
+    assert_eq!(proxy.get(&token, Some(&own), Some((field, write(&other)))).await.0, 200, "the proxy's word counts");
+
+    let names: Vec<String> = (0..250).map(|number| format!("{number}.a-rather-long-name.example")).collect();
+    let large = TestCertificate::for_names(&names);
+    assert!(large.der().len() > 8 * 1024, "{}", large.der().len());
+    assert_eq!(proxy.get(&bound(&large), Some(&large), None).await.0, 200, "MTLS-18 {} bytes", large.der().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_nginx() {
+    let field = "X-Ssl-Client-Escaped-Cert";
+    let api = api("127.0.0.0/8", field).await;
+    if let Some(proxy) = Proxy::start("nginx", "nginx.conf", &["-c"], &api).await {
+        through(&proxy, &api, field, escaped).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mtls_01_mtls_02_mtls_10_mtls_11_mtls_18_behind_haproxy() {
+    let api = api("127.0.0.0/8", "Client-Cert").await;
+    if let Some(proxy) = Proxy::start("haproxy", "haproxy.cfg", &["-f"], &api).await {
+        through(&proxy, &api, "Client-Cert", byte_sequence).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mtls_10_behind_a_proxy_that_is_not_trusted_nothing_counts() {
+    let field = "X-Ssl-Client-Escaped-Cert";
+    let api = api("192.0.2.0/24", field).await;
+    if let Some(proxy) = Proxy::start("nginx", "nginx.conf", &["-c"], &api).await {
+        let own = TestCertificate::self_signed("own");
+        let token = api.server.token().audience(AUDIENCE).bound_to_certificate(own.der()).mint();
+        assert_eq!(proxy.get(&token, Some(&own), None).await.0, 401, "MTLS-10");
+    }
+}
