@@ -1,20 +1,20 @@
 //! The in-memory store: exact, bounded, and sharded by client key.
 //!
-//! An entry is a 128-bit fingerprint of its key, half of it keyed with a random secret, in a set that holds everything
-//! which expires in the same span of seconds. A set is dropped as a whole once the wall clock has passed its end *and*
-//! its entries' remaining lifetime has passed on the monotonic clock. The end of the last dropped set is kept: whatever
-//! would expire before it is refused, so that a clock which steps back revives nothing.
+//! An entry is a 128-bit fingerprint of its key, half of it keyed with a random secret, and belongs to the set of all that
+//! expire in the same span of seconds. A set is dropped as a whole once the wall clock has passed its end *and* its
+//! entries' remaining lifetime has passed on the monotonic clock. The end of the last dropped set is kept: whatever would
+//! expire before it is refused, so that a clock which steps back revives nothing.
 //!
 //! An insert takes one lock, that of the client's shard. Room is taken from the whole store in small lots, so that shards
 //! share nothing that each insert writes to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::pages::{ClientHash, Pages, PerClient, Used};
 use super::secret::Secret;
 use super::{FirstUse, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore};
 use crate::clock::{Clock, SystemClock};
@@ -93,7 +93,7 @@ impl MemoryReplayStore {
     /// Entries held, expired ones included until they are dropped. Looks into every shard.
     #[must_use]
     pub fn len(&self) -> usize {
-        let held = |line: &OwnLine| line.lock().sets.iter().map(|set| set.seen.len()).sum::<usize>();
+        let held = |line: &OwnLine| line.lock().used.len();
         self.shards.iter().map(held).sum()
     }
 
@@ -104,13 +104,20 @@ impl MemoryReplayStore {
     }
 
     fn insert_now(&self, entry: &ReplayEntry) -> Result<FirstUse, ReplayError> {
-        let client = self.secret.of(entry.client.as_bytes());
-        let fingerprint = self.fingerprint(entry);
-        let monotonic = self.clock.monotonic().as_secs();
+        let key = entry.key.as_bytes();
+        let keyed = self.secret.of(key);
+        let digest = key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let hash = self.secret.of(entry.client.as_bytes());
+        let client = ClientHash::of(hash);
 
-        let own = self.shard_of(client);
-        let mut shard = own.lock();
-        self.drop_expired(&mut shard, entry.now, monotonic);
+        let mut guard = self.shard_of(hash).lock();
+        let shard = &mut *guard;
+        if shard.now != entry.now {
+            shard.now = entry.now;
+            shard.monotonic = self.clock.monotonic().as_secs();
+        }
+        let monotonic = shard.monotonic;
+        self.drop_expired(shard, entry.now, monotonic);
         shard.inserts = shard.inserts.wrapping_add(1);
         if shard.inserts.is_multiple_of(ROUND) {
             self.look_after_another(shard.inserts / ROUND, entry.now, monotonic);
@@ -119,25 +126,22 @@ impl MemoryReplayStore {
         if entry.expires_at <= entry.now || shard.dropped.is_some_and(|dropped| end <= dropped) {
             return Err(ReplayError::Replayed); // older than what is remembered
         }
-        if shard.sets.iter().any(|set| set.seen.contains(&fingerprint)) {
+        if shard.used.contains(keyed, digest) {
             return Err(ReplayError::Replayed);
-        }
-        if shard.clients.get(&client).is_some_and(|count| *count >= self.per_key) {
-            return Err(ReplayError::KeyQuota { retry_after: shard.next_end(self.span, entry.now) });
         }
         if shard.room == 0 {
             shard.room = self.take_room(entry.now, monotonic)?;
         }
+        let count = shard.clients.entry(client).or_default();
+        if *count >= self.per_key {
+            return Err(ReplayError::KeyQuota { retry_after: shard.retry_after(self.span, entry.now) });
+        }
+        *count += 1;
         shard.room -= 1;
-        shard.record(end, fingerprint, client, monotonic.saturating_add(entry.expires_at - entry.now));
-        shard.next_drop = shard.next_drop.min((end + 1).saturating_mul(self.span));
+        let set = shard.set_ending(end, monotonic.saturating_add(entry.expires_at - entry.now));
+        shard.used.add(Used::new(keyed, digest, client, set));
+        shard.next_drop = shard.next_drop.min(end_second(end, self.span));
         Ok(FirstUse::assertion())
-    }
-
-    fn fingerprint(&self, entry: &ReplayEntry) -> u128 {
-        let key = entry.key.as_bytes();
-        let digest = key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        u128::from(digest) << 64 | u128::from(self.secret.of(key))
     }
 
     /// Some room for a shard, at least for one entry. Where there is none, all other shards drop what has expired first.
@@ -179,8 +183,8 @@ impl MemoryReplayStore {
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::indexing_slicing)]
-    fn shard_of(&self, client: u64) -> &OwnLine {
-        &self.shards[(client >> 32) as usize % SHARDS]
+    fn shard_of(&self, hash: u64) -> &OwnLine {
+        &self.shards[(hash >> 57) as usize % SHARDS]
     }
 }
 
@@ -213,90 +217,94 @@ impl fmt::Debug for MemoryReplayStore {
 /// Client keys of one region of the hash space. All proofs of a client are in one shard, so that its quota is exact.
 #[derive(Default)]
 struct Shard {
-    sets: Vec<ExpirySet>,
-    clients: HashMap<u64, usize, Spread>,
+    used: Pages,
+    clients: PerClient,
+    /// Of which each entry names one by its place here.
+    sets: Vec<Option<ExpirySet>>,
     /// The end of the last set that was dropped.
     dropped: Option<u64>,
     /// Before this second of the wall clock there is nothing to drop.
     next_drop: u64,
+    /// The last second of the wall clock that was seen, and of the monotonic clock then: once a second is enough.
+    now: u64,
+    monotonic: u64,
     /// Entries that this shard may still take without asking.
     room: usize,
     inserts: u32,
 }
 
 /// Everything that expires between `end * span` and `(end + 1) * span`.
+#[derive(Clone, Copy)]
 struct ExpirySet {
     end: u64,
     keep_until: u64,
-    seen: HashSet<u128, Spread>,
-    clients: HashMap<u64, usize, Spread>,
 }
 
 impl Shard {
-    fn record(&mut self, end: u64, fingerprint: u128, client: u64, keep_until: u64) {
-        *self.clients.entry(client).or_default() += 1;
-        let at = self.sets.iter().position(|set| set.end == end).unwrap_or_else(|| {
-            let (seen, clients) = Default::default();
-            self.sets.push(ExpirySet { end, keep_until, seen, clients });
-            self.sets.len() - 1
+    /// The place of the set that ends there. Should there be no place left, the set that ends last takes the entries, and
+    /// ends later.
+    fn set_ending(&mut self, end: u64, keep_until: u64) -> u8 {
+        let is_it = |set: &Option<ExpirySet>| set.is_some_and(|set| set.end == end);
+        let at = self.sets.iter().position(is_it).or_else(|| self.sets.iter().position(Option::is_none));
+        let at = at.unwrap_or_else(|| {
+            if self.sets.len() <= usize::from(u8::MAX) {
+                self.sets.push(None);
+                return self.sets.len() - 1;
+            }
+            let last = self.sets.iter().enumerate().max_by_key(|(_, set)| set.map(|set| set.end));
+            last.map_or(0, |(at, _)| at)
         });
-        if let Some(set) = self.sets.get_mut(at) {
+        if let Some(place) = self.sets.get_mut(at) {
+            let set = place.get_or_insert(ExpirySet { end, keep_until });
+            set.end = set.end.max(end);
             set.keep_until = set.keep_until.max(keep_until);
-            set.seen.insert(fingerprint);
-            *set.clients.entry(client).or_default() += 1;
         }
+        u8::try_from(at).unwrap_or(u8::MAX)
     }
 
+    /// Drops all sets that are over; says how many entries they held.
     fn drop_expired(&mut self, span: u64, now: u64, monotonic: u64) -> usize {
-        let mut dropped = 0;
-        let (clients, horizon) = (&mut self.clients, &mut self.dropped);
-        self.sets.retain(|set| {
-            let over = now >= (set.end + 1).saturating_mul(span) && monotonic >= set.keep_until;
-            if over {
-                dropped += set.seen.len();
-                *horizon = (*horizon).max(Some(set.end));
-                for (client, count) in &set.clients {
-                    if let Some(total) = clients.get_mut(client) {
-                        *total = total.saturating_sub(*count);
-                        if *total == 0 {
-                            clients.remove(client);
+        let mut over = [false; 256];
+        for (set, over) in self.sets.iter_mut().zip(&mut over) {
+            if let Some(ended) = *set
+                && now >= end_second(ended.end, span)
+                && monotonic >= ended.keep_until
+            {
+                *over = true;
+                *set = None;
+                self.dropped = self.dropped.max(Some(ended.end));
+            }
+        }
+        let before = self.used.len();
+        if over.contains(&true) {
+            let clients = &mut self.clients;
+            self.used.retain(
+                |used| over.get(usize::from(used.set())) == Some(&false),
+                |used| {
+                    if let Entry::Occupied(mut count) = clients.entry(used.client()) {
+                        *count.get_mut() -= 1;
+                        if *count.get() == 0 {
+                            count.remove();
                         }
                     }
-                }
-            }
-            !over
-        });
-        self.next_drop = self.sets.iter().map(|set| (set.end + 1).saturating_mul(span)).min().unwrap_or(u64::MAX);
-        dropped
+                },
+            );
+        }
+        self.next_drop = self.first_end(span).unwrap_or(u64::MAX);
+        before - self.used.len()
     }
 
-    fn next_end(&self, span: u64, now: u64) -> u32 {
-        let end = self.sets.iter().map(|set| (set.end + 1).saturating_mul(span)).min().unwrap_or(now);
+    fn first_end(&self, span: u64) -> Option<u64> {
+        self.sets.iter().flatten().map(|set| end_second(set.end, span)).min()
+    }
+
+    fn retry_after(&self, span: u64, now: u64) -> u32 {
+        let end = self.first_end(span).unwrap_or(now);
         u32::try_from(end.saturating_sub(now)).unwrap_or(u32::MAX).max(1)
     }
 }
 
-/// Fingerprints are random already: their keyed half serves as the hash.
-type Spread = BuildHasherDefault<KeyedHalf>;
-
-#[derive(Default)]
-struct KeyedHalf(u64);
-
-impl Hasher for KeyedHalf {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        debug_assert!(false, "only u64 and u128 are hashed");
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-
-    #[allow(clippy::cast_possible_truncation)]
-    fn write_u128(&mut self, value: u128) {
-        self.0 = value as u64;
-    }
+/// The first second after a set.
+const fn end_second(end: u64, span: u64) -> u64 {
+    (end + 1).saturating_mul(span)
 }

@@ -5,6 +5,7 @@
 
 pub mod conformance;
 mod memory;
+mod pages;
 mod secret;
 
 use std::fmt;
