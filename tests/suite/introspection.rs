@@ -341,14 +341,83 @@ async fn intro_08_one_question_per_token_and_a_bound_on_all_of_them() {
         tokio::spawn(async move { scene.send(&token).await.status })
     };
     let same: Vec<_> = (0..50).map(|_| send(TOKEN.to_owned())).collect();
-    let others: Vec<_> = (0..20).map(|number| send(format!("other-{number}"))).collect();
+    let others: Vec<_> = (0..10).map(|number| send(format!("other-{number}"))).collect();
     settle().await;
     assert_eq!(scene.server.asked(), 3, "INTRO-08 no more than three at a time");
     scene.server.gate.add_permits(1_000);
     for answer in same.into_iter().chain(others) {
         assert_eq!(answer.await.unwrap(), 200);
     }
-    assert_eq!(scene.server.asked(), 21, "INTRO-08 one question per token");
+    assert_eq!(scene.server.asked(), 11, "INTRO-08 one question per token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn intro_08_x_63_a_flood_of_tokens_waits_in_a_short_queue_and_opens_no_circuit() {
+    let scene = Arc::new(scene_with(|i| i.max_concurrent(2), |builder| builder));
+    scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let flood: Vec<_> = (0..100)
+        .map(|number| {
+            let scene = Arc::clone(&scene);
+            tokio::spawn(async move { scene.send(&format!("random-{number}")).await.status.as_u16() })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(scene.server.asked(), 2, "INTRO-08 two at a time");
+    assert_eq!(
+        flood.iter().filter(|request| request.is_finished()).count(),
+        90,
+        "INTRO-08 eight wait, the rest does not"
+    );
+    // The server answers each question just in time, so that others give up waiting.
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        scene.server.gate.add_permits(1);
+        settle().await;
+        scene.server.gate.forget_permits(1);
+    }
+    scene.server.gate.add_permits(1_000);
+    let mut statuses = Vec::new();
+    for request in flood {
+        statuses.push(request.await.unwrap());
+    }
+    assert!(statuses.contains(&200) && statuses.iter().filter(|status| **status == 503).count() >= 90, "{statuses:?}");
+    scene.send(TOKEN).await.is(Expected::Ok, "INTRO-07 waiting in line is not the server's failure");
+}
+
+#[tokio::test]
+async fn intro_07_x_63_odd_tokens_do_not_open_the_circuit_for_others() {
+    for (row, error) in [
+        ("400", FetchError::Status(400)),
+        ("413", FetchError::Status(413)),
+        ("an answer about it is too long", FetchError::TooLong),
+    ] {
+        let scene = scene();
+        scene.server.replies(Err(error));
+        for number in 0..20 {
+            scene.send(&format!("odd-{number}")).await.is(Expected::Down, &format!("INTRO-07 {row}"));
+        }
+        scene.says(|_| {});
+        scene.send(TOKEN).await.is(Expected::Ok, &format!("INTRO-07 {row}: the server is there"));
+    }
+}
+
+#[tokio::test]
+async fn intro_05_intro_07_a_wrong_answer_is_not_remembered() {
+    let scene = scene();
+    type Change = fn(&mut Value);
+    let rows: [(&str, Change); 5] = [
+        ("exp is text", |a| a["exp"] = "soon".into()),
+        ("expired", |a| a["exp"] = 1.into()),
+        ("another resource", |a| a["aud"] = "https://other.example".into()),
+        ("INTRO-05 a contradiction", |a| a["token_type"] = "Bearer".into()),
+        ("cnf is text", |a| a["cnf"] = "x".into()),
+    ];
+    for (row, change) in rows {
+        scene.says(change);
+        scene.send(row.split(' ').next().unwrap()).await.is(Expected::Token, row);
+        scene.says(|_| {});
+        scene.send(row.split(' ').next().unwrap()).await.is(Expected::Ok, &format!("{row}: the next answer counts"));
+    }
 }
 
 #[tokio::test]
@@ -607,6 +676,10 @@ fn introspection_is_checked_at_start() {
         let refused = build(at(url));
         assert!(matches!(&refused, Err(ConfigError::IntrospectionEndpoint { endpoint, .. }) if endpoint == url));
     }
+    let without_certificate = build(Introspection::at(ENDPOINT).mutual_tls("api"));
+    assert_eq!(without_certificate, Err(ConfigError::IntrospectionCertificate(ENDPOINT.to_owned())));
+    let with_client = Introspection::at(ENDPOINT).mutual_tls("api").http_fetch(Server::new());
+    assert_eq!(build(with_client), Ok(()), "the twin");
     let anonymous = build(Introspection::at(ENDPOINT));
     assert_eq!(anonymous, Err(ConfigError::IntrospectionAuthentication(ENDPOINT.to_owned())));
     for (row, introspection) in [

@@ -73,6 +73,29 @@ async fn intro_01_intro_11_plain_and_signed_against_the_development_server() {
 }
 
 #[tokio::test]
+async fn intro_01_the_resource_server_can_authenticate_by_an_assertion() {
+    let (own, other) = (DpopKey::generate(Algorithm::ES256).unwrap(), DpopKey::generate(Algorithm::ES256).unwrap());
+    let api = Client::private_key_jwt("api", &own.public_jwk(), Algorithm::ES256).unwrap();
+    let builder = TestAuthServer::defaults()
+        .client(Client::public("opaque").opaque_access_tokens())
+        .client(api.introspects(AUDIENCE));
+    let server = TestAuthServer::start_with(builder).await;
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let token = opaque_token(&server, &key).await;
+    let cfg = |id: &str, signer: &DpopKey| {
+        let introspection = Introspection::at(server.introspection_endpoint()).private_key_jwt(id, signer.clone());
+        let introspection = introspection.cache_for(Duration::ZERO);
+        PopConfig::builder(IssuerConfig::new(server.issuer()).introspection(introspection), AUDIENCE).build().unwrap()
+    };
+    let ours = cfg("api", &own);
+    for _ in 0..2 {
+        assert_eq!(status(&ours, &key, &token).await, 200, "INTRO-01 a new assertion for each question");
+    }
+    assert_eq!(status(&cfg("api", &other), &key, &token).await, 503, "INTRO-01 another key");
+    assert_eq!(status(&cfg("other", &own), &key, &token).await, 503, "INTRO-01 another client");
+}
+
+#[tokio::test]
 async fn the_resource_server_can_authenticate_by_its_certificate() {
     let api_certificate = TestCertificate::self_signed("api");
     let builder = TestAuthServer::defaults()

@@ -202,6 +202,16 @@ async fn mtls_16_whatever_der_is_it_is_hashed_and_never_read() {
     let behind = behind("client-cert");
     let garbage = format!(":{}:", encode_standard(b"garbage"));
     behind.proxied(PROXY, "client-cert", &[&garbage]).await.is(Expected::Token, "MTLS-16 in a header");
+
+    // Whoever terminated TLS judged it; a token that is bound to these bytes is satisfied by these bytes.
+    let bound = scene.api.token().bound_to_certificate(b"garbage").mint();
+    let mut request = bearer(&bound);
+    request.extensions_mut().insert(PeerCertificate::from_der(&b"garbage"[..]));
+    scene.api.send(request).await.is(Expected::Ok, "MTLS-16 the twin");
+    let mut request = bearer(&behind.api.token().bound_to_certificate(b"garbage").mint());
+    request.extensions_mut().insert(PeerAddress(PROXY));
+    request.headers_mut().insert("client-cert", garbage.parse().unwrap());
+    behind.api.send(request).await.is(Expected::Ok, "MTLS-16 the twin in a header");
 }
 
 #[tokio::test]
@@ -255,6 +265,34 @@ async fn mtls_10_mtls_14_x_56_headers_count_from_trusted_peers_only() {
     answer.is(Expected::Token, "MTLS-14 a forged first element").coded("binding.certificate_mismatch", "MTLS-14");
     let last = format!("{},Hash={}", xfcc(&scene.other), hash(&scene.own));
     scene.proxied(PROXY, "x-forwarded-client-cert", &[&last]).await.is(Expected::Ok, "MTLS-14 the last one counts");
+    // Envoy writes names of the certificate as they are, and anybody can make a certificate.
+    let injected = format!("Hash={};URI=x,Hash={}", hash(&scene.other), hash(&scene.own));
+    let answer = scene.proxied(PROXY, "x-forwarded-client-cert", &[&injected]).await;
+    answer
+        .is(Expected::BadRequest, "MTLS-14 X-56 an element within a name")
+        .coded("credential.client_certificate", "X-56");
+    let named = format!("Hash={};URI=spiffe://client", hash(&scene.own));
+    scene.proxied(PROXY, "x-forwarded-client-cert", &[&named]).await.is(Expected::Ok, "a name in the only element");
+}
+
+#[tokio::test]
+async fn mtls_10_each_kind_of_proxy_is_believed_in_its_own_field_only() {
+    let envoys = ProxyTrust::Networks(vec!["192.168.0.0/16".parse().unwrap()]);
+    let sources = ClientCertificates::from_proxies(networks(), header("client-cert"))
+        .or_from_proxies(envoys, header("x-forwarded-client-cert"));
+    let scene = scene_with(|builder| builder.client_certificates(sources));
+    let envoy = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1));
+    let (sequence, xfcc) = (byte_sequence(&scene.own), format!("Hash={}", hash(&scene.own)));
+    for (peer, field, value, expected) in [
+        (PROXY, "client-cert", &sequence, Expected::Ok),
+        (envoy, "x-forwarded-client-cert", &xfcc, Expected::Ok),
+        (PROXY, "x-forwarded-client-cert", &xfcc, Expected::Token),
+        (envoy, "client-cert", &sequence, Expected::Token),
+        (STRANGER, "client-cert", &sequence, Expected::Token),
+        (STRANGER, "x-forwarded-client-cert", &xfcc, Expected::Token),
+    ] {
+        scene.proxied(peer, field, &[value]).await.is(expected, &format!("MTLS-10 {peer} {field}"));
+    }
 }
 
 #[tokio::test]
@@ -283,21 +321,25 @@ async fn mtls_11_mtls_12_malformed_fields_of_a_trusted_proxy_are_400() {
 
 #[tokio::test]
 async fn mtls_18_the_limit_on_the_field_is_431_and_can_be_raised() {
-    let big = format!(":{}:", encode_standard(vec![0x30; 20 * 1024]));
+    let (twelve, twenty) = (vec![0x30; 9 * 1024], vec![0x30; 20 * 1024]);
+    let send = async |scene: &Scene, der: &[u8]| {
+        let mut request = bearer(&scene.api.token().bound_to_certificate(der).mint());
+        request.extensions_mut().insert(PeerAddress(PROXY));
+        let field = format!(":{}:", encode_standard(der));
+        request.headers_mut().insert("client-cert", field.parse().unwrap());
+        scene.api.send(request).await
+    };
     let scene = behind("client-cert");
-    let answer = scene.proxied(PROXY, "client-cert", &[&big]).await;
+    send(&scene, &twelve).await.is(Expected::Ok, "MTLS-18 12 KiB are read by default");
+    let answer = send(&scene, &twenty).await;
     assert_eq!(
         (answer.status.as_u16(), answer.code),
         (431, Some("credential.client_certificate_too_large")),
         "MTLS-18"
     );
-    let roomy = header("client-cert").max_len(64 * 1024);
-    let roomy = ClientCertificates::from_proxies(networks(), roomy);
+    let roomy = ClientCertificates::from_proxies(networks(), header("client-cert").max_len(64 * 1024));
     let scene = scene_with(|builder| builder.client_certificates(roomy));
-    scene.proxied(PROXY, "client-cert", &[&big]).await.is(Expected::Token, "MTLS-18 read, and another certificate");
-    let twelve = format!(":{}:", encode_standard(vec![0x30; 9 * 1024]));
-    let scene = behind("client-cert");
-    scene.proxied(PROXY, "client-cert", &[&twelve]).await.is(Expected::Token, "MTLS-18 12 KiB are read by default");
+    send(&scene, &twenty).await.is(Expected::Ok, "MTLS-18 where more is allowed");
 }
 
 #[tokio::test]
@@ -379,6 +421,26 @@ async fn mtls_10_mtls_13_the_application_sees_no_claims_of_strangers_and_caches_
     assert_eq!((from_stranger.status().as_u16(), from_stranger.body().as_str()), (200, ""), "MTLS-10");
     assert!(!from_stranger.headers().contains_key("vary"));
     assert!(!send(PROXY, true).await.headers().contains_key("vary"), "the token does not depend on it");
+}
+
+#[tokio::test]
+async fn mtls_10_without_tower_the_request_can_be_settled_all_the_same() {
+    let scene = behind("client-cert");
+    for (peer, stays) in [(PROXY, true), (STRANGER, false)] {
+        let mut request = bearer(&scene.token());
+        request.extensions_mut().insert(PeerAddress(peer));
+        for name in ["client-cert", "x-ssl-cert", "ssl-client-verify", "x-forwarded-client-cert"] {
+            request.headers_mut().insert(name, HeaderValue::from_static("x"));
+        }
+        let (mut parts, ()) = request.into_parts();
+        scene.api.cfg.settle_certificates(&mut parts);
+        assert_eq!(parts.headers.contains_key("client-cert"), stays, "MTLS-10 {peer}");
+        assert_eq!(parts.headers.len(), 1 + usize::from(stays), "MTLS-10 {peer} {:?}", parts.headers);
+    }
+    let off = scene_with(|builder| builder);
+    let (mut parts, ()) = Request::get("/").header("client-cert", "x").body(()).unwrap().into_parts();
+    off.api.cfg.settle_certificates(&mut parts);
+    assert!(parts.headers.contains_key("client-cert"), "where certificates are off nothing is touched");
 }
 
 #[tokio::test]

@@ -167,6 +167,37 @@ async fn guards_compose_with_modes_per_route() {
     assert!(!challenge(&response).contains("error="), "{}", challenge(&response));
 }
 
+#[tokio::test]
+async fn step_01_step_05_requirements_together_are_never_weaker_than_one_of_them() {
+    let api = api();
+    let age = |seconds| RequireMaxAge::new(Duration::from_secs(seconds));
+    let verified = async |acr: &str| {
+        let token = api.token().claim("acr", acr).claim("auth_time", NOW - 300).mint();
+        api.with_token(&token).await.token.unwrap()
+    };
+    let challenge_of = |refused: Result<(), Rejection>| {
+        let response = refused.unwrap_err().to_response().map(|()| Body::empty());
+        challenge(&response)
+    };
+    let both = || RequireAcr::any(["phr", "mfa"]).and(RequireAcr::any(["mfa", "pwd"]));
+    assert!(verified("mfa").await.require(both()).is_ok(), "of each list one");
+    for acr in ["phr", "pwd"] {
+        let challenge = challenge_of(verified(acr).await.require(both()));
+        assert!(
+            challenge.contains("acr_values=\"mfa\""),
+            "STEP-05 what satisfies both, whatever is unmet: {challenge}"
+        );
+    }
+    let nobody = || RequireAcr::any(["phr"]).and(RequireAcr::any(["mfa"]));
+    for acr in ["phr", "mfa"] {
+        assert!(challenge_of(verified(acr).await.require(nobody())).contains("acr_values=\"mfa\""), "STEP-05 {acr}");
+    }
+    for ages in [age(60).and(age(3600)), age(3600).and(age(60))] {
+        assert!(challenge_of(verified("mfa").await.require(ages)).contains("max_age=\"60\""), "the least counts");
+    }
+    assert!(verified("mfa").await.require(age(600).and(age(3600))).is_ok(), "the twin");
+}
+
 #[test]
 fn acr_values_are_checked_at_start() {
     for values in [&[][..], &[""], &["a b"], &["a\"b"], &["é"]] {

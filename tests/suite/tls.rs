@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::routing::any;
+use axum::{Extension, Router};
 use pop_authserver::TestCertificate;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -30,13 +30,18 @@ fn key(certificate: &TestCertificate) -> PrivateKeyDer<'static> {
     PrivatePkcs8KeyDer::from(certificate.key_der()).into()
 }
 
+/// Handlers find the certificate among the extensions.
+async fn whoami(token: VerifiedToken, certificate: Option<Extension<PeerCertificate>>) -> &'static str {
+    let proven = token.proof().certificate_thumbprint();
+    assert_eq!(certificate.as_ref().map(|Extension(certificate)| certificate.thumbprint()), proven);
+    token.proof().kind().as_str()
+}
+
 async fn server(verifier: Arc<dyn ClientCertVerifier>) -> Server {
     let certificate = TestCertificate::self_signed("localhost");
     let config = tls::server_config(vec![certificate.der().to_vec().into()], key(&certificate), verifier).unwrap();
     let api = api_with(|builder| builder.client_certificates(ClientCertificates::from_connection()));
-    let app = Router::new()
-        .route("/whoami", any(|token: VerifiedToken| async move { token.proof().kind().as_str() }))
-        .layer(PopLayer::new(api.cfg.clone()));
+    let app = Router::new().route("/whoami", any(whoami)).layer(PopLayer::new(api.cfg.clone()));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener = tls::listener(listener, config);
@@ -194,9 +199,7 @@ async fn mtls_03_client_and_authorization_server_of_ours_end_to_end() {
         .client_certificates(ClientCertificates::from_connection())
         .build()
         .unwrap();
-    let app = Router::new()
-        .route("/whoami", any(|token: VerifiedToken| async move { token.proof().kind().as_str() }))
-        .layer(PopLayer::new(cfg));
+    let app = Router::new().route("/whoami", any(whoami)).layer(PopLayer::new(cfg));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("https://{}/whoami", listener.local_addr().unwrap());
     let listener = tls::listener(listener, config);

@@ -8,6 +8,9 @@ use crate::claims::AccessToken;
 /// challenge: it tells nothing about the user (RFC 9470 §9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuthenticationRequirement {
+    /// Of each list one value.
+    lists: Vec<Vec<Box<str>>>,
+    /// What a challenge names: values of all lists.
     acr_values: Box<str>,
     max_age: Option<(u64, Box<str>)>,
 }
@@ -16,36 +19,46 @@ impl AuthenticationRequirement {
     /// Asks for one of these authentication context classes, the preferred one first. `None` when one of them is empty or
     /// cannot stand in a challenge: printable ASCII without spaces, quotes and backslashes.
     #[must_use]
-    pub fn acr_values(mut self, values: &[impl AsRef<str>]) -> Option<Self> {
-        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+    pub fn acr_values(self, values: &[impl AsRef<str>]) -> Option<Self> {
         // The alphabet of a scope token is the one that needs no quoting and no splitting.
-        if values.is_empty() || !values.iter().all(|value| crate::scope::is_scope_token(value)) {
+        if values.is_empty() || !values.iter().all(|value| crate::scope::is_scope_token(value.as_ref())) {
             return None;
         }
-        self.acr_values = values.join(" ").into();
-        Some(self)
+        Some(self.with_list(values.iter().map(|value| value.as_ref().into()).collect()))
     }
 
-    /// Asks for an authentication at most this old, in whole seconds.
+    /// Two lists that have no value in common can be satisfied by nobody; the challenge then names the later one.
+    fn with_list(mut self, list: Vec<Box<str>>) -> Self {
+        let in_all = |value: &&str| self.lists.iter().all(|other| other.iter().any(|own| **own == **value));
+        let common: Vec<&str> = list.iter().map(AsRef::as_ref).filter(in_all).collect();
+        self.acr_values = if common.is_empty() { list.join(" ") } else { common.join(" ") }.into();
+        self.lists.push(list);
+        self
+    }
+
+    /// Asks for an authentication at most this old, in whole seconds; of several ages the least counts.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         let seconds = max_age.as_secs();
-        self.max_age = Some((seconds, seconds.to_string().into()));
+        if self.max_age.as_ref().is_none_or(|(least, _)| seconds < *least) {
+            self.max_age = Some((seconds, seconds.to_string().into()));
+        }
         self
     }
 
     /// Whether nothing is asked for.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.acr_values.is_empty() && self.max_age.is_none()
+        self.lists.is_empty() && self.max_age.is_none()
     }
 
-    /// Both requirements together; what `other` says of a kind replaces what was said before.
+    /// Both requirements together: what satisfies this satisfies each.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self {
-            acr_values: if other.acr_values.is_empty() { self.acr_values } else { other.acr_values },
-            max_age: other.max_age.or(self.max_age),
+        let both = other.lists.into_iter().fold(self, Self::with_list);
+        match other.max_age {
+            Some((seconds, _)) => both.max_age(Duration::from_secs(seconds)),
+            None => both,
         }
     }
 
@@ -56,11 +69,11 @@ impl AuthenticationRequirement {
     /// What is unmet, together with all that is asked for.
     pub fn check(&self, token: &AccessToken, now: u64, leeway: Duration) -> Result<(), StepUpError> {
         let unmet = |unmet| StepUpError { unmet, required: self.clone(), scope: None };
-        let satisfied = |acr: &str| self.acr_values.split(' ').any(|value| value == acr);
-        if !self.acr_values.is_empty() && !token.acr().is_some_and(satisfied) {
+        let among = |list: &Vec<Box<str>>| token.acr().is_some_and(|acr| list.iter().any(|value| **value == *acr));
+        if !self.lists.iter().all(among) {
             return Err(unmet(Unmet::AuthenticationContext));
         }
-        let Some((max_age, _)) = self.max_age else {
+        let Some((max_age, _)) = &self.max_age else {
             return Ok(());
         };
         let leeway = leeway.as_secs();

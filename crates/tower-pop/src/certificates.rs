@@ -24,8 +24,8 @@ use crate::origin::{UnixSocketPeer, peer, trusts};
 /// Bytes of header values whose thumbprints are remembered.
 const REMEMBERED: u64 = 8 << 20;
 
-/// Fields in which proxies commonly put certificates or what they read in them. From others they are removed.
-const FIELDS: [&str; 13] = [
+/// Fields in which proxies and load balancers put certificates or what they read in them. From others they are removed.
+const FIELDS: [&str; 28] = [
     "client-cert",
     "client-cert-chain",
     "x-forwarded-client-cert",
@@ -39,6 +39,21 @@ const FIELDS: [&str; 13] = [
     "x-ssl-client-fingerprint",
     "x-ssl-client-dn",
     "x-client-cert",
+    "x-ssl-cert",
+    "x-ssl-client-s-dn",
+    "x-ssl-client-i-dn",
+    "x-ssl-client-sha1",
+    "x-ssl-client-serial",
+    "ssl-client-verify",
+    "ssl-client-subject-dn",
+    "ssl-client-issuer-dn",
+    "x-arr-clientcert",
+    "x-amzn-mtls-clientcert",
+    "x-amzn-mtls-clientcert-leaf",
+    "x-amzn-mtls-clientcert-serial-number",
+    "x-amzn-mtls-clientcert-issuer",
+    "x-amzn-mtls-clientcert-subject",
+    "x-amzn-mtls-clientcert-validity",
 ];
 
 /// The end-entity certificate that the client proved to hold in the TLS handshake. Its thumbprint is computed once, when
@@ -148,53 +163,47 @@ impl CertificateHeader {
 #[derive(Debug, Clone)]
 #[must_use = "give it to PopConfigBuilder::client_certificates"]
 pub struct ClientCertificates {
-    pub(crate) connection: bool,
-    pub(crate) proxies: Vec<ProxyTrust>,
-    pub(crate) header: Option<CertificateHeader>,
+    connection: bool,
+    /// Each with the one field that these proxies set or remove.
+    proxies: Vec<(ProxyTrust, Option<CertificateHeader>)>,
 }
 
 impl ClientCertificates {
     /// From the TLS connection: [`PeerCertificate`].
     pub const fn from_connection() -> Self {
-        Self { connection: true, proxies: Vec::new(), header: None }
+        Self { connection: true, proxies: Vec::new() }
     }
 
     /// From a header field of trusted proxies.
     pub fn from_proxies(trust: ProxyTrust, header: CertificateHeader) -> Self {
-        Self { connection: false, proxies: vec![trust], header: Some(header) }
+        Self { connection: false, proxies: vec![(trust, Some(header))] }
     }
 
-    /// From a header field of trusted proxies as well.
+    /// From a header field of trusted proxies as well. Of several kinds of proxies each is believed in its own field only:
+    /// in the others it may pass on what its clients invent. A peer that is of two kinds counts as the one said first.
     pub fn or_from_proxies(mut self, trust: ProxyTrust, header: CertificateHeader) -> Self {
-        self.proxies.push(trust);
-        self.header = Some(header);
+        self.proxies.push((trust, Some(header)));
         self
     }
 
-    /// Trusts these peers, too.
+    /// Trusts these peers, too, in the field that was said last.
     pub fn trust(mut self, trust: ProxyTrust) -> Self {
-        self.proxies.push(trust);
+        let header = self.proxies.last().and_then(|(_, header)| header.clone());
+        self.proxies.push((trust, header));
         self
     }
 
     pub(crate) fn build(self) -> Result<CertificatePolicy, ConfigError> {
-        let empty = |trust: &ProxyTrust| match trust {
-            ProxyTrust::Networks(networks) => networks.is_empty(),
-            ProxyTrust::Certificates(known) => known.is_empty(),
-            ProxyTrust::UnixSocket => false,
-        };
-        let from_nobody = self.header.is_some() && (self.proxies.is_empty() || self.proxies.iter().any(empty));
-        let without_header = self.header.is_none() && !self.proxies.is_empty();
-        if from_nobody || without_header {
-            return Err(ConfigError::CertificateProxies);
-        }
-        #[allow(clippy::borrowed_box)] // the signature that the cache asks for
-        let weigh = |value: &Box<[u8]>, _: &Option<CertThumbprint>| {
-            u32::try_from(value.len()).unwrap_or(u32::MAX).saturating_add(64)
-        };
-        let vary = self.header.as_ref().and_then(|header| HeaderValue::from_str(header.name.as_str()).ok());
-        let seen = Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build();
-        Ok(CertificatePolicy { sources: self, vary, seen })
+        let proxies = self.proxies.into_iter().map(|(trust, header)| {
+            let nobody = match &trust {
+                ProxyTrust::Networks(networks) => networks.is_empty(),
+                ProxyTrust::Certificates(known) => known.is_empty(),
+                ProxyTrust::UnixSocket => false,
+            };
+            let header = header.filter(|_| !nobody).ok_or(ConfigError::CertificateProxies)?;
+            Ok(Proxies::new(trust, header))
+        });
+        Ok(CertificatePolicy { connection: self.connection, proxies: proxies.collect::<Result<_, _>>()? })
     }
 }
 
@@ -207,29 +216,70 @@ pub(crate) struct Evidence {
 }
 
 /// The sources as the pipeline uses them.
+#[derive(Debug)]
 pub(crate) struct CertificatePolicy {
-    sources: ClientCertificates,
-    vary: Option<HeaderValue>,
-    seen: Cache<Box<[u8]>, Option<CertThumbprint>>,
+    connection: bool,
+    proxies: Vec<Proxies>,
 }
 
 impl CertificatePolicy {
     /// The client's certificate, from whom it may come.
     pub(crate) fn evidence(&self, parts: &Parts) -> Result<Evidence, CredentialError> {
-        if let Some(header) = &self.sources.header
-            && self.is_proxy(parts)
-        {
-            return Ok(Evidence { thumbprint: self.read_header(header, parts)?, vary: self.vary.clone() });
+        if let Some(proxies) = self.proxies_of(parts) {
+            return Ok(Evidence { thumbprint: proxies.read(parts)?, vary: proxies.vary.clone() });
         }
-        let certificate = of_connection(parts).filter(|_| self.sources.connection);
+        let certificate = of_connection(parts).filter(|_| self.connection);
         Ok(Evidence { thumbprint: certificate.map(|certificate| *certificate.thumbprint()), vary: None })
     }
 
-    fn read_header(
-        &self,
-        header: &CertificateHeader,
-        parts: &Parts,
-    ) -> Result<Option<CertThumbprint>, CredentialError> {
+    /// The kind of proxy that a request comes from.
+    fn proxies_of(&self, parts: &Parts) -> Option<&Proxies> {
+        self.proxies.iter().find(|proxies| proxies.trust.includes(parts))
+    }
+
+    /// Leaves of what claims to be the client's certificate only what is: removes every field that was not set by a
+    /// trusted proxy, and puts the certificate of the connection where the application finds it.
+    pub(crate) fn settle(&self, parts: &mut Parts) {
+        let trusted = self.proxies_of(parts).map(|proxies| proxies.header.name.clone());
+        let may_stay = |name: &str| {
+            let chain = name == "client-cert-chain" && trusted.as_ref().is_some_and(|name| name == "client-cert");
+            chain || trusted.as_ref().is_some_and(|trusted| trusted == name)
+        };
+        let configured = self.proxies.iter().map(|proxies| proxies.header.name.as_str());
+        for name in FIELDS.into_iter().chain(configured).filter(|name| !may_stay(name)) {
+            parts.headers.remove(name);
+        }
+        if self.connection
+            && trusted.is_none()
+            && parts.extensions.get::<PeerCertificate>().is_none()
+            && let Some(certificate) = of_connection(parts).cloned()
+        {
+            parts.extensions.insert(certificate);
+        }
+    }
+}
+
+/// Proxies of one kind.
+struct Proxies {
+    trust: ProxyTrust,
+    header: CertificateHeader,
+    vary: Option<HeaderValue>,
+    /// What was read before: a certificate is decoded and hashed once for each distinct value.
+    seen: Cache<Box<[u8]>, Option<CertThumbprint>>,
+}
+
+impl Proxies {
+    fn new(trust: ProxyTrust, header: CertificateHeader) -> Self {
+        #[allow(clippy::borrowed_box)] // the signature that the cache asks for
+        let weigh = |value: &Box<[u8]>, _: &Option<CertThumbprint>| {
+            u32::try_from(value.len()).unwrap_or(u32::MAX).saturating_add(64)
+        };
+        let vary = HeaderValue::from_str(header.name.as_str()).ok();
+        Self { trust, header, vary, seen: Cache::builder().max_capacity(REMEMBERED).weigher(weigh).build() }
+    }
+
+    fn read(&self, parts: &Parts) -> Result<Option<CertThumbprint>, CredentialError> {
+        let header = &self.header;
         let mut lines = parts.headers.get_all(&header.name).iter();
         let Some(line) = lines.next() else {
             // RFC 9440 §2.3: a chain says nothing without the certificate it leads to.
@@ -250,30 +300,11 @@ impl CertificatePolicy {
         self.seen.insert(value.into(), thumbprint);
         Ok(thumbprint)
     }
-
-    fn is_proxy(&self, parts: &Parts) -> bool {
-        self.sources.proxies.iter().any(|trust| trust.includes(parts))
-    }
-
-    /// Removes every field that claims a certificate and was not set by a trusted proxy.
-    pub(crate) fn remove_untrusted(&self, parts: &mut Parts) {
-        let trusted = self.sources.header.as_ref().filter(|_| self.is_proxy(parts)).map(|header| header.name.clone());
-        let may_stay = |name: &str| {
-            let chain = name == "client-cert-chain" && trusted.as_ref().is_some_and(|name| name == "client-cert");
-            chain || trusted.as_ref().is_some_and(|trusted| trusted == name)
-        };
-        for name in FIELDS.iter().filter(|name| !may_stay(name)) {
-            parts.headers.remove(*name);
-        }
-        if let Some(header) = self.sources.header.as_ref().filter(|header| !may_stay(header.name.as_str())) {
-            parts.headers.remove(&header.name);
-        }
-    }
 }
 
-impl fmt::Debug for CertificatePolicy {
+impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sources.fmt(f)
+        f.debug_struct("Proxies").field("trust", &self.trust).field("header", &self.header).finish_non_exhaustive()
     }
 }
 

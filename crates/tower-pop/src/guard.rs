@@ -31,7 +31,8 @@ pub struct Require {
 }
 
 impl Require {
-    /// Both together. Scopes add up; of `acr` values and ages the ones that were said last count.
+    /// Both together: what satisfies this satisfies each. All scopes are needed, of each list of `acr` values one, and the
+    /// least of the ages.
     #[must_use]
     pub fn and(self, other: impl Into<Self>) -> Self {
         let other = other.into();

@@ -52,9 +52,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        if let Some(certificates) = &self.cfg.state.certificates {
-            certificates.remove_untrusted(&mut parts);
-        }
+        self.cfg.settle_certificates(&mut parts);
         let verification = self.cfg.verify(&parts);
         let request = Request::from_parts(parts, body);
         match verification {

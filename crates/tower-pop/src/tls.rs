@@ -41,6 +41,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::certificates::PeerCertificate;
+use crate::origin::PeerAddress;
 
 /// Accepts TCP connections and completes their handshakes, many at a time and each within ten seconds.
 pub type TlsListener = tls_listener::TlsListener<TcpListener, TlsAcceptor>;
@@ -62,8 +63,8 @@ pub fn server_config(
     Ok(config)
 }
 
-/// Serves TLS on a TCP listener. Feature `axum` makes it a listener for `axum::serve`; elsewhere, accept from it and take
-/// the certificate with [`TlsPeer::of`].
+/// Serves TLS on a TCP listener. Feature `axum` makes it a listener for `axum::serve`; elsewhere, accept from it, take
+/// the certificate with [`TlsPeer::of`] and give it to each request with [`TlsPeer::extend`].
 #[must_use]
 pub fn listener(tcp: TcpListener, config: ServerConfig) -> TlsListener {
     TlsListener::new(TlsAcceptor::from(Arc::new(config)), tcp)
@@ -111,6 +112,17 @@ impl TlsPeer {
     pub fn of(stream: &TlsStream<TcpStream>) -> Self {
         let (tcp, connection) = stream.get_ref();
         Self { address: tcp.peer_addr().ok(), certificate: PeerCertificate::of_connection(connection) }
+    }
+
+    /// Puts [`PeerAddress`] and [`PeerCertificate`] into the extensions of a request of this connection. With axum's
+    /// `ConnectInfo<TlsPeer>` the layer does it.
+    pub fn extend(&self, extensions: &mut http::Extensions) {
+        if let Some(address) = self.address {
+            extensions.insert(PeerAddress(address.ip()));
+        }
+        if let Some(certificate) = &self.certificate {
+            extensions.insert(certificate.clone());
+        }
     }
 }
 

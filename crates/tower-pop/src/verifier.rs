@@ -75,6 +75,9 @@ impl std::fmt::Debug for Verification {
 
 impl PopConfig {
     /// Judges a request by its head, without tower. Calling it twice for one request uses its proof twice.
+    ///
+    /// With client certificates on, call [`settle_certificates`](Self::settle_certificates) first: fields that claim a
+    /// certificate and come from strangers count as absent here, but only there are they taken out of the request.
     #[must_use]
     pub fn verify(&self, parts: &Parts) -> Verification {
         if let Some(verdict) = self.settled_before(parts) {
@@ -101,6 +104,15 @@ impl PopConfig {
                     ))
                 }
             },
+        }
+    }
+
+    /// Takes out of a request whatever claims to be the client's certificate and was not set by a trusted proxy, and puts
+    /// the certificate of the connection into the extensions, as [`PopLayer`](crate::PopLayer) does. Does nothing where
+    /// client certificates are off.
+    pub fn settle_certificates(&self, parts: &mut Parts) {
+        if let Some(certificates) = &self.state.certificates {
+            certificates.settle(parts);
         }
     }
 

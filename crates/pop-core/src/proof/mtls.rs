@@ -22,7 +22,8 @@ pub enum CertificateFormat {
     /// PEM, percent-encoded: `$ssl_client_escaped_cert` of nginx.
     EscapedPem,
     /// Elements of `Key=value` pairs with `Hash` or `Cert`: `X-Forwarded-Client-Cert` of Envoy. The last element is the
-    /// one that the hop in front of us added.
+    /// one that the hop in front of us added. An earlier one with `URI` or `DNS` is refused: Envoy writes these names as
+    /// the certificate has them, and a name may hold a comma and what looks like another element.
     Xfcc,
     /// Base64 of DER: `%[ssl_c_der,base64]` of HAProxy.
     Base64Der,
@@ -111,7 +112,13 @@ fn of_der(der: &[u8]) -> Option<CertThumbprint> {
 /// The last element of an `X-Forwarded-Client-Cert` list: `Some(None)` when it names no certificate.
 fn last_element(value: &[u8]) -> Option<Option<CertThumbprint>> {
     let value = std::str::from_utf8(value).ok()?;
-    let element = split_quoted(value, ',')?.pop()?;
+    let mut elements = split_quoted(value, ',')?;
+    let element = elements.pop()?;
+    for earlier in elements {
+        if split_quoted(earlier, ';')?.iter().any(|pair| is_name(pair)) {
+            return None;
+        }
+    }
     let (mut hash, mut certificate) = (None, None);
     for pair in split_quoted(element, ';')? {
         let (key, value) = pair.split_once('=')?;
@@ -136,6 +143,12 @@ fn last_element(value: &[u8]) -> Option<Option<CertThumbprint>> {
             hash.is_none_or(|hash| hash == certificate).then_some(Some(certificate))
         }
     }
+}
+
+/// Whether a pair holds a name out of the certificate that is written without quotes or escapes.
+fn is_name(pair: &str) -> bool {
+    let key = pair.split('=').next().unwrap_or(pair).trim();
+    key.eq_ignore_ascii_case("URI") || key.eq_ignore_ascii_case("DNS")
 }
 
 /// Splits at separators outside of double quotes; `None` when a quote is not closed.
@@ -214,6 +227,7 @@ mod tests {
             (F::Xfcc, format!("Cert=\"{pem}\"")),
             (F::Xfcc, format!("Hash={hash};Cert=\"{pem}\"")),
             (F::Xfcc, format!("Hash={other},Hash={hash}")),
+            (F::Xfcc, format!("By=spiffe://a;Hash={other};Subject=\"CN=a\",Hash={hash};URI=spiffe://b;DNS=c")),
             (F::Xfcc, format!("Subject=\"CN=a,Hash={other}\",Hash={hash}")),
         ] {
             assert_eq!(format.read(value.as_bytes()), Ok(Some(own)), "{format:?} {value}");
@@ -257,6 +271,11 @@ mod tests {
             (F::Xfcc, format!("Hash=\"{hash}")),
             (F::Xfcc, format!("Hash={hash},")),
             (F::Xfcc, format!("Hash={base64}")),
+            // Out of a certificate that its owner made, with a comma in a name: X-56.
+            (F::Xfcc, format!("Hash={other};URI=x,Hash={hash}")),
+            (F::Xfcc, format!("Hash={other};Subject=\"CN=a\";DNS=x,By=spiffe://a;Hash={hash};DNS=y")),
+            (F::Xfcc, format!("Hash={other};URI=x\";DNS=y\",Hash={hash}")),
+            (F::Xfcc, format!("Hash={other};URI=x;Hash={hash}")),
         ] {
             assert_eq!(format.read(value.as_bytes()), Err(CredentialError::ClientCertificate), "{format:?} {value}");
         }

@@ -109,6 +109,11 @@ pub enum ConfigError {
     /// Introspection without authentication (RFC 7662 §2.1 demands some).
     #[error("introspection at {0:?} needs client authentication")]
     IntrospectionAuthentication(String),
+    /// Introspection over mutual TLS, but no HTTP client that has a certificate.
+    #[error(
+        "introspection at {0:?} authenticates by mutual TLS, which takes an HTTP client with a certificate: .http_fetch(..)"
+    )]
+    IntrospectionCertificate(String),
     /// More than one issuer to ask: an opaque token does not say whose it is, and goes to nobody else.
     #[error("only one issuer can be asked about opaque tokens, and {0:?} is a second one")]
     SecondIntrospection(String),

@@ -64,6 +64,9 @@ impl PopConfigBuilder {
         if introspection.authentication.client_id().is_none() {
             return Err(ConfigError::IntrospectionAuthentication(endpoint.clone()));
         }
+        if introspection.authentication.is_mutual_tls() && introspection.fetch.is_none() && self.fetch.is_none() {
+            return Err(ConfigError::IntrospectionCertificate(endpoint.clone()));
+        }
         let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         for (name, value, min, max) in [
             ("introspection cache_for in ms", millis(&introspection.cache_for), 0, 300_000),

@@ -1,9 +1,11 @@
 //! Questions to the introspection endpoint.
 //!
 //! 1. One question per token at a time, however many requests wait for it; it goes on when they are cancelled.
-//! 2. No more than a configured number of questions at a time, none while the circuit breaker is open.
+//! 2. No more than a configured number of questions at a time, and a few times as many that wait; none while the circuit
+//!    breaker is open. Time spent waiting is not held against the server.
 //! 3. An answer is remembered only when it is one: for a token that is active until the end of the configured time or of
-//!    the token, whichever comes first; for one that is not, briefly.
+//!    the token, whichever comes first; for one that is not, briefly. What else is wrong with an answer may be right in the
+//!    next one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,7 +24,7 @@ use pop_core::introspection::{self, IntrospectionExpectations, JWT_TYPE, SignedI
 use pop_core::jose::DecodedJws;
 use pop_core::policy::{TokenAllowances, TokenPolicy};
 use pop_core::proof::dpop::AccessTokenHash;
-use pop_core::{Error, Unavailable};
+use pop_core::{Error, TokenError, Unavailable};
 use tokio::sync::Semaphore;
 
 use super::Introspection;
@@ -33,6 +35,8 @@ use crate::token_cache::{CachedToken, TokenCache};
 
 /// Refused tokens that are remembered.
 const REFUSED: u64 = 10_000;
+/// For each question that may be open, this many tokens may wait.
+const WAITING: usize = 4;
 
 type Answer = Result<Arc<AccessToken>, Error>;
 type Asking = Shared<Pin<Box<dyn Future<Output = Answer> + Send>>>;
@@ -115,6 +119,10 @@ impl Introspector {
             tracing::error!("tokens can only be introspected within a tokio runtime");
             return std::future::ready(Err(unavailable())).boxed().shared();
         };
+        if asking.len() >= self.parts.config.max_concurrent.saturating_mul(1 + WAITING) {
+            tracing::warn!(issuer = %self.parts.issuer, "too many tokens wait to be introspected");
+            return std::future::ready(Err(unavailable())).boxed().shared();
+        }
         let introspector = Arc::clone(self);
         let token = token.to_owned();
         // A task of its own, so that the answer is not lost with the request that asked first.
@@ -128,25 +136,36 @@ impl Introspector {
     }
 
     async fn answer(&self, token: &str, hash: AccessTokenHash) -> Answer {
-        let timeout = self.parts.config.timeout;
-        let answered = tokio::time::timeout(timeout, async {
-            let _permit = self.permits.acquire().await.map_err(|_| Unavailable::Introspection)?;
-            let attempt = self.breaker.attempt().ok_or(Unavailable::Introspection)?;
-            let answer = self.exchange(token).await;
-            if !matches!(answer, Err(Error::Unavailable(_))) {
-                attempt.succeeded();
-            }
-            answer
-        });
-        let answer = answered.await.unwrap_or_else(|_| Err(Unavailable::Introspection.into()));
+        let answer = self.answer_in_turn(token).await;
         let now = self.parts.clock.monotonic();
         match &answer {
             Ok(token) => self.remember(Arc::clone(token), hash, now),
             Err(Error::Unavailable(_)) => tracing::warn!(issuer = %self.parts.issuer, "introspection failed"),
-            Err(error) => {
+            Err(error @ Error::Token(TokenError::Inactive)) => {
                 let until = now.saturating_add(self.parts.config.cache_inactive_for);
                 self.refused.insert(hash, (until, error.clone()));
             }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    /// The answer once it is this token's turn. Waiting for that and the exchange may each take the configured time.
+    async fn answer_in_turn(&self, token: &str) -> Answer {
+        let timeout = self.parts.config.timeout;
+        let turn = tokio::time::timeout(timeout, self.permits.acquire()).await;
+        let Ok(Ok(_permit)) = turn else {
+            return Err(Unavailable::Introspection.into());
+        };
+        let attempt = self.breaker.attempt().ok_or(Unavailable::Introspection)?;
+        let exchange = tokio::time::timeout(timeout, self.exchange(token)).await;
+        let (answer, alive) = match exchange {
+            Ok(Ok(answer)) => (Ok(answer), true),
+            Ok(Err(failure)) => (Err(failure.error), failure.alive),
+            Err(_) => (Err(Unavailable::Introspection.into()), false),
+        };
+        if alive {
+            attempt.succeeded();
         }
         answer
     }
@@ -161,7 +180,7 @@ impl Introspector {
         }
     }
 
-    async fn exchange(&self, token: &str) -> Answer {
+    async fn exchange(&self, token: &str) -> Result<Arc<AccessToken>, Failure> {
         let parts = &self.parts;
         let now = parts.clock.now();
         let question = parts.config.authentication.question(token, &parts.issuer, now);
@@ -174,14 +193,16 @@ impl Introspector {
             max_len: parts.config.max_len,
             timeout: parts.config.timeout,
         };
-        let response = exchange(&*parts.fetch, request).await.map_err(|error| self.failed(&error))?;
+        let response = exchange(&*parts.fetch, request)
+            .await
+            .map_err(|error| Failure { alive: is_about_one_token(&error), error: self.failed(&error) })?;
         let body = self.body(response).await?;
         let expected = IntrospectionExpectations {
             issuer: &parts.issuer,
             token: Expectations { audiences: &parts.audiences, allowances: parts.allowances, policy: &parts.policy },
             cache_for: parts.config.cache_for,
         };
-        introspection::read(&body, &expected, parts.clock.now()).map(Arc::new)
+        introspection::read(&body, &expected, parts.clock.now()).map(Arc::new).map_err(Failure::from)
     }
 
     /// The JSON of a response: as it is, or out of a JWT whose signature holds.
@@ -235,6 +256,26 @@ impl Introspector {
     fn asking(&self) -> MutexGuard<'_, HashMap<AccessTokenHash, Asking>> {
         self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A question without an answer that lets the token pass.
+struct Failure {
+    error: Error,
+    /// Whether the server is there all the same.
+    alive: bool,
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        Self { alive: !matches!(error, Error::Unavailable(_)), error }
+    }
+}
+
+/// Whether a failure says something of the one token rather than of the server: nobody's odd token may open the circuit for
+/// all others.
+const fn is_about_one_token(error: &FetchError) -> bool {
+    matches!(error, FetchError::Status(400 | 413 | 414 | 422 | 431) | FetchError::TooLong)
 }
 
 /// Ends a question whatever becomes of it, a panic included.

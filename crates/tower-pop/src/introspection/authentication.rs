@@ -39,6 +39,11 @@ impl Authentication {
         }
     }
 
+    /// Whether the connection itself has to authenticate.
+    pub(crate) const fn is_mutual_tls(&self) -> bool {
+        matches!(self, Self::MutualTls { .. })
+    }
+
     /// The question about a token, authenticated. `None` when no assertion could be made.
     pub(super) fn question(&self, token: &str, issuer: &str, now: u64) -> Option<Authenticated> {
         let mut form = form_urlencoded::Serializer::new(String::with_capacity(token.len() + 64));

@@ -115,13 +115,15 @@ impl Introspection {
         self
     }
 
-    /// Sets how long an answer may take, waiting for others included, 1 ms to 60 s. Defaults to 5 s.
+    /// Sets how long an answer may take, 1 ms to 60 s. While other questions are open, a token waits for its turn as long
+    /// again at the most. Defaults to 5 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how many questions may be open at a time, at least 1. Defaults to 64.
+    /// Sets how many questions may be open at a time, at least 1. Four times as many tokens may wait; requests with others
+    /// are answered with 503 at once. Defaults to 64.
     pub fn max_concurrent(mut self, questions: usize) -> Self {
         self.max_concurrent = questions;
         self
