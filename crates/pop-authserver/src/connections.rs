@@ -7,6 +7,7 @@ use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use pop_core::target::Origin;
 use rcgen::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -68,11 +69,12 @@ async fn encrypted(mut listener: TlsListener, router: &Router) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let router = match TlsPeer::of(&stream).certificate {
+                let peer = TlsPeer::of(&stream);
+                let router = match peer.certificate.clone() {
                     Some(certificate) => router.clone().layer(Extension(certificate)),
                     None => router.clone(),
                 };
-                connection(&mut connections, stream, router);
+                connection(&mut connections, stream, router.layer(Extension(peer)));
             }
             Err(tls_listener::Error::ListenerError(error)) => not_accepted(&error).await,
             Err(error) => tracing::debug!(%error, "a handshake failed"),
@@ -101,7 +103,7 @@ fn connection(
 
 /// The TLS listener of a server, as its clients know it.
 pub(crate) struct TlsEndpoint {
-    address: SocketAddr,
+    origin: Origin,
     certificate_pem: String,
 }
 
@@ -116,13 +118,15 @@ impl TlsEndpoint {
         let config = tls::server_config(vec![cert.der().clone()], key.into(), tls::any_client_certificate())
             .map_err(|error| refused(&error))?;
         let listener = TcpListener::bind(address).await?;
-        let endpoint = Self { address: listener.local_addr()?, certificate_pem: cert.pem() };
+        let origin = format!("https://{}", listener.local_addr()?);
+        let origin = Origin::of(&origin).map_err(|error| refused(&error))?;
+        let endpoint = Self { origin, certificate_pem: cert.pem() };
         Ok((tls::listener(listener, config), endpoint))
     }
 
     /// `https://` and the address.
-    pub(crate) fn origin(&self) -> String {
-        format!("https://{}", self.address)
+    pub(crate) const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     pub(crate) fn certificate_pem(&self) -> &str {

@@ -30,7 +30,7 @@ struct Args {
     #[arg(long, env = "POP_AS_NONCE", default_value = "off")]
     nonce: Nonce,
     /// A client `id` or `id:secret`; may be repeated. Clients redirect to http://127.0.0.1/callback.
-    #[arg(long, env = "POP_AS_CLIENT", default_value = "demo")]
+    #[arg(long, env = "POP_AS_CLIENT", hide_env_values = true, default_value = "demo")]
     client: Vec<String>,
     /// A public client that gets opaque access tokens; may be repeated.
     #[arg(long, env = "POP_AS_OPAQUE_CLIENT")]
@@ -39,7 +39,7 @@ struct Args {
     #[arg(long, env = "POP_AS_MTLS_CLIENT", requires = "mutual_tls")]
     mtls_client: Vec<String>,
     /// A resource server `id:secret` that may ask about tokens for the first audience; may be repeated.
-    #[arg(long, env = "POP_AS_RESOURCE_SERVER")]
+    #[arg(long, env = "POP_AS_RESOURCE_SERVER", hide_env_values = true)]
     resource_server: Vec<String>,
     /// Listen for TLS as well, on a free port, and ask for client certificates there; write the certificate of that port
     /// to this file (PEM), for clients to trust.

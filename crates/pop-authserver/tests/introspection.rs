@@ -160,6 +160,46 @@ async fn as_12_certificate_bound_tokens() {
 }
 
 #[tokio::test]
+async fn cli_15_every_grant_over_mutual_tls_and_tokens_bound_to_key_and_certificate() {
+    let own = TestCertificate::self_signed("own");
+    let builder = TestAuthServer::defaults()
+        .mutual_tls()
+        .client(Client::public("mtls").certificate_bound_access_tokens().redirect_uri("http://127.0.0.1/callback"))
+        .client(Client::confidential("api", "secret").introspects(API));
+    let server = TestAuthServer::start_with(builder).await;
+    let x5t = CertThumbprint::of_der(own.der()).to_string();
+    let certificate = || {
+        let certificate = ClientCertificate::from_pem(&own.pem(), &own.key_pem()).unwrap();
+        certificate.trust(server.tls_certificate_pem().unwrap()).unwrap()
+    };
+    let (issuer, callback, none) = (server.issuer(), "http://127.0.0.1/callback", ClientAuthentication::None);
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let back = async |url: reqwest::Url| {
+        let answer = browser.get(url).send().await.unwrap();
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+
+    let client = MtlsTokenClient::discover(issuer, "mtls", none.clone(), certificate()).await.unwrap();
+    let request = client.authorize(callback, None, None).unwrap();
+    let redirected = back(request.url.clone()).await;
+    let forged = redirected.replace("state=", "state=x");
+    assert!(matches!(client.exchange(&request, &forged).await, Err(ClientError::AuthorizationResponse(_))));
+    let granted = client.exchange(&request, &redirected).await.unwrap();
+    let renewed = client.refresh(granted.refresh_token.as_deref().unwrap()).await.unwrap();
+    for token in [&granted.access_token, &renewed.access_token] {
+        assert_eq!(answer(&server, token).await["cnf"], json!({ "x5t#S256": x5t }), "CLI-15");
+    }
+
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let both = TokenClient::discover_mtls(issuer, "mtls", none, key.clone(), certificate()).await.unwrap();
+    let request = both.authorize(callback, None, None).unwrap();
+    let granted = both.exchange(&request, &back(request.url.clone()).await).await.unwrap();
+    let said = answer(&server, &granted.access_token).await;
+    let expected = json!({ "jkt": key.thumbprint().to_string(), "x5t#S256": x5t });
+    assert_eq!((&said["cnf"], &said["token_type"]), (&expected, &json!("DPoP")), "MTLS-08");
+}
+
+#[tokio::test]
 async fn as_12_refresh_tokens_of_public_clients_are_bound_to_the_certificate() {
     let (own, other) = (TestCertificate::self_signed("own"), TestCertificate::self_signed("other"));
     let builder = TestAuthServer::defaults()

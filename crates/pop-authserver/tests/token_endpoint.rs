@@ -258,6 +258,17 @@ async fn as_24_authenticates_clients() {
     let issuer = json!(server.issuer());
     assert_eq!(send(assertion(issuer.clone(), "once", now + 60)).await, 200, "AS-24");
     assert_eq!(send(assertion(issuer.clone(), "once", now + 60)).await, 401, "AS-24 replayed");
+    let revoke = |jti: &str| {
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let assertion = assertion(issuer.clone(), jti, now + 60);
+        let form = format!("token=x&client_assertion_type={kind}&client_assertion={assertion}");
+        let request = reqwest::Client::new().post(format!("{}/revoke", server.issuer()));
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(revoke("once").await, 401, "AS-24 replayed at another endpoint");
+    assert_eq!(revoke("elsewhere").await, 200, "the twin");
+    assert_eq!(send(assertion(issuer.clone(), "elsewhere", now + 60)).await, 401, "AS-24 used up there");
     assert_eq!(
         send(assertion(json!(format!("{}/token", server.issuer())), "a", now + 60)).await,
         401,

@@ -15,13 +15,15 @@
 //! # Ok(()) }
 //! ```
 //!
-//! With a client certificate instead of a key (RFC 8705): [`MtlsTokenClient`] and [`MtlsClient`].
+//! With a client certificate instead of a key (RFC 8705): [`MtlsTokenClient`] and [`MtlsClient`]. With both:
+//! [`TokenClient::discover_mtls`].
 //!
 //! What it refuses: plain http beyond loopback, tokens of another type than DPoP, redirects to another origin, metadata of
 //! another issuer or resource, malformed nonces, endless nonce challenges.
 
 mod challenge;
 mod error;
+mod grant;
 mod http;
 mod metadata;
 mod mtls;
@@ -34,10 +36,11 @@ mod token_endpoint;
 pub use crate::http::{DpopClient, RequestBuilder};
 pub use challenge::Challenge;
 pub use error::ClientError;
+pub use grant::AuthorizationRequest;
 pub use metadata::ResourceMetadata;
 pub use mtls::{ClientCertificate, MtlsClient, MtlsTokenClient};
 pub use nonce::{MalformedNonce, NonceMemory, Role};
 pub use pop_core::jose::{Algorithm, KeyError, SigningKey as DpopKey};
 pub use proof::Proof;
-pub use token::{AuthorizationRequest, TokenClient};
+pub use token::TokenClient;
 pub use token_endpoint::{ClientAuthentication, TokenResponse};

@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 use reqwest::{Certificate, Identity};
 
 use crate::error::ClientError;
+use crate::grant::{self, AuthorizationRequest};
 use crate::http::{checked_url, sensitive};
 use crate::token_endpoint::{ClientAuthentication, TokenEndpoint, TokenResponse};
 
@@ -36,7 +37,7 @@ impl ClientCertificate {
         Ok(self)
     }
 
-    fn http_client(self) -> Result<reqwest::Client, ClientError> {
+    pub(crate) fn http_client(self) -> Result<reqwest::Client, ClientError> {
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         Ok(builder.identity(self.identity).tls_certs_merge(self.trusted).build()?)
     }
@@ -68,14 +69,7 @@ impl MtlsTokenClient {
         certificate: ClientCertificate,
     ) -> Result<Self, ClientError> {
         let http = certificate.http_client()?;
-        let mut endpoint = TokenEndpoint::discover(http, issuer, client_id.into(), authentication).await?;
-        if let Some(url) = endpoint.mtls_url.take() {
-            endpoint.url = url;
-        }
-        if endpoint.url.scheme() != "https" {
-            return Err(ClientError::Url(endpoint.url.to_string()));
-        }
-        Ok(Self { endpoint })
+        Ok(Self { endpoint: TokenEndpoint::discover_mtls(http, issuer, client_id.into(), authentication).await? })
     }
 
     /// Requests a token for the client itself.
@@ -88,10 +82,34 @@ impl MtlsTokenClient {
         scope: Option<&str>,
         resource: Option<&str>,
     ) -> Result<TokenResponse, ClientError> {
-        let mut form = vec![("grant_type", "client_credentials")];
-        form.extend(scope.map(|scope| ("scope", scope)));
-        form.extend(resource.map(|resource| ("resource", resource)));
-        self.request(&form).await
+        self.request(&grant::client_credentials(scope, resource)).await
+    }
+
+    /// Starts an authorization code flow with PKCE (S256) and `state`.
+    ///
+    /// # Errors
+    /// [`ClientError::Response`] when the server has no authorization endpoint.
+    pub fn authorize(
+        &self,
+        redirect_uri: &str,
+        scope: Option<&str>,
+        resource: Option<&str>,
+    ) -> Result<AuthorizationRequest, ClientError> {
+        AuthorizationRequest::new(&self.endpoint, redirect_uri, scope, resource, None)
+    }
+
+    /// Exchanges the code in the URL that the browser was sent back to. `state` and, where present, `iss` must be right
+    /// (RFC 9207).
+    ///
+    /// # Errors
+    /// [`ClientError::AuthorizationResponse`], and as for [`client_credentials`](Self::client_credentials).
+    pub async fn exchange(
+        &self,
+        request: &AuthorizationRequest,
+        redirected_to: &str,
+    ) -> Result<TokenResponse, ClientError> {
+        let code = request.code(&self.endpoint, redirected_to)?;
+        self.request(&request.exchange(&code)).await
     }
 
     /// Requests a new token with a refresh token, over the same certificate (RFC 8705 §4).
@@ -99,7 +117,7 @@ impl MtlsTokenClient {
     /// # Errors
     /// As for [`client_credentials`](Self::client_credentials).
     pub async fn refresh(&self, refresh_token: &str) -> Result<TokenResponse, ClientError> {
-        self.request(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+        self.request(&grant::refresh(refresh_token)).await
     }
 
     /// A client that presents a token of this server.

@@ -1,16 +1,12 @@
 //! Token requests with DPoP (RFC 9449 §5): client credentials, authorization code with PKCE, refresh.
 
-use std::fmt;
-
-use pop_core::jose::encode;
-use reqwest::Url;
-use sha2::{Digest, Sha256};
-
 use crate::DpopKey;
 use crate::error::ClientError;
+use crate::grant::{self, AuthorizationRequest};
 use crate::http::{DpopClient, http_client, origin_of};
+use crate::mtls::ClientCertificate;
 use crate::nonce::{NonceMemory, Role};
-use crate::proof::{Proof, random_id};
+use crate::proof::Proof;
 use crate::token_endpoint::{ClientAuthentication, TokenEndpoint, TokenResponse};
 
 /// Requests DPoP-bound tokens from one authorization server, all with one key. Cheap to clone.
@@ -19,16 +15,6 @@ pub struct TokenClient {
     endpoint: TokenEndpoint,
     key: DpopKey,
     nonces: NonceMemory,
-}
-
-/// An authorization request and what is needed to check its answer. `Debug` hides the PKCE verifier.
-#[derive(Clone)]
-pub struct AuthorizationRequest {
-    /// Where to send the user's browser.
-    pub url: Url,
-    redirect_uri: String,
-    state: String,
-    verifier: String,
 }
 
 impl TokenClient {
@@ -43,6 +29,24 @@ impl TokenClient {
         key: DpopKey,
     ) -> Result<Self, ClientError> {
         let endpoint = TokenEndpoint::discover(http_client()?, issuer, client_id.into(), authentication).await?;
+        Ok(Self { endpoint, key, nonces: NonceMemory::default() })
+    }
+
+    /// As [`discover`](Self::discover), with requests over TLS with a client certificate: tokens are bound to the key and,
+    /// where the server does that for this client, to the certificate as well, or the certificate authenticates the client.
+    /// [`http_client`](Self::http_client) then shows the certificate, too.
+    ///
+    /// # Errors
+    /// As [`discover`](Self::discover); [`ClientError::Url`] also when the token endpoint is not https.
+    pub async fn discover_mtls(
+        issuer: &str,
+        client_id: impl Into<String>,
+        authentication: ClientAuthentication,
+        key: DpopKey,
+        certificate: ClientCertificate,
+    ) -> Result<Self, ClientError> {
+        let http = certificate.http_client()?;
+        let endpoint = TokenEndpoint::discover_mtls(http, issuer, client_id.into(), authentication).await?;
         Ok(Self { endpoint, key, nonces: NonceMemory::default() })
     }
 
@@ -62,10 +66,7 @@ impl TokenClient {
         scope: Option<&str>,
         resource: Option<&str>,
     ) -> Result<TokenResponse, ClientError> {
-        let mut form = vec![("grant_type", "client_credentials")];
-        form.extend(scope.map(|scope| ("scope", scope)));
-        form.extend(resource.map(|resource| ("resource", resource)));
-        self.request(&form).await
+        self.request(&grant::client_credentials(scope, resource)).await
     }
 
     /// Starts an authorization code flow with PKCE (S256), `state` and `dpop_jkt`.
@@ -78,20 +79,8 @@ impl TokenClient {
         scope: Option<&str>,
         resource: Option<&str>,
     ) -> Result<AuthorizationRequest, ClientError> {
-        let endpoint = self.endpoint.authorization_endpoint.clone();
-        let mut url = endpoint.ok_or(ClientError::Response("the server has no authorization endpoint"))?;
-        let (state, verifier) = (random_id()?, random_id()? + &random_id()?);
-        url.query_pairs_mut()
-            .append_pair("response_type", "code")
-            .append_pair("client_id", &self.endpoint.client_id)
-            .append_pair("redirect_uri", redirect_uri)
-            .append_pair("state", &state)
-            .append_pair("code_challenge", &encode(Sha256::digest(&verifier)))
-            .append_pair("code_challenge_method", "S256")
-            .append_pair("dpop_jkt", &self.key.thumbprint().to_string())
-            .extend_pairs(scope.map(|scope| ("scope", scope)))
-            .extend_pairs(resource.map(|resource| ("resource", resource)));
-        Ok(AuthorizationRequest { url, redirect_uri: redirect_uri.to_owned(), state, verifier })
+        let jkt = self.key.thumbprint().to_string();
+        AuthorizationRequest::new(&self.endpoint, redirect_uri, scope, resource, Some(&jkt))
     }
 
     /// Exchanges the code in the URL that the browser was sent back to. `state` and, where present, `iss` must be right
@@ -104,27 +93,8 @@ impl TokenClient {
         request: &AuthorizationRequest,
         redirected_to: &str,
     ) -> Result<TokenResponse, ClientError> {
-        let refused = ClientError::AuthorizationResponse;
-        let url = Url::parse(redirected_to).map_err(|_| refused("not a URL"))?;
-        let parameter =
-            |name: &str| url.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned());
-        if parameter("state").as_ref() != Some(&request.state) {
-            return Err(refused("state differs"));
-        }
-        if parameter("iss").is_some_and(|issuer| issuer != self.endpoint.issuer) {
-            return Err(refused("iss differs"));
-        }
-        if let Some(code) = parameter("error") {
-            return Err(ClientError::OAuth { code, description: parameter("error_description") });
-        }
-        let code = parameter("code").ok_or_else(|| refused("no code"))?;
-        self.request(&[
-            ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("redirect_uri", &request.redirect_uri),
-            ("code_verifier", &request.verifier),
-        ])
-        .await
+        let code = request.code(&self.endpoint, redirected_to)?;
+        self.request(&request.exchange(&code)).await
     }
 
     /// Requests a new token with a refresh token, with the same key (RFC 9449 §5).
@@ -132,7 +102,7 @@ impl TokenClient {
     /// # Errors
     /// As for every token request.
     pub async fn refresh(&self, refresh_token: &str) -> Result<TokenResponse, ClientError> {
-        self.request(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+        self.request(&grant::refresh(refresh_token)).await
     }
 
     /// A client that presents a token of this server.
@@ -155,11 +125,5 @@ impl TokenClient {
             }
         }
         Err(ClientError::NonceLoop)
-    }
-}
-
-impl fmt::Debug for AuthorizationRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthorizationRequest").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
     }
 }

@@ -104,6 +104,24 @@ impl TokenEndpoint {
         })
     }
 
+    /// As [`discover`](Self::discover), for requests over TLS with a client certificate: to the `mtls_endpoint_aliases`
+    /// where there are some (RFC 8705 §5), and never without TLS.
+    pub(crate) async fn discover_mtls(
+        http: reqwest::Client,
+        issuer: &str,
+        client_id: String,
+        authentication: ClientAuthentication,
+    ) -> Result<Self, ClientError> {
+        let mut endpoint = Self::discover(http, issuer, client_id, authentication).await?;
+        if let Some(url) = endpoint.mtls_url.take() {
+            endpoint.url = url;
+        }
+        if endpoint.url.scheme() != "https" {
+            return Err(ClientError::Url(endpoint.url.to_string()));
+        }
+        Ok(endpoint)
+    }
+
     /// Sends a token request, authenticated.
     pub(crate) async fn send(&self, form: &[(&str, &str)], proof: Option<String>) -> Result<Response, ClientError> {
         let mut form: Vec<(&str, &str)> = form.to_vec();

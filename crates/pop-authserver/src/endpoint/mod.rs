@@ -48,7 +48,7 @@ async fn outage(State(server): State<AuthServer>, request: Request, next: Next) 
     next.run(request).await
 }
 
-/// The client of a request to an endpoint where assertions need not be remembered: it changes nothing to ask twice.
+/// The client of a request, whose assertion is used up by it.
 fn authenticated<'s>(
     server: &'s AuthServer,
     headers: &HeaderMap,
@@ -57,7 +57,11 @@ fn authenticated<'s>(
 ) -> Result<&'s Client, OAuthError> {
     let certificate = certificate.map(PeerCertificate::thumbprint);
     let request = ClientRequest { headers, form, certificate, now: server.now() };
-    authenticate(&server.inner.clients, server.issuer(), &request).map(|(client, _)| client)
+    let (client, assertion) = authenticate(&server.inner.clients, server.issuer(), &request)?;
+    if let Some(assertion) = assertion {
+        token::record_assertion(server, client, &assertion)?;
+    }
+    Ok(client)
 }
 
 /// Form or query parameters, none of them twice (RFC 6749 §3.2) but `resource`.

@@ -9,16 +9,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use pop_core::jose::{CertThumbprint, encode};
 use pop_core::nonce::NonceKeys;
 use pop_core::replay::{ReplayEntry, ReplayKey};
-use pop_core::target::RequestTarget;
+use pop_core::target::{Origin, RequestTarget};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tower_pop::PeerCertificate;
 use tower_pop::replay::{ReplayAnswer, ReplayStore};
+use tower_pop::tls::TlsPeer;
 
 use super::Form;
 use crate::authentication::{Assertion, ClientRequest, authenticate};
 use crate::client::Client;
+use crate::connections::TlsEndpoint;
 use crate::error::OAuthError;
 use crate::grant::{Binding, Grant, Refresh};
 use crate::proof_check::{CheckedProof, TokenEndpoint};
@@ -29,11 +31,14 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 pub(super) async fn token(
     State(server): State<AuthServer>,
     certificate: Option<Extension<PeerCertificate>>,
+    tls: Option<Extension<TlsPeer>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    // Over TLS the endpoint is the one of `mtls_endpoint_aliases`: that is what proofs name there.
+    let origin = server.tls().filter(|_| tls.is_some()).map_or(&server.inner.origin, TlsEndpoint::origin);
     let certificate = certificate.as_ref().map(|Extension(certificate)| certificate.thumbprint());
-    let outcome = answer(&server, &headers, &body, certificate);
+    let outcome = answer(&server, origin, &headers, &body, certificate);
     let hand_out = match &outcome {
         Ok(_) => server.inner.nonce_required,
         Err(error) => error.needs_nonce,
@@ -50,6 +55,7 @@ pub(super) async fn token(
 
 fn answer(
     server: &AuthServer,
+    origin: &Origin,
     headers: &HeaderMap,
     body: &[u8],
     certificate: Option<&CertThumbprint>,
@@ -57,7 +63,7 @@ fn answer(
     let form = Form::of_request(headers, body)?;
     let request = ClientRequest { headers, form: &form, certificate, now: server.now() };
     let (client, assertion) = authenticate(&server.inner.clients, server.issuer(), &request)?;
-    let proof = check_proof(server, headers)?;
+    let proof = check_proof(server, origin, headers)?;
     if proof.is_none() && client.dpop_required {
         return Err(OAuthError::invalid_dpop_proof("this client must send a DPoP proof"));
     }
@@ -84,10 +90,10 @@ fn answer(
     Ok(respond(server, client, &grant, &binding, renewable))
 }
 
-fn check_proof(server: &AuthServer, headers: &HeaderMap) -> Result<Option<CheckedProof>, OAuthError> {
+fn check_proof(server: &AuthServer, origin: &Origin, headers: &HeaderMap) -> Result<Option<CheckedProof>, OAuthError> {
     let path = format!("{}/token", server.issuer_path());
     let endpoint = TokenEndpoint {
-        origin: &server.inner.origin,
+        origin,
         path: &path,
         policy: &server.inner.policy,
         nonces: server.inner.nonce_required.then_some(&server.inner.nonces),
@@ -159,17 +165,25 @@ fn record(
     assertion: Option<Assertion>,
     proof: Option<&CheckedProof>,
 ) -> Result<(), OAuthError> {
-    let first_use = |entry| matches!(server.inner.replay.insert(entry), ReplayAnswer::Now(Ok(_)));
     if let Some(assertion) = assertion {
-        let entry = assertion_entry(server, client, &assertion).ok_or_else(OAuthError::invalid_client)?;
-        if !first_use(entry) {
-            return Err(OAuthError::invalid_client());
-        }
+        record_assertion(server, client, &assertion)?;
     }
     match proof {
-        Some(proof) if !first_use(proof.entry) => Err(OAuthError::invalid_dpop_proof("the proof was used before")),
+        Some(proof) if !first_use(server, proof.entry) => {
+            Err(OAuthError::invalid_dpop_proof("the proof was used before"))
+        }
         _ => Ok(()),
     }
+}
+
+/// An assertion serves once, at whichever endpoint.
+pub(super) fn record_assertion(server: &AuthServer, client: &Client, assertion: &Assertion) -> Result<(), OAuthError> {
+    let entry = assertion_entry(server, client, assertion).ok_or_else(OAuthError::invalid_client)?;
+    if first_use(server, entry) { Ok(()) } else { Err(OAuthError::invalid_client()) }
+}
+
+fn first_use(server: &AuthServer, entry: ReplayEntry) -> bool {
+    matches!(server.inner.replay.insert(entry), ReplayAnswer::Now(Ok(_)))
 }
 
 fn assertion_entry(server: &AuthServer, client: &Client, assertion: &Assertion) -> Option<ReplayEntry> {

@@ -1,0 +1,93 @@
+//! What is asked of the token endpoint, whatever the token will be bound to.
+
+use std::fmt;
+
+use pop_core::jose::encode;
+use reqwest::Url;
+use sha2::{Digest, Sha256};
+
+use crate::error::ClientError;
+use crate::proof::random_id;
+use crate::token_endpoint::TokenEndpoint;
+
+/// The parameters of a token request.
+pub(crate) type Form<'f> = Vec<(&'static str, &'f str)>;
+
+pub(crate) fn client_credentials<'f>(scope: Option<&'f str>, resource: Option<&'f str>) -> Form<'f> {
+    let mut form = vec![("grant_type", "client_credentials")];
+    form.extend(scope.map(|scope| ("scope", scope)));
+    form.extend(resource.map(|resource| ("resource", resource)));
+    form
+}
+
+pub(crate) fn refresh(refresh_token: &str) -> Form<'_> {
+    vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)]
+}
+
+/// An authorization request and what is needed to check its answer. `Debug` hides the PKCE verifier.
+#[derive(Clone)]
+pub struct AuthorizationRequest {
+    /// Where to send the user's browser.
+    pub url: Url,
+    redirect_uri: String,
+    state: String,
+    verifier: String,
+}
+
+impl AuthorizationRequest {
+    pub(crate) fn new(
+        endpoint: &TokenEndpoint,
+        redirect_uri: &str,
+        scope: Option<&str>,
+        resource: Option<&str>,
+        dpop_jkt: Option<&str>,
+    ) -> Result<Self, ClientError> {
+        let url = endpoint.authorization_endpoint.clone();
+        let mut url = url.ok_or(ClientError::Response("the server has no authorization endpoint"))?;
+        let (state, verifier) = (random_id()?, random_id()? + &random_id()?);
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &endpoint.client_id)
+            .append_pair("redirect_uri", redirect_uri)
+            .append_pair("state", &state)
+            .append_pair("code_challenge", &encode(Sha256::digest(&verifier)))
+            .append_pair("code_challenge_method", "S256")
+            .extend_pairs(dpop_jkt.map(|jkt| ("dpop_jkt", jkt)))
+            .extend_pairs(scope.map(|scope| ("scope", scope)))
+            .extend_pairs(resource.map(|resource| ("resource", resource)));
+        Ok(Self { url, redirect_uri: redirect_uri.to_owned(), state, verifier })
+    }
+
+    /// The code in the URL that the browser was sent back to, once that is known to be the answer.
+    pub(crate) fn code(&self, endpoint: &TokenEndpoint, redirected_to: &str) -> Result<String, ClientError> {
+        let refused = ClientError::AuthorizationResponse;
+        let url = Url::parse(redirected_to).map_err(|_| refused("not a URL"))?;
+        let parameter =
+            |name: &str| url.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned());
+        if parameter("state").as_ref() != Some(&self.state) {
+            return Err(refused("state differs"));
+        }
+        if parameter("iss").is_some_and(|issuer| issuer != endpoint.issuer) {
+            return Err(refused("iss differs"));
+        }
+        if let Some(code) = parameter("error") {
+            return Err(ClientError::OAuth { code, description: parameter("error_description") });
+        }
+        parameter("code").ok_or_else(|| refused("no code"))
+    }
+
+    pub(crate) fn exchange<'f>(&'f self, code: &'f str) -> Form<'f> {
+        vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &self.redirect_uri),
+            ("code_verifier", &self.verifier),
+        ]
+    }
+}
+
+impl fmt::Debug for AuthorizationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationRequest").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
+    }
+}
