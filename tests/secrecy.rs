@@ -11,9 +11,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use pop_authserver::TestAuthServer;
+use http_body_util::BodyExt;
+use pop_authserver::{Client, TestAuthServer};
+use tower::ServiceExt;
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
-use tower_pop::{ClientCertificates, Introspection, Mode, NoncePolicy};
+use tower_pop::{ClientCertificates, Introspection, Mode, NoncePolicy, PopLayer};
 use tracing_subscriber::fmt::MakeWriter;
 
 use support::{ISSUER, NOW, api_for, api_with, issuer, request};
@@ -76,6 +78,35 @@ async fn introspected(seen: &mut String, secrets: &mut Vec<String>) {
     *seen += &format!("{:?}", api.cfg);
 }
 
+/// What axum applications answer with: problem documents.
+async fn bodies(seen: &mut String, secrets: &mut Vec<String>) {
+    let api = api_with(|builder| builder);
+    let app = axum::Router::new().layer(PopLayer::new(api.cfg.clone()));
+    let token = api.token().claim("secret", "s3cret-claim").expires_in(-3600).mint();
+    let good = api.token().claim("secret", "s3cret-claim").mint();
+    for (token, proof) in [(&token, api.proof(&token)), (&good, api.proof(&good).claim("htm", "s3cret-method"))] {
+        let proof = proof.mint();
+        let request = request(token, &proof).map(|()| axum::body::Body::empty());
+        let response = app.clone().oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        *seen += &String::from_utf8(body.to_vec()).unwrap();
+        secrets.extend([token.clone(), proof]);
+    }
+}
+
+/// Through our own HTTP client, whose library logs too.
+async fn over_http(secrets: &mut Vec<String>) {
+    let builder = TestAuthServer::defaults().client(Client::confidential("api", "s3cret-secret").introspects("x"));
+    let server = TestAuthServer::start_with(builder).await;
+    let introspection = Introspection::at(server.introspection_endpoint()).client_secret_basic("api", "s3cret-secret");
+    let issuer = tower_pop::IssuerConfig::new(server.issuer()).introspection(introspection);
+    let api = api_for(TestAuthServer::offline_at(ISSUER, NOW), issuer, |builder| builder);
+    let token = "opaque-token-over-http";
+    api.with_token(token).await.is(support::Expected::Token, "not active");
+    assert_eq!(server.introspections(), 1, "the server was asked");
+    secrets.push(token.to_owned());
+}
+
 #[tokio::test]
 async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
     let log = Log::default();
@@ -103,9 +134,13 @@ async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
         seen += &format!("{:?}", api.cfg);
     }
     introspected(&mut seen, &mut secrets).await;
+    bodies(&mut seen, &mut secrets).await;
+    over_http(&mut secrets).await;
+    assert!(seen.contains("\"title\"") || seen.contains("\"detail\""), "the bodies were read");
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("no usable introspection response") || log.contains("introspection failed"), "{log}");
     assert!(log.contains("proof.htm_mismatch") && log.contains("token.expired"), "the log says what happened: {log}");
+    secrets.push("YXBpOnMzY3JldC1zZWNyZXQ".to_owned()); // api:s3cret-secret as it travels in `Authorization: Basic`
     for (name, text) in [("log", &log), ("output", &seen)] {
         assert!(!text.contains("s3cret"), "{name}: {text}");
         assert!(!text.contains("the nonce key"), "{name}");

@@ -3,14 +3,9 @@
 import assert from 'node:assert/strict'
 import * as client from 'openid-client'
 import * as dpop from 'dpop'
+import { finish, test } from './harness.mjs'
 
 const [issuer, api] = process.argv.slice(2)
-let passed = 0
-async function test(name, body) {
-  await body()
-  passed += 1
-  console.log(`ok ${name}`)
-}
 
 for (const alg of ['ES256', 'Ed25519', 'PS256', 'RS256']) {
   await test(`DPOP-05 openid-client, ${alg}: token request, GET, POST, nonces`, async () => {
@@ -52,4 +47,4 @@ await test('DPOP-02 dpop: a proof made by hand passes once', async () => {
   assert.match(replay.headers.get('www-authenticate'), /^DPoP .*error="invalid_dpop_proof"/)
 })
 
-console.log(`${passed} passed, 0 failed`)
+finish()

@@ -2,6 +2,7 @@
 
 use pop_authserver::{Algorithm, DpopKey, ProofMint};
 use serde_json::{Value, json};
+use tower_pop::PopConfigBuilder;
 use tower_pop::pop_core::jose::crypto::CryptoBackend;
 use tower_pop::pop_core::jose::encode;
 
@@ -28,6 +29,18 @@ fn jwk(spoil: impl Fn(&mut Value) + 'static) -> Change {
         spoil(&mut jwk);
         proof.header("jwk", jwk)
     })
+}
+
+/// An octet key pair of this curve and length.
+fn okp(alg: &'static str, crv: &'static str, len: usize) -> Change {
+    let jwk = json!({ "kty": "OKP", "crv": crv, "x": encode(vec![1; len]) });
+    change(move |_, proof| proof.header("alg", alg).header("jwk", jwk.clone()))
+}
+
+/// Coordinates that are no point of the curve.
+fn ec(alg: &'static str, crv: &'static str, len: usize) -> Change {
+    let jwk = json!({ "kty": "EC", "crv": crv, "x": encode(vec![1; len]), "y": encode(vec![1; len]) });
+    change(move |_, proof| proof.header("alg", alg).header("jwk", jwk.clone()))
 }
 
 fn prefixed(text: &'static str) -> Change {
@@ -88,6 +101,12 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
             }),
         ),
         ("DPOP-09", "proof.jwk_member", jwk(|jwk| jwk["x"] = encode([1; 31]).into())),
+        ("DPOP-08", "proof.jwk_crv", okp("EdDSA", "Ed448", 57)),
+        ("DPOP-08", "proof.jwk_crv", okp("Ed25519", "Ed448", 57)),
+        ("DPOP-08", "proof.jwk_crv", okp("EdDSA", "X25519", 32)),
+        ("DPOP-09", "proof.jwk_member", okp("EdDSA", "Ed25519", 31)),
+        ("DPOP-09", "proof.jwk_point", ec("ES384", "P-384", 48)),
+        ("DPOP-09", "proof.jwk_member", ec("ES384", "P-384", 47)),
         ("JOSE-14", "proof.jwk_member", jwk(|jwk| jwk["x"] = encode([0; 33]).into())),
         ("JOSE-14", "proof.jwk_member", jwk(|jwk| jwk["y"] = Value::Null)),
         ("DPOP-09", "proof.jwk_crv", jwk(|jwk| jwk["crv"] = "secp256k1".into())),
@@ -185,6 +204,44 @@ async fn rejects_every_defective_proof_with_the_right_code() {
         for (row, code, change) in rejected() {
             let row = format!("{row} {code} on {backend:?}");
             api.with_proof(|proof| change(&api, proof)).await.is(Expected::Proof, &row).coded(code, &row);
+        }
+    }
+}
+
+#[tokio::test]
+async fn dpop_09_points_of_p_521_must_be_on_the_curve_where_es512_is_allowed() {
+    for backend in CryptoBackend::COMPILED_IN {
+        let allowed = |builder: PopConfigBuilder| {
+            builder.crypto_backend(*backend).proof_algorithms([Algorithm::ES256, Algorithm::ES512])
+        };
+        let mut api = api_with(allowed);
+        let off_curve = api.with_proof(|proof| ec("ES512", "P-521", 66)(&api, proof)).await;
+        off_curve.is(Expected::Proof, "DPOP-09").coded("proof.jwk_point", "DPOP-09");
+        api.key = DpopKey::generate(Algorithm::ES512).unwrap();
+        api.with_proof(|proof| proof).await.is(Expected::Ok, "the twin");
+    }
+}
+
+#[tokio::test]
+async fn dpop_09_jose_12_rsa_keys_up_to_4096_bits_and_8192_by_option() {
+    let key = |der: &[u8]| DpopKey::from_pkcs8_der(der, Algorithm::PS256).unwrap();
+    let four = key(include_bytes!("../keys/rsa-4096.pkcs8"));
+    let eight = key(include_bytes!("../keys/rsa-8192.pkcs8"));
+    for backend in CryptoBackend::COMPILED_IN {
+        for (row, key, bits, expected) in [
+            ("4096", &four, None, Expected::Ok),
+            ("8192", &eight, None, Expected::Proof),
+            ("8192 by option", &eight, Some(8192), Expected::Ok),
+        ] {
+            let mut api = api_with(|builder| {
+                let builder = builder.crypto_backend(*backend).max_proof_len(16 * 1024);
+                match bits {
+                    Some(bits) => builder.max_proof_rsa_bits(bits),
+                    None => builder,
+                }
+            });
+            api.key = key.clone();
+            api.with_proof(|proof| proof).await.is(expected, &format!("DPOP-09 JOSE-12 {row} on {backend:?}"));
         }
     }
 }

@@ -464,6 +464,15 @@ async fn intro_09_jwts_of_other_issuers_go_to_nobody() {
     api.with_token(&local_token).await.is(Expected::Ok, "verified here");
     let spoiled = local.token().audience(AUDIENCE).bound_to(&api.key).tampered_signature().mint();
     api.with_token(&spoiled).await.is(Expected::Token, "INTRO-09 not retried at the other server");
+    let odd: [(&str, fn(pop_authserver::TokenMint) -> pop_authserver::TokenMint); 3] = [
+        ("an algorithm that is not taken", |t| t.header("alg", "HS256")),
+        ("crit", |t| t.header("crit", json!(["x"]))),
+        ("claims that cannot be read", |t| t.raw_payload(r#"{"iss":"a","iss":"b"}"#)),
+    ];
+    for (row, change) in odd {
+        let token = change(local.token().audience(AUDIENCE).bound_to(&api.key)).mint();
+        api.with_token(&token).await.is(Expected::Token, &format!("INTRO-09 {row}"));
+    }
     assert_eq!(server.asked(), 0, "INTRO-09");
     server.says(
         json!({

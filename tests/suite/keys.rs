@@ -185,6 +185,32 @@ async fn atk_27_atk_29_a_removed_key_stops_working_even_for_cached_tokens() {
 }
 
 #[tokio::test]
+async fn atk_21_cnf_10_x_04_x_35_no_url_in_a_token_or_proof_is_fetched() {
+    let script = Script::new();
+    let api = fetched(&script).await;
+    api.clock.advance(31); // the cool-down is over: an unknown kid would be worth a fetch now
+    let evil = "https://evil.example/jwks";
+    let jku = |api: &Api| json!({ "jku": "http://169.254.169.254", "jkt": api.key.thumbprint().to_string() });
+    for (row, token) in [
+        ("ATK-21 jku", api.token().header("jku", evil).signed_by(&api.key)),
+        ("ATK-21 x5u", api.token().header("x5u", evil).signed_by(&api.key)),
+        ("ATK-21 jwk", api.token().header("jwk", api.key.public_jwk()).signed_by(&api.key)),
+        ("ATK-21 x5c", api.token().header("x5c", json!(["AA"])).signed_by(&api.key)),
+        ("CNF-10 jku", api.token().claim("cnf", jku(&api))),
+    ] {
+        api.with_token(&token.mint()).await.is(Expected::Token, row);
+    }
+    let token = api.token().mint();
+    let by_url = api.proof(&token).without_header("jwk").header("jku", evil).mint();
+    api.with(&token, &by_url).await.is(Expected::Proof, "DPOP-06 jku");
+    settle().await;
+    assert_eq!(script.requests(), 1, "ATK-21 CNF-10");
+    let harmless = api.token().header("jku", evil).mint();
+    api.with_token(&harmless).await.is(Expected::Ok, "the twin: signed by the issuer's key, the URL is not looked at");
+    assert_eq!(script.requests(), 1, "ATK-21");
+}
+
+#[tokio::test]
 async fn atk_24_an_answer_without_a_usable_key_changes_nothing() {
     let script = Script::new();
     let api = fetched(&script).await;

@@ -184,6 +184,31 @@ async fn a_layer_inside_a_layer_uses_the_proof_once_and_applies_its_own_mode() {
 }
 
 #[tokio::test]
+async fn dpop_12_dpop_41_x_47_a_verdict_is_about_one_request_and_copied_extensions_prove_nothing() {
+    let api = in_mode(Mode::Required);
+    let token = api.token().mint();
+    let sent = request(&token, &api.proof(&token).mint());
+    let verified = api.send(sent.clone()).await.is(Expected::Ok, "the twin").token.unwrap();
+    let other_token = api.token().claim("jti", "another").mint();
+    type Change<'c> = &'c dyn Fn(&mut Request<()>);
+    let rows: [(&str, Change<'_>, u16); 7] = [
+        ("the very same request, to a layer within", &|_| {}, 200),
+        ("another query", &|r| *r.uri_mut() = "/notes?page=2".parse().unwrap(), 200),
+        ("another method", &|r| *r.method_mut() = http::Method::DELETE, 401),
+        ("another path", &|r| *r.uri_mut() = "/accounts".parse().unwrap(), 401),
+        ("another token", &|r| *r.headers_mut() = request(&other_token, "x").headers().clone(), 401),
+        ("no credentials", &|r| r.headers_mut().clear(), 401),
+        ("as Bearer", &|r| *r.headers_mut() = bearer(&token).headers().clone(), 401),
+    ];
+    for (row, change, status) in rows {
+        let mut copy = sent.clone();
+        copy.extensions_mut().insert(verified.clone());
+        change(&mut copy);
+        assert_eq!(api.send(copy).await.status.as_u16(), status, "X-47 {row}");
+    }
+}
+
+#[tokio::test]
 async fn an_anonymous_verdict_does_not_leave_anothers_token_behind() {
     let (outer, inner) = (in_mode(Mode::Required), in_mode(Mode::Optional));
     let seen = service_fn(|request: Request<()>| async move {

@@ -503,7 +503,7 @@ fn mtls_17_meta_06_metadata_follows_the_configuration() {
         serde_json::from_slice(&body.unwrap().unwrap().to_bytes()).unwrap()
     };
     let with = document(&scene());
-    assert_eq!(with["tls_client_certificate_bound_access_tokens"], true, "MTLS-17");
+    assert_eq!(with["tls_client_certificate_bound_access_tokens"], true, "MTLS-17 META-07");
     assert_eq!(with["dpop_bound_access_tokens_required"], false, "META-06 a certificate does as well");
     assert_eq!(with["authorization_servers"], json!(["https://as.example"]));
     let without = document(&scene_with(|builder| builder));

@@ -114,6 +114,28 @@ async fn nonce_12_can_stand_in_for_iat() {
 }
 
 #[tokio::test]
+async fn nonce_11_replay_12_x_40_a_clock_that_steps_back_revives_no_proof_that_only_its_nonce_dates() {
+    let api =
+        api_with(|builder| builder.nonce(NoncePolicy::Required).nonce_keys([[7; 32]]).iat_policy(IatPolicy::NonceOnly));
+    let token = api.token().claim("iat", NOW - 10_000).claim("exp", NOW + 10_000).mint();
+    let send = async |nonce: &str, jti: &str| {
+        let proof = api.proof(&token).nonce(nonce).jti(jti).mint();
+        api.with(&token, &proof).await
+    };
+    let first = nonce_of(&send("x", "x").await);
+    send(&first, "used").await.is(Expected::Ok, "NONCE-11");
+    api.clock.advance(600);
+    let later = nonce_of(&send("x", "y").await);
+    send(&later, "other").await.is(Expected::Ok, "what was used before is forgotten by now");
+    for back in [0, 30, 90, 150] {
+        api.clock.set_wall_clock(NOW + back);
+        send(&first, "used").await.is(Expected::Proof, "REPLAY-12 X-40").coded("replay.replayed", "REPLAY-12");
+    }
+    api.clock.set_wall_clock(NOW + 600);
+    send(&later, "another").await.is(Expected::Ok, "the twin");
+}
+
+#[tokio::test]
 async fn nonce_14_every_replica_with_the_key_accepts_it() {
     let (one, two) = (required(), required());
     let nonce = nonce_of(&one.with_proof(|proof| proof).await);

@@ -69,6 +69,15 @@ pub(crate) fn api() -> Api {
     api_with(|builder| builder)
 }
 
+/// The backend of every resource that does not ask for one: POPLAYER_TEST_BACKEND, else the default.
+fn backend() -> CryptoBackend {
+    let Ok(name) = std::env::var("POPLAYER_TEST_BACKEND") else {
+        return CryptoBackend::default();
+    };
+    let is_it = |backend: &&CryptoBackend| format!("{backend:?}").eq_ignore_ascii_case(&name);
+    *CryptoBackend::COMPILED_IN.iter().find(is_it).unwrap_or_else(|| panic!("there is no backend {name:?}"))
+}
+
 /// A resource with default settings on one backend.
 pub(crate) fn api_on(backend: CryptoBackend) -> Api {
     api_with(|builder| builder.crypto_backend(backend))
@@ -87,7 +96,7 @@ pub(crate) fn api_for(
 ) -> Api {
     let clock = Arc::new(ManualClock::at(NOW));
     let dyn_clock: Arc<dyn Clock> = clock.clone();
-    let builder = PopConfig::builder(issuer, AUDIENCE).clock(dyn_clock);
+    let builder = PopConfig::builder(issuer, AUDIENCE).clock(dyn_clock).crypto_backend(backend());
     let cfg = configure(builder).build().unwrap();
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     Api { server, key, clock, cfg, calls: Arc::default() }

@@ -42,6 +42,12 @@ impl Listeners {
         Self { tls: Some(tls), ..self }
     }
 
+    /// The plain listener may be anybody's; that for TLS is made here.
+    pub(crate) fn check_loopback(&self) -> Result<(), StartError> {
+        let address = self.plain.local_addr()?;
+        if address.ip().is_loopback() { Ok(()) } else { Err(StartError::NotLoopback(address)) }
+    }
+
     /// Serves until dropped.
     pub(crate) async fn serve(self, router: Router) {
         let encrypted = async {

@@ -101,6 +101,6 @@ async fn run(args: Args) -> Result<(), StartError> {
     }
     eprintln!("*** DEVELOPMENT AUTHORIZATION SERVER: approves everybody, forgets its keys. NOT FOR PRODUCTION. ***");
     println!("ready {}", server.issuer());
-    server.serve(listeners).await;
+    server.serve(listeners).await?;
     Ok(())
 }

@@ -295,8 +295,15 @@ impl AuthServer {
     }
 
     /// Serves requests until the future is dropped, which also ends all connections.
-    pub async fn serve(&self, listeners: impl Into<Listeners>) {
-        listeners.into().serve(self.router()).await;
+    ///
+    /// # Errors
+    /// [`StartError::NotLoopback`] for a listener on another address, before anything is served.
+    pub async fn serve(&self, listeners: impl Into<Listeners>) -> Result<(), StartError> {
+        let listeners = listeners.into();
+        listeners.check_loopback()?;
+        tracing::warn!(issuer = %self.issuer(), "development authorization server: approves everybody, not for production");
+        listeners.serve(self.router()).await;
+        Ok(())
     }
 
     pub(crate) fn now(&self) -> u64 {

@@ -38,7 +38,11 @@ impl TestAuthServer {
             Err(error) => panic!("the test authorization server did not start: {error}"),
         };
         let serving = server.clone();
-        let task = tokio::spawn(async move { serving.serve(listener).await });
+        let task = tokio::spawn(async move {
+            if let Err(error) = serving.serve(listener).await {
+                tracing::error!(%error, "the test authorization server stopped");
+            }
+        });
         Self { server, task: Some(task) }
     }
 

@@ -221,6 +221,18 @@ async fn as_25_authorization_requests_are_checked() {
 }
 
 #[tokio::test]
+async fn as_11_nothing_of_the_token_endpoint_is_cached() {
+    let server = TestAuthServer::start().await;
+    for (form, status) in [(CLIENT_CREDENTIALS, 200), ("grant_type=client_credentials&client_id=nobody", 401)] {
+        let response = post(&server, form, &[]).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["cache-control"]),
+            (status, &"no-store".parse().unwrap())
+        );
+    }
+}
+
+#[tokio::test]
 async fn as_24_authenticates_clients() {
     let signer = key();
     let by_key = Client::private_key_jwt("signer", &signer.public_jwk(), Algorithm::ES256).unwrap();
@@ -373,6 +385,14 @@ async fn as_02_an_issuer_may_have_a_path() {
 }
 
 #[tokio::test]
+async fn as_01_a_listener_beyond_loopback_is_not_served() {
+    let server = TestAuthServer::defaults().build("http://127.0.0.1:1").unwrap();
+    let everywhere = tokio::net::TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
+    assert!(matches!(server.serve(everywhere).await, Err(pop_authserver::StartError::NotLoopback(_))), "AS-01");
+    // The twin is served by every other test here.
+}
+
+#[tokio::test]
 async fn a_dropped_test_server_takes_its_connections_along() {
     let server = TestAuthServer::start().await;
     let url = format!("{}/jwks", server.issuer());
@@ -403,6 +423,11 @@ async fn as_31_forms_are_read_strictly() {
         error(post(&server, &format!("{CLIENT_CREDENTIALS}&client_id=app"), &[]).await).await.1,
         "invalid_request"
     );
+    for twice in ["scope=&scope=notes:read", "scope=notes:read&scope="] {
+        let form = format!("{CLIENT_CREDENTIALS}&{twice}");
+        assert_eq!(error(post(&server, &form, &[]).await).await.1, "invalid_request", "AS-31 {twice}");
+    }
+    assert_eq!(post(&server, &format!("{CLIENT_CREDENTIALS}&scope="), &[]).await.status(), 200, "as if omitted");
     assert_eq!(error(post(&server, "client_id=app", &[]).await).await.1, "invalid_request");
     assert_eq!(error(post(&server, "grant_type=password&client_id=app", &[]).await).await.1, "unsupported_grant_type");
     let json = reqwest::Client::new().post(format!("{}/token", server.issuer())).json(&json!({})).send().await.unwrap();

@@ -1,7 +1,7 @@
 //! What can go wrong for a client. No error holds a token, a proof or a secret.
 
-use crate::KeyError;
 use crate::nonce::MalformedNonce;
+use crate::{Algorithm, KeyError};
 
 /// Why a token request or a call of a protected resource failed.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +10,12 @@ pub enum ClientError {
     /// The key could not sign.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The authorization server's metadata does not list the key's algorithm for proofs.
+    #[error("the authorization server takes no proofs by this key's algorithm")]
+    Algorithm {
+        /// The algorithm to generate a key for instead, if there is one in common.
+        preferred: Option<Algorithm>,
+    },
     /// No complete exchange with the server.
     #[error("no complete HTTP exchange: {0}")]
     Http(#[from] reqwest::Error),

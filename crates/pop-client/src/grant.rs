@@ -6,6 +6,7 @@ use pop_core::jose::encode;
 use reqwest::Url;
 use sha2::{Digest, Sha256};
 
+use crate::challenge::Lacking;
 use crate::error::ClientError;
 use crate::proof::random_id;
 use crate::token_endpoint::TokenEndpoint;
@@ -67,13 +68,34 @@ impl AuthorizationRequest {
         if parameter("state").as_ref() != Some(&self.state) {
             return Err(refused("state differs"));
         }
-        if parameter("iss").is_some_and(|issuer| issuer != endpoint.issuer) {
-            return Err(refused("iss differs"));
+        match parameter("iss") {
+            Some(issuer) if issuer != endpoint.issuer => return Err(refused("iss differs")),
+            // A server that says it sends `iss` always does: without it, the answer is another server's.
+            None if endpoint.sends_iss => return Err(refused("iss is missing")),
+            _ => {}
         }
         if let Some(code) = parameter("error") {
             return Err(ClientError::OAuth { code, description: parameter("error_description") });
         }
         parameter("code").ok_or_else(|| refused("no code"))
+    }
+
+    /// Asks for what a resource found lacking (RFC 9470 §4): an authentication of one of these classes, or of this age, and
+    /// the scopes in addition to those that are asked for already. Whether to try again, and how often, is the caller's:
+    /// each time is a user's.
+    #[must_use]
+    pub fn to_satisfy(mut self, lacking: &Lacking) -> Self {
+        let mut parameters: Vec<(String, String)> = self.url.query_pairs().into_owned().collect();
+        let scope = parameters.iter().find(|(name, _)| name == "scope").map_or("", |(_, value)| value.as_str());
+        let union = lacking.scope_beside(scope);
+        parameters.retain(|(name, _)| name != "scope");
+        parameters.extend((!union.is_empty()).then(|| ("scope".to_owned(), union)));
+        if let Lacking::Authentication { acr_values, max_age, .. } = lacking {
+            parameters.extend(acr_values.clone().map(|values| ("acr_values".to_owned(), values)));
+            parameters.extend(max_age.map(|seconds| ("max_age".to_owned(), seconds.to_string())));
+        }
+        self.url.query_pairs_mut().clear().extend_pairs(parameters);
+        self
     }
 
     pub(crate) fn exchange<'f>(&'f self, code: &'f str) -> Form<'f> {

@@ -34,7 +34,7 @@ mod token;
 mod token_endpoint;
 
 pub use crate::http::{DpopClient, RequestBuilder};
-pub use challenge::Challenge;
+pub use challenge::{Challenge, Lacking};
 pub use error::ClientError;
 pub use grant::AuthorizationRequest;
 pub use metadata::ResourceMetadata;

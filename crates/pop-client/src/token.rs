@@ -10,6 +10,10 @@ use crate::proof::Proof;
 use crate::token_endpoint::{ClientAuthentication, TokenEndpoint, TokenResponse};
 
 /// Requests DPoP-bound tokens from one authorization server, all with one key. Cheap to clone.
+///
+/// Use one of these, with a key of its own, for each authorization server and, where resource servers should not recognise
+/// a client across each other, for each of them: a key that is used everywhere is a name that is known everywhere
+/// (RFC 7800 §5), and lets a malicious authorization server hand out tokens that were stolen elsewhere.
 #[derive(Debug, Clone)]
 pub struct TokenClient {
     endpoint: TokenEndpoint,
@@ -21,7 +25,8 @@ impl TokenClient {
     /// Finds the endpoints of an issuer (RFC 8414) and checks that the metadata is the issuer's.
     ///
     /// # Errors
-    /// [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Response`] or [`ClientError::WrongMetadata`].
+    /// [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Response`], [`ClientError::WrongMetadata`] or
+    /// [`ClientError::Algorithm`].
     pub async fn discover(
         issuer: &str,
         client_id: impl Into<String>,
@@ -29,6 +34,7 @@ impl TokenClient {
         key: DpopKey,
     ) -> Result<Self, ClientError> {
         let endpoint = TokenEndpoint::discover(http_client()?, issuer, client_id.into(), authentication).await?;
+        endpoint.accepts(&key)?;
         Ok(Self { endpoint, key, nonces: NonceMemory::default() })
     }
 
@@ -47,6 +53,7 @@ impl TokenClient {
     ) -> Result<Self, ClientError> {
         let http = certificate.http_client()?;
         let endpoint = TokenEndpoint::discover_mtls(http, issuer, client_id.into(), authentication).await?;
+        endpoint.accepts(&key)?;
         Ok(Self { endpoint, key, nonces: NonceMemory::default() })
     }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::DpopKey;
+use crate::challenge::preferred;
 use crate::error::ClientError;
 use crate::http::{DPOP, checked_url, sensitive};
 use crate::proof::{random_id, unix_now};
@@ -50,6 +51,10 @@ pub(crate) struct TokenEndpoint {
     /// The one for requests with a client certificate, where it is another.
     pub(crate) mtls_url: Option<Url>,
     pub(crate) authorization_endpoint: Option<Url>,
+    /// Whether every answer of the authorization endpoint names the issuer (RFC 9207 §3).
+    pub(crate) sends_iss: bool,
+    /// Algorithms for proofs, where the server says which.
+    pub(crate) proof_algorithms: Option<Vec<String>>,
     pub(crate) client_id: String,
     pub(crate) authentication: ClientAuthentication,
 }
@@ -59,6 +64,9 @@ struct ServerMetadata {
     issuer: String,
     token_endpoint: String,
     authorization_endpoint: Option<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+    dpop_signing_alg_values_supported: Option<Vec<String>>,
     #[serde(default)]
     mtls_endpoint_aliases: EndpointAliases,
 }
@@ -92,11 +100,15 @@ impl TokenEndpoint {
         if metadata.issuer != issuer {
             return Err(ClientError::WrongMetadata("issuer"));
         }
-        let checked = |url: Option<&str>| url.map(checked_url).transpose();
+        let own = checked_url(issuer)?;
+        let endpoint = |url: &str| endpoint_of(&own, url);
+        let checked = |url: Option<&str>| url.map(endpoint).transpose();
         Ok(Self {
             http,
             issuer: metadata.issuer,
-            url: checked_url(&metadata.token_endpoint)?,
+            url: endpoint(&metadata.token_endpoint)?,
+            sends_iss: metadata.authorization_response_iss_parameter_supported,
+            proof_algorithms: metadata.dpop_signing_alg_values_supported,
             mtls_url: checked(metadata.mtls_endpoint_aliases.token_endpoint.as_deref())?,
             authorization_endpoint: checked(metadata.authorization_endpoint.as_deref())?,
             client_id,
@@ -120,6 +132,16 @@ impl TokenEndpoint {
             return Err(ClientError::Url(endpoint.url.to_string()));
         }
         Ok(endpoint)
+    }
+
+    /// Whether the server takes proofs by this key.
+    pub(crate) fn accepts(&self, key: &DpopKey) -> Result<(), ClientError> {
+        match &self.proof_algorithms {
+            Some(names) if !names.iter().any(|name| name == key.algorithm().name()) => {
+                Err(ClientError::Algorithm { preferred: preferred(names.iter().map(String::as_str)) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends a token request, authenticated.
@@ -176,6 +198,15 @@ impl TokenResponse {
     }
 }
 
+/// An endpoint that an issuer's metadata names. An issuer on https keeps to it: its metadata must not send secrets to whoever
+/// listens on this machine.
+fn endpoint_of(issuer: &Url, url: &str) -> Result<Url, ClientError> {
+    match checked_url(url)? {
+        endpoint if issuer.scheme() == "https" && endpoint.scheme() != "https" => Err(ClientError::Url(url.to_owned())),
+        endpoint => Ok(endpoint),
+    }
+}
+
 /// RFC 6749 §2.3.1: both parts form-encoded, then Basic.
 fn basic(client_id: &str, secret: &str) -> String {
     let encode_part = |part: &str| -> String {
@@ -209,5 +240,27 @@ impl fmt::Debug for TokenResponse {
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cli_13_cli_18_x_64_an_https_issuer_has_no_endpoints_without_tls() {
+        let (https, loopback) = (checked_url("https://as.example"), checked_url("http://127.0.0.1:9400"));
+        for (issuer, url, accepted) in [
+            (&https, "https://as.example/token", true),
+            (&https, "https://tokens.example/token", true),
+            (&https, "http://127.0.0.1:9400/token", false),
+            (&https, "http://as.example/token", false),
+            (&loopback, "http://127.0.0.1:9400/token", true),
+            (&loopback, "https://as.example/token", true),
+            (&loopback, "http://as.example/token", false),
+        ] {
+            let issuer = issuer.as_ref().unwrap();
+            assert_eq!(endpoint_of(issuer, url).is_ok(), accepted, "CLI-13 {issuer} {url}");
+        }
     }
 }

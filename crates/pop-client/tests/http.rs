@@ -276,6 +276,78 @@ async fn cli_13_cli_19_checks_who_answers() {
         assert!(matches!(refused, Err(ClientError::AuthorizationResponse(_))), "CLI-19 {row}");
     }
     client.exchange(&request, &back(&value("state"), &issuer)).await.unwrap();
+
+    // RFC 9207 §2.4: whether a missing `iss` is a mix-up depends on what the server promises.
+    for promised in [false, true] {
+        let (url, script) = server(vec![]).await;
+        let document = json!({
+            "issuer": url, "token_endpoint": format!("{url}/token"), "authorization_endpoint": format!("{url}/authorize"),
+            "authorization_response_iss_parameter_supported": promised,
+        });
+        script.lock().unwrap().0.extend([Json(document).into_response(), token("DPoP")]);
+        let key = DpopKey::generate(Algorithm::ES256).unwrap();
+        let client = TokenClient::discover(&url, "app", ClientAuthentication::None, key).await.unwrap();
+        let request = client.authorize("http://127.0.0.1/callback", None, None).unwrap();
+        let state = request.url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        let without = client.exchange(&request, &format!("http://127.0.0.1/callback?code=c&state={state}")).await;
+        match without {
+            Ok(_) => assert!(!promised, "CLI-19"),
+            Err(error) => assert!(promised && matches!(error, ClientError::AuthorizationResponse(_)), "CLI-19 {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn cli_07_a_key_that_the_server_takes_no_proofs_by_is_refused_at_once() {
+    for (names, expected) in [
+        (json!(["ES256"]), Ok(())),
+        (json!(["RS256", "EdDSA"]), Err(Some(Algorithm::EdDSA))),
+        (json!(["HS256"]), Err(None)),
+    ] {
+        let (url, script) = server(vec![]).await;
+        let document = json!({ "issuer": url, "token_endpoint": format!("{url}/token"), "dpop_signing_alg_values_supported": names });
+        script.lock().unwrap().0.push_back(Json(document).into_response());
+        let key = DpopKey::generate(Algorithm::ES256).unwrap();
+        let found = TokenClient::discover(&url, "app", ClientAuthentication::None, key).await.map(drop);
+        let found = found.map_err(|error| match error {
+            ClientError::Algorithm { preferred } => preferred,
+            other => panic!("{other}"),
+        });
+        assert_eq!(found, expected, "CLI-07 {names}");
+    }
+}
+
+#[tokio::test]
+async fn cli_14_a_new_authorization_asks_for_what_was_lacking_and_loses_no_scope() {
+    let (client, _) = token_client(vec![], ClientAuthentication::None).await;
+    let line = "DPoP error=\"insufficient_user_authentication\", acr_values=\"phr mfa\", max_age=\"60\", scope=\"b c\"";
+    let headers: HeaderMap = [(http::header::WWW_AUTHENTICATE, line.parse().unwrap())].into_iter().collect();
+    let lacking = Challenge::from_headers(&headers)[0].lacking().unwrap();
+    let plain = client.authorize("http://127.0.0.1/callback", Some("a b"), None).unwrap();
+    let request = plain.clone().to_satisfy(&lacking);
+    let value = |name: &str| {
+        let found: Vec<String> =
+            request.url.query_pairs().filter(|(own, _)| own == name).map(|(_, value)| value.into_owned()).collect();
+        found.join("|")
+    };
+    assert_eq!(
+        (value("acr_values"), value("max_age"), value("scope")),
+        ("phr mfa".into(), "60".into(), "a b c".into())
+    );
+    for (name, expected) in plain.url.query_pairs().filter(|(name, _)| name != "scope") {
+        assert_eq!(value(&name), expected, "CLI-14 {name} stays");
+    }
+}
+
+#[tokio::test]
+async fn cli_20_an_access_token_may_be_any_text() {
+    let odd = "a.b.c~not-a-jwt+/=";
+    let answer = Json(json!({ "access_token": odd, "token_type": "DPoP" })).into_response();
+    let (client, _) = token_client(vec![answer], ClientAuthentication::None).await;
+    let token = client.client_credentials(None, None).await.unwrap();
+    let (url, script) = server(vec![ok()]).await;
+    assert_eq!(client.http_client(&token).get(&url).send().await.unwrap().status(), 200);
+    assert_eq!(seen(&script)[0].headers["authorization"], format!("DPoP {odd}"), "CLI-20");
 }
 
 #[tokio::test]
@@ -290,7 +362,7 @@ async fn cli_13_meta_12_resource_metadata_must_be_the_resources_own() {
 }
 
 #[tokio::test]
-async fn cli_11_cli_20_debug_output_hides_tokens() {
+async fn cli_11_debug_output_hides_tokens() {
     let (client, _) = token_client(vec![token("DPoP")], ClientAuthentication::SecretBasic("s3cret".into())).await;
     let token = client.client_credentials(None, None).await.unwrap();
     let text = format!("{client:?} {token:?} {:?}", client.http_client(&token));

@@ -62,6 +62,12 @@ impl<'j> UnverifiedToken<'j> {
         self.claims.get("iss").and_then(Json::as_str).ok_or(TokenError::Issuer)
     }
 
+    /// `iss` of a JWS that may be no acceptable token at all: to tell whose it claims to be, and for nothing else.
+    #[must_use]
+    pub fn claimed_issuer(jws: &DecodedJws<'_>) -> Option<Box<str>> {
+        Object::parse(jws.payload(), JsonLimits::TOKEN).ok()?.get("iss")?.as_str().map(Into::into)
+    }
+
     /// `alg`.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {

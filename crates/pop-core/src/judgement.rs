@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::claims::{AccessToken, ProofKind, ProofOfPossession, VerifiedClaims};
 use crate::jose::{CertThumbprint, JwkThumbprint};
-use crate::nonce::{self, Freshness, NonceKeys};
+use crate::nonce::{AcceptedNonce, Freshness, NonceKeys};
 use crate::policy::{IatPolicy, ProofPolicy};
 use crate::proof::DpopProof;
 use crate::proof::dpop::AccessTokenHash;
@@ -91,6 +91,8 @@ pub fn check_bearer(
 
 /// Checks `iat` and, where the resource demands one, the nonce. Without `nonces` a nonce in the proof is ignored.
 ///
+/// Returns the nonce, if one had to be there.
+///
 /// # Errors
 /// [`Error::Proof`] or [`Error::Nonce`].
 pub fn check_freshness(
@@ -98,7 +100,7 @@ pub fn check_freshness(
     now: u64,
     policy: &ProofPolicy,
     nonces: Option<&NonceKeys>,
-) -> Result<Freshness, Error> {
+) -> Result<Option<AcceptedNonce>, Error> {
     let judge_nonce = |nonces: &NonceKeys| {
         let nonce = proof.nonce().ok_or(NonceError::Missing)?;
         nonces.check(nonce, now)
@@ -106,15 +108,15 @@ pub fn check_freshness(
     match (nonces, policy.iat) {
         (Some(nonces), IatPolicy::NonceOnly) => {
             proof.check_own_limits(policy, now)?;
-            Ok(judge_nonce(nonces)?)
+            Ok(Some(judge_nonce(nonces)?))
         }
         (Some(nonces), IatPolicy::Always) => {
             proof.check_time(policy, now)?;
-            Ok(judge_nonce(nonces)?)
+            Ok(Some(judge_nonce(nonces)?))
         }
         (None, _) => {
             proof.check_time(policy, now)?;
-            Ok(Freshness::Current)
+            Ok(None)
         }
     }
 }
@@ -132,13 +134,15 @@ pub fn judge_dpop(
     nonces: Option<&NonceKeys>,
 ) -> Result<Unreplayed, Error> {
     let jkt = check_binding(token, proof, token_hash, request)?;
-    let freshness = check_freshness(proof, request.now, policy, nonces)?;
-    let (issued_at, lifetime) = match (policy.iat, nonces) {
-        // The proof can be presented again for as long as its nonce is accepted.
-        (IatPolicy::NonceOnly, Some(_)) => (request.now, nonce::STEP_SECONDS * (nonce::PREVIOUS_STEPS + 2) + 1),
-        _ => (proof.issued_at(), policy.lifetime()),
-    };
+    let nonce = check_freshness(proof, request.now, policy, nonces)?;
     let key = ReplayKey::dpop(&jkt, request.target, proof.jti());
+    let now = request.now;
+    let entry = match (policy.iat, nonce) {
+        // The proof can be presented again for as long as its nonce is accepted. That end does not depend on when the proof
+        // comes: what a store has dropped stays refused when the clock steps back.
+        (IatPolicy::NonceOnly, Some(nonce)) => ReplayEntry::until(key, jkt, now, nonce.until, now),
+        _ => ReplayEntry::new(key, jkt, proof.issued_at(), policy.lifetime(), now),
+    };
     let proven = ProofOfPossession {
         kind: ProofKind::Dpop,
         key: Some(jkt),
@@ -146,9 +150,9 @@ pub fn judge_dpop(
         certificate: token.confirmation().and_then(|confirmation| confirmation.x5t),
     };
     Ok(Unreplayed {
-        entry: ReplayEntry::new(key, jkt, issued_at, lifetime, request.now),
+        entry,
         claims: VerifiedClaims { token: Arc::clone(token), proof: proven },
-        freshness,
+        freshness: nonce.map_or(Freshness::Current, |nonce| nonce.freshness),
     })
 }
 

@@ -32,6 +32,15 @@ pub struct NonceKeys {
 
 /// A nonce that was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptedNonce {
+    /// Whether the client should get another one.
+    pub freshness: Freshness,
+    /// The first second at which the nonce is no longer accepted: the same whenever it is looked at.
+    pub until: u64,
+}
+
+/// How old an accepted nonce is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Of the current step.
     Current,
@@ -77,7 +86,7 @@ impl NonceKeys {
     /// # Errors
     /// [`NonceError::Stale`] for every nonce that was not made with one of the keys in the current step, one of the two
     /// before it or the one after it.
-    pub fn check(&self, nonce: &str, now: u64) -> Result<Freshness, NonceError> {
+    pub fn check(&self, nonce: &str, now: u64) -> Result<AcceptedNonce, NonceError> {
         if nonce.len() != NONCE_LEN {
             return Err(NonceError::Stale);
         }
@@ -88,11 +97,12 @@ impl NonceKeys {
             .find(|step| short_step(*step) == number)
             .ok_or(NonceError::Stale)?;
         let genuine = self.keys.iter().any(|key| self.mac(key, step).ct_eq(mac).into());
-        match genuine {
-            false => Err(NonceError::Stale),
-            true if step < current => Ok(Freshness::Renew),
-            true => Ok(Freshness::Current),
+        if !genuine {
+            return Err(NonceError::Stale);
         }
+        let freshness = if step < current { Freshness::Renew } else { Freshness::Current };
+        let until = step.saturating_add(PREVIOUS_STEPS + 1).saturating_mul(STEP_SECONDS);
+        Ok(AcceptedNonce { freshness, until })
     }
 
     fn mac(&self, key: &Hmac<Sha256>, step: u64) -> [u8; MAC_LEN] {
@@ -154,12 +164,16 @@ mod tests {
     fn nonce_08_accepts_the_current_and_two_previous_steps() {
         let keys = keys(7);
         let current = NonceKeys::step_at(NOW);
-        assert_eq!(keys.check(&keys.issue(current), NOW), Ok(Freshness::Current));
-        assert_eq!(keys.check(&keys.issue(current + 1), NOW), Ok(Freshness::Current));
-        assert_eq!(keys.check(&keys.issue(current - 1), NOW), Ok(Freshness::Renew));
-        assert_eq!(keys.check(&keys.issue(current - 2), NOW), Ok(Freshness::Renew));
+        assert_eq!(keys.check(&keys.issue(current), NOW).map(|nonce| nonce.freshness), Ok(Freshness::Current));
+        assert_eq!(keys.check(&keys.issue(current + 1), NOW).map(|nonce| nonce.freshness), Ok(Freshness::Current));
+        assert_eq!(keys.check(&keys.issue(current - 1), NOW).map(|nonce| nonce.freshness), Ok(Freshness::Renew));
+        assert_eq!(keys.check(&keys.issue(current - 2), NOW).map(|nonce| nonce.freshness), Ok(Freshness::Renew));
         assert_eq!(keys.check(&keys.issue(current - 3), NOW), Err(NonceError::Stale));
         assert_eq!(keys.check(&keys.issue(current + 2), NOW), Err(NonceError::Stale));
+        let nonce = keys.issue(current);
+        let until = keys.check(&nonce, NOW).unwrap().until;
+        assert!(keys.check(&nonce, until - 1).is_ok_and(|nonce| nonce.until == until), "NONCE-11 a fixed end");
+        assert_eq!(keys.check(&nonce, until), Err(NonceError::Stale));
         let wrapped = keys.issue(current + (1 << 32));
         assert_eq!(keys.check(&wrapped, NOW), Err(NonceError::Stale));
     }

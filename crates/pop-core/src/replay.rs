@@ -65,7 +65,13 @@ impl ReplayEntry {
     /// An entry; `expires_at` is `issued_at + lifetime`.
     #[must_use]
     pub fn new(key: ReplayKey, client: JwkThumbprint, issued_at: u64, lifetime: u64, now: u64) -> Self {
-        Self { key, client, issued_at, expires_at: issued_at.saturating_add(lifetime), now }
+        Self::until(key, client, issued_at, issued_at.saturating_add(lifetime), now)
+    }
+
+    /// An entry that must be remembered until this second. For one and the same proof it must always be the same second.
+    #[must_use]
+    pub const fn until(key: ReplayKey, client: JwkThumbprint, issued_at: u64, expires_at: u64, now: u64) -> Self {
+        Self { key, client, issued_at, expires_at, now }
     }
 }
 

@@ -6,8 +6,8 @@
 //! | `pop_requests_total` | counter | `outcome` (`admitted`, `rejected`, `unproven`), `code` |
 //! | `pop_proof_age_seconds` | histogram | – |
 
-use pop_core::Error;
 use pop_core::claims::ProofKind;
+use pop_core::{ConfirmationError, Error};
 
 #[cfg(feature = "metrics")]
 const REQUESTS: &str = "pop_requests_total";
@@ -24,6 +24,10 @@ pub(crate) fn rejected(error: &Error) {
     match error {
         Error::Unavailable(_) | Error::Replay(pop_core::ReplayError::Full | pop_core::ReplayError::Unavailable) => {
             tracing::warn!(code = error.code(), "request refused: {error}");
+        }
+        // An issuer that does this hands its clients' keys to whoever sees a token.
+        Error::Confirmation(ConfirmationError::SymmetricKeyInClear) => {
+            tracing::error!(code = error.code(), "request refused: {error}");
         }
         _ => tracing::debug!(code = error.code(), "request refused: {error}"),
     }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::config::{PopConfig, State};
 use crate::guard::Require;
 use crate::rejection::Rejection;
+use crate::verifier::Subject;
 
 /// A verified access token and its proof, in the request extensions of every request that [`PopLayer`](crate::PopLayer)
 /// lets through with credentials. Cheap to clone. Nothing outside this crate can make one:
@@ -37,12 +38,18 @@ pub struct VerifiedToken {
 struct Inner {
     claims: VerifiedClaims,
     scheme: Scheme,
+    subject: Subject,
     cfg: PopConfig,
 }
 
 impl VerifiedToken {
-    pub(crate) fn new(claims: VerifiedClaims, scheme: Scheme, cfg: PopConfig) -> Self {
-        Self { inner: Arc::new(Inner { claims, scheme, cfg }) }
+    pub(crate) fn new(claims: VerifiedClaims, scheme: Scheme, subject: Subject, cfg: PopConfig) -> Self {
+        Self { inner: Arc::new(Inner { claims, scheme, subject, cfg }) }
+    }
+
+    /// The request that was judged.
+    pub(crate) fn subject_of_verdict(&self) -> &Subject {
+        &self.inner.subject
     }
 
     /// Whether this was verified with the very state of a configuration, so that its proof is used up already.

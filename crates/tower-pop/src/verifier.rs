@@ -18,7 +18,7 @@ use pop_core::nonce::Freshness;
 use pop_core::policy::Mode;
 use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::proof::{DpopProof, ProofKey};
-use pop_core::replay::FirstUse;
+use pop_core::replay::{FirstUse, ReplayKey};
 use pop_core::target::{Origin, RequestTarget};
 use pop_core::{BindingError, CredentialError, Error, ProofError, ReplayError, TokenError, Unavailable};
 
@@ -130,8 +130,34 @@ impl PopConfig {
             _ => false,
         };
         let current = check_times(token.access_token(), self.state.token.leeway, self.state.clock.now()).is_ok();
-        (enough && current && token.is_from(&self.state))
+        (enough && current && token.is_from(&self.state) && self.is_about(token, parts))
             .then(|| Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
+    }
+
+    /// Whether a verdict is about this very request: method, target, credentials, certificate. Extensions can be copied to
+    /// a request of another kind, which then has to prove itself.
+    fn is_about(&self, token: &VerifiedToken, parts: &Parts) -> bool {
+        let Ok(presented) = credentials::present(&parts.headers, self.takes_bearer()) else {
+            return false;
+        };
+        let state = &*self.state;
+        let (subject, proof) = (token.subject_of_verdict(), token.proof());
+        let same_target = || {
+            let (origin, path) = (state.origins.origin(parts).ok()?, state.origins.path(parts).ok()?);
+            let target = RequestTarget::new(origin, &path).ok()?;
+            Some(ReplayKey::dpop(proof.key_thumbprint()?, &target, proof.jti()?))
+        };
+        let same_certificate = || match (proof.certificate_thumbprint(), &state.certificates) {
+            (None, _) => true,
+            (Some(proven), Some(certificates)) => {
+                certificates.evidence(parts).is_ok_and(|evidence| evidence.thumbprint.as_ref() == Some(proven))
+            }
+            (Some(_), None) => false,
+        };
+        subject.method == parts.method
+            && subject.token == AccessTokenHash::of(presented.token)
+            && (subject.replay_key.is_none() || subject.replay_key == same_target())
+            && same_certificate()
     }
 
     async fn decide_after(self, mut question: Question<'static>, mut wait: Wait) -> Verdict {
@@ -216,10 +242,11 @@ impl PopConfig {
         match judged {
             Ok(unreplayed) => Ok(Step::Record(Provable {
                 scheme: presented.scheme,
+                subject: Subject { replay_key: Some(unreplayed.entry().key), ..Subject::new(&question.method, hash) },
                 unreplayed,
-                new_key: read.ok().and_then(|read| read.new_key),
+                new_key: read.ok().and_then(|read| state.proof_keys.candidate(read.new_header?, &read.key)),
             })),
-            Err(error) => Ok(self.unproven(token, presented.scheme, error)),
+            Err(error) => Ok(self.unproven(token, presented.scheme, Subject::new(&question.method, hash), error)),
         }
     }
 
@@ -228,15 +255,11 @@ impl PopConfig {
         let state = &*self.state;
         let compact = CompactJws::split(proof, state.proof.max_len)?;
         let header = compact.header_segment();
-        let (key, new_key) = match state.proof_keys.get(header) {
+        let (key, new_header) = match state.proof_keys.get(header) {
             Some(key) => (key, None),
-            None => {
-                let key = Arc::new(ProofKey::parse(header, &state.proof)?);
-                let new_key = state.proof_keys.candidate(header, &key);
-                (key, new_key)
-            }
+            None => (Arc::new(ProofKey::parse(header, &state.proof)?), Some(header)),
         };
-        Ok(ReadProof { jws: compact.decode_body()?, key, new_key })
+        Ok(ReadProof { jws: compact.decode_body()?, key, new_header })
     }
 
     /// A token under `Bearer`: bound to the client's certificate or, where the mode accepts that, to nothing.
@@ -258,8 +281,8 @@ impl PopConfig {
         Ok(match self.access_token(question, token, hash, before_waiting)? {
             TokenStep::Wait(wait) => Step::Wait(wait),
             TokenStep::Verified(token) => match judgement::judge_bearer(Arc::clone(&token), certificate, unbound) {
-                Ok(claims) => Step::passed(claims, Scheme::Bearer),
-                Err(error) => self.unproven(token, Scheme::Bearer, error),
+                Ok(claims) => Step::passed(claims, Scheme::Bearer, Subject::new(&question.method, *hash)),
+                Err(error) => self.unproven(token, Scheme::Bearer, Subject::new(&question.method, *hash), error),
             },
         })
     }
@@ -343,9 +366,16 @@ impl PopConfig {
         let issuers = &self.state.issuers;
         let introspector = issuers.iter().find_map(|issuer| issuer.introspector.as_ref())?;
         let looks_like_jws = jws.is_some_and(|jws| jws.header().first() == Some(&b'{'));
-        let named = parsed.and_then(|token| token.issuer().ok());
-        let is_local =
-            named.is_some_and(|name| issuers.iter().any(|issuer| *issuer.name == *name && issuer.verifies_locally()));
+        // Also of a token that is not acceptable: it is whose it is. Whose cannot be read is not risked with anybody.
+        let claimed = || jws.filter(|_| looks_like_jws).and_then(UnverifiedToken::claimed_issuer);
+        let named = match parsed {
+            Some(token) => token.issuer().ok().map(Cow::Borrowed),
+            None => claimed().map(|name| Cow::Owned(name.into())),
+        };
+        let is_local = issuers.iter().filter(|issuer| issuer.verifies_locally()).any(|issuer| match &named {
+            Some(name) => *issuer.name == **name,
+            None => looks_like_jws,
+        });
         let refused_here = introspector.jwt_first() && looks_like_jws;
         (!is_local && !refused_here).then_some(introspector)
     }
@@ -363,12 +393,12 @@ impl PopConfig {
     }
 
     /// The one place where mode `ReportOnly` lets a failed proof pass.
-    fn unproven(&self, token: Arc<AccessToken>, scheme: Scheme, error: Error) -> Step {
+    fn unproven(&self, token: Arc<AccessToken>, scheme: Scheme, subject: Subject, error: Error) -> Step {
         if self.mode != Mode::ReportOnly {
             return Step::refused(Some(scheme), error);
         }
         telemetry::unproven(&error);
-        Step::passed(judgement::report_only(token), scheme)
+        Step::passed(judgement::report_only(token), scheme, subject)
     }
 
     fn record(&self, unreplayed: &Unreplayed) -> ReplayAnswer {
@@ -384,7 +414,7 @@ impl PopConfig {
         evidence: &Evidence,
         answer: Result<FirstUse, ReplayError>,
     ) -> Verdict {
-        let Provable { scheme, unreplayed, new_key } = provable;
+        let Provable { scheme, subject, unreplayed, new_key } = provable;
         let entry = unreplayed.entry();
         telemetry::proof_age(entry.now, entry.issued_at);
         let renew = unreplayed.freshness() == Freshness::Renew;
@@ -393,12 +423,13 @@ impl PopConfig {
                 if let Some(new_key) = new_key {
                     self.state.proof_keys.keep(new_key);
                 }
-                self.admit(unreplayed.first_use(first_use), scheme, evidence, renew)
+                self.admit(unreplayed.first_use(first_use), scheme, subject, evidence, renew)
             }
             Err(error) if self.mode == Mode::ReportOnly => {
                 let error = error.into();
                 telemetry::unproven(&error);
-                self.admit(unreplayed.into_unproven(), scheme, evidence, renew)
+                let subject = Subject { replay_key: None, ..subject };
+                self.admit(unreplayed.into_unproven(), scheme, subject, evidence, renew)
             }
             Err(error) => self.reject(error.into(), Some(scheme)),
         }
@@ -407,17 +438,24 @@ impl PopConfig {
     fn conclude(&self, outcome: Outcome, evidence: &Evidence) -> Verdict {
         match outcome {
             Outcome::Anonymous => Ok(Admitted { token: None, response: ResponseFields::default() }),
-            Outcome::Passed(claims, scheme) => self.admit(*claims, scheme, evidence, false),
+            Outcome::Passed(claims, scheme, subject) => self.admit(*claims, scheme, subject, evidence, false),
             Outcome::Refused(scheme, error) => self.reject(error, scheme),
         }
     }
 
-    fn admit(&self, claims: VerifiedClaims, scheme: Scheme, evidence: &Evidence, renew: bool) -> Verdict {
+    fn admit(
+        &self,
+        claims: VerifiedClaims,
+        scheme: Scheme,
+        subject: Subject,
+        evidence: &Evidence,
+        renew: bool,
+    ) -> Verdict {
         telemetry::admitted(claims.proof().kind());
         let nonce = if renew { self.state.nonces.header(self.state.clock.now()) } else { None };
         let by_certificate = claims.proof().certificate_thumbprint().is_some();
         let vary = evidence.vary.as_ref().filter(|_| by_certificate).cloned();
-        let token = Some(VerifiedToken::new(claims, scheme, self.clone()));
+        let token = Some(VerifiedToken::new(claims, scheme, subject, self.clone()));
         Ok(Admitted { token, response: ResponseFields { nonce, vary } })
     }
 
@@ -432,6 +470,7 @@ impl PopConfig {
 }
 
 /// What is decided without I/O, or what I/O the decision needs.
+#[allow(clippy::large_enum_variant)] // lives for a moment; a box would cost every request an allocation
 enum Step {
     Done(Outcome),
     Wait(Wait),
@@ -441,6 +480,7 @@ enum Step {
 /// A request that passes if its proof was never used.
 struct Provable {
     scheme: Scheme,
+    subject: Subject,
     unreplayed: Unreplayed,
     new_key: Option<NewProofKey>,
 }
@@ -449,7 +489,8 @@ struct Provable {
 struct ReadProof<'p> {
     jws: DecodedJws<'p>,
     key: Arc<ProofKey>,
-    new_key: Option<NewProofKey>,
+    /// The header's text, if no proof with it passed before.
+    new_header: Option<&'p str>,
 }
 
 /// What a decision can wait for.
@@ -460,7 +501,7 @@ enum Wait {
 
 enum Outcome {
     Anonymous,
-    Passed(Box<VerifiedClaims>, Scheme),
+    Passed(Box<VerifiedClaims>, Scheme, Subject),
     Refused(Option<Scheme>, Error),
 }
 
@@ -469,8 +510,23 @@ impl Step {
         Self::Done(Outcome::Refused(scheme, error.into()))
     }
 
-    fn passed(claims: VerifiedClaims, scheme: Scheme) -> Self {
-        Self::Done(Outcome::Passed(Box::new(claims), scheme))
+    fn passed(claims: VerifiedClaims, scheme: Scheme, subject: Subject) -> Self {
+        Self::Done(Outcome::Passed(Box::new(claims), scheme, subject))
+    }
+}
+
+/// What a verdict is about: a verdict that is found in the extensions of another request counts for nothing there.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    method: Method,
+    token: AccessTokenHash,
+    /// Target and proof, where there was one.
+    replay_key: Option<ReplayKey>,
+}
+
+impl Subject {
+    fn new(method: &Method, token: AccessTokenHash) -> Self {
+        Self { method: method.clone(), token, replay_key: None }
     }
 }
 

@@ -99,7 +99,7 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
     tokio::select! {
         served = api => served?,
         served = api_over_tls => served?,
-        served = authorization_server => served?,
+        served = authorization_server => served??,
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(ExitCode::SUCCESS)

@@ -75,10 +75,10 @@ impl Form {
             if name != "resource" && parameters.iter().any(|(known, _)| *known == name) {
                 return Err(OAuthError::invalid_request("a parameter occurs twice"));
             }
-            if !value.is_empty() {
-                parameters.push((name.into_owned(), value.into_owned()));
-            }
+            parameters.push((name.into_owned(), value.into_owned()));
         }
+        // A parameter without a value counts as omitted, but not while it could hide another one.
+        parameters.retain(|(_, value)| !value.is_empty());
         Ok(Self(parameters))
     }
 

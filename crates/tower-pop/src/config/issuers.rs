@@ -68,18 +68,13 @@ impl PopConfigBuilder {
             return Err(ConfigError::IntrospectionCertificate(endpoint.clone()));
         }
         let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        for (name, value, min, max) in [
+        within([
             ("introspection cache_for in ms", millis(&introspection.cache_for), 0, 300_000),
             ("introspection cache_inactive_for in ms", millis(&introspection.cache_inactive_for), 0, 60_000),
             ("introspection timeout in ms", millis(&introspection.timeout), 1, 60_000),
             ("introspection max_concurrent", introspection.max_concurrent as u64, 1, 100_000),
             ("introspection max_response_len", introspection.max_len as u64, 256, 1 << 20),
-        ] {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError::OutOfBounds { name, value, min, max });
-            }
-        }
-        Ok(())
+        ])
     }
 
     fn check_issuer(&self, issuer: &str) -> Result<(), ConfigError> {
@@ -112,6 +107,7 @@ impl PopConfigBuilder {
         {
             return Err(ConfigError::JwksUri { issuer: config.issuer.clone(), uri: uri.clone() });
         }
+        within(config.caching.bounds())?;
         let policy = KeyPolicy {
             algorithms: self.token.algorithms,
             rsa: self.token.rsa,
@@ -123,6 +119,12 @@ impl PopConfigBuilder {
         let keys = RemoteKeys::new(&config.issuer, location.clone(), policy, fetch, clock);
         Ok(IssuerKeys::Remote(Arc::new(keys)))
     }
+}
+
+/// Name, value, least and greatest value.
+fn within<const N: usize>(knobs: [(&'static str, u64, u64, u64); N]) -> Result<(), ConfigError> {
+    let outside = knobs.into_iter().find(|(_, value, min, max)| !(min..=max).contains(&value));
+    outside.map_or(Ok(()), |(name, value, min, max)| Err(ConfigError::OutOfBounds { name, value, min, max }))
 }
 
 /// The HTTP client, made when the first issuer needs one.

@@ -82,10 +82,24 @@ impl RemoteKeys {
         }
     }
 
-    pub(crate) fn is_current(&self, generation: u64) -> bool {
+    /// Whether the set in use is of this generation. Like [`lookup`](Self::lookup) this starts the refresh of one that is
+    /// no longer fresh, and what was verified with it still counts meanwhile, within the same bounds.
+    pub(crate) fn is_current(self: &Arc<Self>, generation: u64) -> bool {
         let now = self.clock.monotonic();
-        // A set that is no longer fresh is looked at in `lookup`, which starts its refresh.
-        self.held.load().as_ref().is_some_and(|held| held.snapshot.generation == generation && now < held.fresh_until)
+        let held = self.held.load();
+        let Some(held) = held.as_ref().filter(|held| now < held.usable_until) else {
+            return false;
+        };
+        if now >= held.fresh_until {
+            self.refresh_in_background(now);
+        }
+        held.snapshot.generation == generation
+    }
+
+    fn refresh_in_background(self: &Arc<Self>, now: Duration) {
+        if !self.failed_lately(now) {
+            drop(self.start());
+        }
     }
 
     pub(crate) fn lookup(self: &Arc<Self>, kid: Option<&str>) -> KeyLookup {
@@ -97,8 +111,8 @@ impl RemoteKeys {
                 KeyLookup::Fetch(Arc::clone(self))
             };
         };
-        if now >= held.fresh_until && !self.failed_lately(now) {
-            drop(self.start()); // in the background
+        if now >= held.fresh_until {
+            self.refresh_in_background(now);
         }
         let known = kid.is_none_or(|kid| held.snapshot.keys.has_kid(kid));
         if known || now < held.fetched_at.saturating_add(self.policy.caching.cool_down) {
