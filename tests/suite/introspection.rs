@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::header::AUTHORIZATION;
-use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, proof};
+use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, TokenMint, proof};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
@@ -464,7 +464,8 @@ async fn intro_09_jwts_of_other_issuers_go_to_nobody() {
     api.with_token(&local_token).await.is(Expected::Ok, "verified here");
     let spoiled = local.token().audience(AUDIENCE).bound_to(&api.key).tampered_signature().mint();
     api.with_token(&spoiled).await.is(Expected::Token, "INTRO-09 not retried at the other server");
-    let odd: [(&str, fn(pop_authserver::TokenMint) -> pop_authserver::TokenMint); 3] = [
+    type Change = fn(TokenMint) -> TokenMint;
+    let odd: [(&str, Change); 3] = [
         ("an algorithm that is not taken", |t| t.header("alg", "HS256")),
         ("crit", |t| t.header("crit", json!(["x"]))),
         ("claims that cannot be read", |t| t.raw_payload(r#"{"iss":"a","iss":"b"}"#)),
@@ -521,7 +522,7 @@ async fn a_compact_jws_is_verified_here_and_never_asked_about_where_jwt_first_sa
 #[tokio::test]
 async fn intro_10_intro_11_intro_12_signed_answers() {
     let scene = scene_with(Introspection::require_signed, |builder| builder);
-    let jwt = |change: &dyn Fn(pop_authserver::TokenMint) -> pop_authserver::TokenMint| {
+    let jwt = |change: &dyn Fn(TokenMint) -> TokenMint| {
         let mint = scene.api.server.token().header("typ", "token-introspection+jwt").without("sub").without("exp");
         change(mint.claim("aud", "api").claim("token_introspection", scene.active())).mint()
     };
@@ -532,7 +533,7 @@ async fn intro_10_intro_11_intro_12_signed_answers() {
     }
     assert_eq!(scene.server.questions.lock().unwrap()[0].accept, "application/token-introspection+jwt", "INTRO-10");
     let other = DpopKey::generate(Algorithm::ES256).unwrap();
-    type Change<'c> = &'c dyn Fn(pop_authserver::TokenMint) -> pop_authserver::TokenMint;
+    type Change<'c> = &'c dyn Fn(TokenMint) -> TokenMint;
     let rows: [(&str, Change<'_>); 15] = [
         ("typ JWT", &|m| m.header("typ", "JWT")),
         ("typ at+jwt", &|m| m.header("typ", "at+jwt")),
