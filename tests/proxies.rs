@@ -6,12 +6,17 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
 use pop_authserver::{TestAuthServer, TestCertificate};
 use pop_client::{ClientCertificate, MtlsClient};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
 use tower_pop::pop_core::jose::encode_standard;
 use tower_pop::{CertificateHeader, ClientCertificates, IssuerConfig, PopConfig, PopLayer, ProxyTrust, VerifiedToken};
 
@@ -111,6 +116,41 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// A TLS client that remembers sessions.
+    fn tls_client(&self, shown: Option<&TestCertificate>) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.der().to_vec().into()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        Arc::new(match shown {
+            None => builder.with_no_client_auth(),
+            Some(shown) => {
+                let key = rustls::pki_types::PrivatePkcs8KeyDer::from(shown.key_der()).into();
+                builder.with_client_auth_cert(vec![shown.der().to_vec().into()], key).unwrap()
+            }
+        })
+    }
+
+    /// The status of a request on a connection of its own, and whether its session was resumed.
+    async fn get_resumable(&self, tls: &Arc<ClientConfig>, token: &str) -> (String, HandshakeKind) {
+        let tcp = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let mut stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.unwrap();
+        let request = format!(
+            "GET /whoami HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Not every proxy says goodbye as TLS wants it; what came before is the answer.
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8(answer).unwrap();
+        (answer[9..12].to_owned(), stream.get_ref().1.handshake_kind().unwrap())
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         let _ = (self.child.kill(), self.child.wait());
@@ -134,7 +174,13 @@ async fn through(proxy: &Proxy, api: &Api, field: &str, write: fn(&TestCertifica
     };
     let token = bound(&own);
     assert_eq!(proxy.get(&token, Some(&own), None).await, (200, "mtls".to_owned()), "MTLS-01");
-    assert_eq!(proxy.get(&token, Some(&own), None).await.0, 200, "on a new connection, perhaps resumed");
+    for (shown, status) in [(Some(&own), "200"), (None, "401")] {
+        let tls = proxy.tls_client(shown);
+        let full = proxy.get_resumable(&tls, &token).await;
+        assert_eq!(full, (status.to_owned(), HandshakeKind::Full), "MTLS-15 with a certificate: {}", shown.is_some());
+        let resumed = proxy.get_resumable(&tls, &token).await;
+        assert_eq!(resumed, (status.to_owned(), HandshakeKind::Resumed), "MTLS-15 X-58 {}", shown.is_some());
+    }
     assert_eq!(proxy.get(&token, Some(&other), None).await.0, 401, "MTLS-01 another certificate");
     assert_eq!(proxy.get(&token, None, None).await.0, 401, "MTLS-02 no certificate");
     let forged = || Some((field, write(&own)));
@@ -162,6 +208,14 @@ async fn mtls_01_mtls_02_mtls_10_mtls_11_mtls_18_behind_haproxy() {
     let api = api("127.0.0.0/8", "Client-Cert").await;
     if let Some(proxy) = Proxy::start("haproxy", "haproxy.cfg", &["-f"], &api).await {
         through(&proxy, &api, "Client-Cert", byte_sequence).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mtls_01_mtls_10_mtls_14_behind_haproxy_in_its_older_form() {
+    let api = api("127.0.0.0/8", "X-Ssl-Client-Der").await;
+    if let Some(proxy) = Proxy::start("haproxy", "haproxy-der.cfg", &["-f"], &api).await {
+        through(&proxy, &api, "X-Ssl-Client-Der", |certificate| encode_standard(certificate.der())).await;
     }
 }
 

@@ -20,7 +20,8 @@ pub use fetch::{FetchError, FetchRequest, FetchResponse, HttpFetch};
 #[cfg(feature = "http-client")]
 pub use hyper_fetch::HyperFetch;
 
-/// How an issuer's keys are cached.
+/// How an issuer's keys are cached. A new `kid` is noticed after the cool-down; another key under the same `kid`, or under
+/// none, when the set is no longer fresh: issuers should not do that (RFC 7517 §4.5).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct JwksCaching {
