@@ -7,6 +7,7 @@
 
 mod allocations;
 mod build;
+mod growth;
 mod http_load;
 mod instructions;
 mod replay;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
     allocations::rows(&mut report);
     replay::rows(&mut report);
     stampede::rows(&mut report);
+    growth::rows(&mut report);
     http_load::rows(&mut report);
     build::rows(&mut report);
     if report.short > 0 {

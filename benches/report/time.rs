@@ -93,7 +93,7 @@ fn opaque_over_jwt(report: &mut Report, plain: &Bench, token: &str, opaque: &Ben
 }
 
 /// Seconds for this many requests, their making and the dropping of responses left out.
-fn timed(operations: usize, make: Make<'_>, send: Send<'_>, status: u16) -> f64 {
+pub(crate) fn timed(operations: usize, make: Make<'_>, send: Send<'_>, status: u16) -> f64 {
     let requests: Vec<_> = (0..operations).map(|_| make()).collect();
     let mut responses = Vec::with_capacity(operations);
     let start = Instant::now();

@@ -25,7 +25,7 @@ pub const URL: &str = "https://api.example/notes";
 #[derive(Clone)]
 pub struct Inner;
 
-impl Service<Request<()>> for Inner {
+impl<B> Service<Request<B>> for Inner {
     type Response = Response<String>;
     type Error = Infallible;
     type Future = Ready<Result<Response<String>, Infallible>>;
@@ -34,7 +34,7 @@ impl Service<Request<()>> for Inner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
+    fn call(&mut self, _: Request<B>) -> Self::Future {
         ready(Ok(Response::new(String::new())))
     }
 }
@@ -53,7 +53,30 @@ impl Bench {
 
     pub fn with(nonce: bool, configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder) -> Self {
         let server = TestAuthServer::offline("https://as.example");
-        let issuer = IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json());
+        let jwks = server.jwks_json();
+        Self::of(server, jwks, nonce, configure)
+    }
+
+    /// Of an issuer with this many keys, the one that signs the last of them.
+    pub fn of_issuer_with_keys(keys: usize) -> Self {
+        let server = TestAuthServer::offline("https://as.example");
+        let mut jwks: serde_json::Value = serde_json::from_str(&server.jwks_json()).expect("JSON");
+        let list = jwks["keys"].as_array_mut().expect("a list");
+        for number in list.len()..keys {
+            let mut jwk = DpopKey::generate(Algorithm::ES256).expect("a key").public_jwk();
+            jwk["kid"] = format!("other-{number}").into();
+            list.insert(0, jwk);
+        }
+        Self::of(server, jwks.to_string(), false, |builder| builder)
+    }
+
+    fn of(
+        server: TestAuthServer,
+        jwks: String,
+        nonce: bool,
+        configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder,
+    ) -> Self {
+        let issuer = IssuerConfig::new(server.issuer()).static_jwks(jwks);
         let mut builder = configure(PopConfig::builder(issuer, "https://api.example"));
         if nonce {
             builder = builder.nonce(NoncePolicy::Required);
@@ -85,9 +108,20 @@ impl Bench {
         request.header("dpop", proof.mint()).body(()).expect("a request")
     }
 
+    /// A token with another claim.
+    pub fn token_with(&self, name: &str, value: &str) -> String {
+        let token = self.server.token().audience("https://api.example").scope("notes:read").bound_to(&self.key);
+        token.claim(name, value).mint()
+    }
+
     /// # Panics
     /// When the layer has to wait: a warm request must not.
     pub fn send(&self, request: Request<()>) -> Response<String> {
+        send(&self.service, request)
+    }
+
+    /// The same with a body.
+    pub fn send_body(&self, request: Request<bytes::Bytes>) -> Response<String> {
         send(&self.service, request)
     }
 
@@ -106,7 +140,7 @@ impl Bench {
 
 /// # Panics
 /// When the layer has to wait.
-fn send(service: &PopService<Inner, DefaultRejection>, request: Request<()>) -> Response<String> {
+pub fn send<B>(service: &PopService<Inner, DefaultRejection>, request: Request<B>) -> Response<String> {
     service.clone().call(request).now_or_never().expect("nothing to wait for").expect("infallible")
 }
 
