@@ -12,9 +12,7 @@ pub(crate) struct Authplane(AuthplaneResource);
 pub(crate) async fn contender(scene: &Scene) -> Setup<Authplane> {
     let options = ResourceOptions::default().with_inbound_dpop(InboundDPoPOptions::required());
     let (settings, scopes) = (FetchSettings::from_dev_mode(true), [SCOPE.to_owned()]);
-    Ok(Authplane(
-        AuthplaneResource::create_with_options(scene.issuer(), ORIGIN, &scopes, settings, options).await?,
-    ))
+    Ok(Authplane(AuthplaneResource::create_with_options(scene.issuer(), ORIGIN, &scopes, settings, options).await?))
 }
 
 impl Contender for Authplane {

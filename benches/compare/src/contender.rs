@@ -12,6 +12,13 @@ pub(crate) trait Contender {
     async fn admits(&self, request: Request) -> bool;
 }
 
+/// The claims, where their type is the application's: as few as can be of use.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct Subject {
+    #[allow(dead_code, reason = "read by real handlers")]
+    sub: String,
+}
+
 /// Made ready, or why it cannot be.
 pub(crate) type Setup<C> = Result<C, Box<dyn Error>>;
 
@@ -20,6 +27,15 @@ pub(crate) type Setup<C> = Result<C, Box<dyn Error>>;
 pub(crate) enum Kind {
     Pop,
     Bearer,
+}
+
+impl Kind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pop => "PoP",
+            Self::Bearer => "Bearer",
+        }
+    }
 }
 
 /// How a contender is called.
@@ -62,10 +78,11 @@ impl<C: Contender> AnyContender for C {
 }
 
 /// A contender under its name and version.
-pub(crate) struct Entry {
+pub(crate) struct Entry<'s> {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) call: Call,
+    pub(crate) scene: &'s Scene,
     /// What it lets through that it should not.
     pub(crate) lacks: Vec<&'static str>,
     /// Per request, one value a round.
@@ -73,7 +90,7 @@ pub(crate) struct Entry {
     contender: Box<dyn AnyContender>,
 }
 
-impl Entry {
+impl<'s> Entry<'s> {
     /// After the sanity check.
     ///
     /// # Errors
@@ -81,15 +98,16 @@ impl Entry {
     pub(crate) async fn new<C: Contender + 'static>(
         (name, kind, call): (&'static str, Kind, Call),
         contender: Setup<C>,
-        scene: &Scene,
+        scene: &'s Scene,
     ) -> Result<Self, (&'static str, String)> {
         let contender: Box<dyn AnyContender> = Box::new(contender.map_err(|error| (name, error.to_string()))?);
-        let mut entry = Self { name, kind, call, lacks: Vec::new(), seconds: Vec::new(), contender };
-        entry.check(scene).await.map_err(|why| (name, why))?;
+        let mut entry = Self { name, kind, call, scene, lacks: Vec::new(), seconds: Vec::new(), contender };
+        entry.check().await.map_err(|why| (name, why))?;
         Ok(entry)
     }
 
-    async fn check(&mut self, scene: &Scene) -> Result<(), String> {
+    async fn check(&mut self) -> Result<(), String> {
+        let scene = self.scene;
         let fresh = scene.proofs(1).remove(0);
         let (good, bad) = match self.kind {
             Kind::Pop => (
@@ -118,12 +136,17 @@ impl Entry {
         self.contender.batch(vec![request]).await.1 == [true]
     }
 
-    /// Measures a batch.
+    /// Seconds per request, for a batch of one request for each of these proofs of the scene.
     ///
     /// # Panics
     /// When a request is refused.
-    pub(crate) async fn round(&self, requests: Vec<Request>) -> f64 {
-        let count = requests.len();
+    pub(crate) async fn round(&self, proofs: &[String]) -> f64 {
+        let count = proofs.len();
+        let request = |proof: &String| match self.kind {
+            Kind::Pop => self.scene.with_proof(proof),
+            Kind::Bearer => self.scene.bearer(),
+        };
+        let requests = proofs.iter().map(request).collect();
         let (seconds, admitted) = self.contender.batch(requests).await;
         let refused = admitted.iter().filter(|admitted| !**admitted).count();
         assert_eq!(refused, 0, "{}: good requests refused", self.name);

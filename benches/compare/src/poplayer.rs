@@ -32,7 +32,7 @@ impl Contender for Axum {
 
 pub(crate) struct Bare<S>(S);
 
-pub(crate) fn bare(scene: &Scene) -> Setup<Bare<impl Answering>> {
+pub(crate) fn bare(scene: &Scene) -> Setup<Bare<impl Answering + use<>>> {
     let notes = tower::service_fn(async |_: Request| Ok::<_, Infallible>(Response::new(String::new())));
     Ok(Bare(layer(scene)?.layer(notes)))
 }

@@ -10,8 +10,10 @@ pub(crate) const PATH: &str = "/notes";
 pub(crate) const URL: &str = "https://api.example/notes";
 pub(crate) const SCOPE: &str = "notes:read";
 
-/// Everybody gets metadata and keys from this server, and the same requests.
+/// Contenders of one scene get metadata and keys from the same server, and the same requests.
 pub(crate) struct Scene {
+    /// Of access tokens. Proofs are always ES256.
+    pub(crate) algorithm: Algorithm,
     server: TestAuthServer,
     key: DpopKey,
     other_key: DpopKey,
@@ -20,13 +22,13 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) async fn start() -> Self {
-        let server = TestAuthServer::start().await;
+    pub(crate) async fn start(algorithm: Algorithm) -> Self {
+        let server = TestAuthServer::start_with(TestAuthServer::defaults().signing_algorithm(algorithm)).await;
         let key = || DpopKey::generate(Algorithm::ES256).expect("a key");
         let (key, other_key) = (key(), key());
-        let token = || server.token().audience(ORIGIN).scope(SCOPE).expires_in(3600);
-        let (bound, unbound) = (token().bound_to(&key).mint(), token().mint());
-        Self { key, other_key, bound, unbound, server }
+        let token = server.token().audience(ORIGIN).scope(SCOPE).expires_in(3600);
+        let (bound, unbound) = (token.clone().bound_to(&key).mint(), token.mint());
+        Self { algorithm, key, other_key, bound, unbound, server }
     }
 
     pub(crate) fn issuer(&self) -> &str {

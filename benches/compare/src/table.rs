@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::contender::{Entry, Kind};
+use crate::contender::Entry;
 
 /// How a measured value is judged.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new() -> Self {
-        println!("{:<72} {:>10} {:>9}  ", "name", "measured", "target");
+        println!("{:<88} {:>10} {:>9}  ", "name", "measured", "target");
         Self { short: 0 }
     }
 
@@ -35,22 +35,19 @@ impl Table {
         };
         self.short += usize::from(!met);
         let verdict = if met { "ok" } else { "short" };
-        println!("{name:<72} {measured:>10.3} {target:>9}  {verdict}{note}");
+        println!("{name:<88} {measured:>10.3} {target:>9}  {verdict}{note}");
     }
 
     /// A row that cannot be measured.
     pub(crate) fn missing(&mut self, name: &str, why: &str) {
         self.short += 1;
-        println!("{name:<72} {:>10} {:>9}  short: not measured: {why}", "-", "-");
+        println!("{name:<88} {:>10} {:>9}  short: not measured: {why}", "-", "-");
     }
 
     /// Microseconds per request.
-    pub(crate) fn time(&mut self, entry: &Entry) {
-        let kind = match entry.kind {
-            Kind::Pop => "PoP",
-            Kind::Bearer => "Bearer",
-        };
-        let name = format!("us/request: {}, {kind}, {}", entry.name, entry.call.name());
+    pub(crate) fn time(&mut self, entry: &Entry<'_>) {
+        let (kind, token) = (entry.kind.name(), entry.scene.algorithm.name());
+        let name = format!("us/request: {}, {kind}, {token} token, {}", entry.name, entry.call.name());
         let note = match entry.lacks.as_slice() {
             [] => String::new(),
             lacks => format!(", but accepts {}", lacks.join(", and ")),
@@ -76,7 +73,7 @@ impl Table {
 }
 
 /// The median over the rounds of one contender's time over another's.
-pub(crate) fn ratio(over: &Entry, under: &Entry) -> f64 {
+pub(crate) fn ratio(over: &Entry<'_>, under: &Entry<'_>) -> f64 {
     median(over.seconds.iter().zip(&under.seconds).map(|(over, under)| over / under).collect())
 }
 
