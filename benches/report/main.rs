@@ -99,6 +99,7 @@ fn child(args: &[String]) {
         Some("instructions") => instructions::child(args.get(1).map_or("", String::as_str), number(2)),
         Some("replay-instructions") => replay::instructions_child(number(1), number(2)),
         Some("replay-memory") => replay::memory_child(number(1), number(2)),
+        Some("replay-threads") => replay::threads_child(number(1), number(2)),
         Some("bare-server") => http_load::bare_server(),
         other => panic!("unknown child {other:?}"),
     }

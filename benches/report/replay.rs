@@ -105,6 +105,12 @@ fn threads(report: &mut Report) {
     report.row(name, median(ratios.collect()), Target::AtLeast(if report.full { 1.7 } else { 0.0 }));
 }
 
+/// Prints inserts per second, for a profiler to look at.
+pub(crate) fn threads_child(threads: usize, inserts: usize) {
+    let number = |value: usize| u32::try_from(value).expect("a small number");
+    println!("{:.0}", rate(number(threads), number(inserts)));
+}
+
 /// Inserts per second of all threads together.
 fn rate(threads: u32, inserts: u32) -> f64 {
     let store = store(10_000_000);

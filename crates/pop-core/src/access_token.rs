@@ -6,15 +6,17 @@
 //!
 //! `jku`, `x5u`, `jwk` and `x5c` in the header never select a key.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::claims::AccessToken;
+use crate::claims::{AccessToken, Audience};
 use crate::cnf::Confirmation;
 use crate::jose::{
     Algorithm, DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, Malformed, Object, is_media_type,
 };
 use crate::policy::{TokenAllowances, TokenPolicy};
 use crate::scope::Scopes;
+use crate::texts::{Span, Texts};
 use crate::{Error, TokenError};
 
 /// Most keys of a set that are tried for one token (tokens without `kid`, or several keys with one `kid`).
@@ -106,7 +108,7 @@ impl<'j> UnverifiedToken<'j> {
         check_type(&self.header, expected.allowances)?;
         let raw = std::str::from_utf8(self.jws.payload()).map_err(|_| TokenError::from(Malformed::NotJson))?;
         let token = Claims(&self.claims).read(self.issuer()?, raw, expected)?;
-        if token.audience.is_empty() {
+        if token.audience.spans().is_empty() {
             return Err(TokenError::Audience.into());
         }
         let allow = expected.allowances;
@@ -167,30 +169,32 @@ impl Claims<'_> {
     /// Reads every claim that is known, each of the right JSON type, and checks the audience. What may be missing, and
     /// times, are the caller's to judge.
     pub(crate) fn read(&self, issuer: &str, raw: &str, expected: &Expectations<'_>) -> Result<AccessToken, Error> {
+        let mut texts = Texts::of(raw);
+        let mut kept = |text: Option<&str>| text.map(|text| texts.keep(text, raw));
         let token = AccessToken {
-            issuer: issuer.into(),
-            audience: self.audience(expected)?,
+            issuer: kept(Some(issuer)).unwrap_or_default(),
+            audience: self.audience(expected, &mut |one| kept(Some(one)).unwrap_or_default())?,
             expires_at: self.date("exp")?.unwrap_or(NO_EXPIRY),
             not_before: self.date("nbf")?,
             issued_at: self.date("iat")?,
-            subject: self.text("sub")?,
-            client_id: self.text("client_id")?,
-            jti: self.text("jti")?,
-            scopes: self.scopes(expected.allowances.scope_array)?,
+            subject: kept(self.text("sub")?),
+            client_id: kept(self.text("client_id")?),
+            jti: kept(self.text("jti")?),
+            scope: kept(self.scope(expected.allowances.scope_array)?.as_deref()).unwrap_or_default(),
             auth_time: self.date("auth_time")?,
-            acr: self.text("acr")?,
+            acr: kept(self.text("acr")?),
             confirmation: Confirmation::from_claims(self.0)?,
             introspected: false,
-            raw: raw.into(),
+            texts,
         };
         self.check_authorization_details()?;
         Ok(token)
     }
 
-    pub(crate) fn text(&self, name: &str) -> Result<Option<Box<str>>, TokenError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, TokenError> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text.as_ref().into())),
+            Some(Json::String(text)) => Ok(Some(text)),
             Some(_) => Err(TokenError::InvalidClaim),
         }
     }
@@ -202,34 +206,39 @@ impl Claims<'_> {
         }
     }
 
-    fn audience(&self, expected: &Expectations<'_>) -> Result<Vec<Box<str>>, TokenError> {
-        let audience: Vec<Box<str>> = match self.0.get("aud") {
-            Some(Json::String(one)) => vec![one.as_ref().into()],
-            Some(Json::Array(many)) => many
-                .iter()
-                .map(|one| one.as_str().map(Into::into))
-                .collect::<Option<_>>()
-                .ok_or(TokenError::Audience)?,
-            None => return Ok(Vec::new()),
+    fn audience(
+        &self,
+        expected: &Expectations<'_>,
+        keep: &mut dyn FnMut(&str) -> Span,
+    ) -> Result<Audience, TokenError> {
+        let all = match self.0.get("aud") {
+            Some(one @ Json::String(_)) => std::slice::from_ref(one),
+            Some(Json::Array(many)) => many.as_slice(),
+            None => return Ok(Audience::Many(Box::default())),
             _ => return Err(TokenError::Audience),
         };
-        if audience.iter().any(|one| expected.audiences.contains(one)) {
-            Ok(audience)
-        } else {
-            Err(TokenError::Audience)
+        let is_ours = |one: &str| expected.audiences.iter().any(|own| **own == *one);
+        if let [Json::String(one)] = all {
+            return if is_ours(one) { Ok(Audience::One(keep(one))) } else { Err(TokenError::Audience) };
         }
+        let all = all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience)?;
+        if !all.iter().any(|one| is_ours(one)) {
+            return Err(TokenError::Audience);
+        }
+        Ok(Audience::Many(all.into_iter().map(keep).collect()))
     }
 
-    fn scopes(&self, array_allowed: bool) -> Result<Scopes, TokenError> {
-        let joined = match self.0.get("scope") {
-            None => return Ok(Scopes::default()),
-            Some(Json::String(text)) => return Scopes::parse(text).ok_or(TokenError::InvalidClaim),
+    fn scope(&self, array_allowed: bool) -> Result<Option<Cow<'_, str>>, TokenError> {
+        let scope: Cow<'_, str> = match self.0.get("scope") {
+            None => return Ok(None),
+            Some(Json::String(text)) => Cow::Borrowed(text),
             Some(Json::Array(list)) if array_allowed => {
-                list.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::InvalidClaim)?.join(" ")
+                let list = list.iter().map(Json::as_str).collect::<Option<Vec<_>>>();
+                list.ok_or(TokenError::InvalidClaim)?.join(" ").into()
             }
             Some(_) => return Err(TokenError::InvalidClaim),
         };
-        Scopes::parse(&joined).ok_or(TokenError::InvalidClaim)
+        if Scopes::parse(&scope).is_some() { Ok(Some(scope)) } else { Err(TokenError::InvalidClaim) }
     }
 
     /// `authorization_details` is an array of objects with a `type` (RFC 9396 §2).

@@ -8,62 +8,80 @@ use serde::de::DeserializeOwned;
 use crate::cnf::Confirmation;
 use crate::jose::{CertThumbprint, JwkThumbprint};
 use crate::scope::Scopes;
+use crate::texts::{Span, Texts};
 
 /// The claims of an access token whose signature and claims are verified, whether it is proven or not.
 /// `Debug` names issuer and expiry only.
 #[derive(Clone)]
 pub struct AccessToken {
-    pub(crate) issuer: Box<str>,
-    pub(crate) subject: Option<Box<str>>,
-    pub(crate) client_id: Option<Box<str>>,
-    pub(crate) audience: Vec<Box<str>>,
-    pub(crate) scopes: Scopes,
+    pub(crate) texts: Texts,
+    pub(crate) issuer: Span,
+    pub(crate) subject: Option<Span>,
+    pub(crate) client_id: Option<Span>,
+    pub(crate) audience: Audience,
+    /// The value of `scope`, which is well-formed.
+    pub(crate) scope: Span,
     pub(crate) expires_at: u64,
     pub(crate) not_before: Option<u64>,
     pub(crate) issued_at: Option<u64>,
-    pub(crate) jti: Option<Box<str>>,
+    pub(crate) jti: Option<Span>,
     pub(crate) auth_time: Option<u64>,
-    pub(crate) acr: Option<Box<str>>,
+    pub(crate) acr: Option<Span>,
     pub(crate) confirmation: Option<Confirmation>,
     /// Whether the authorization server itself said so a moment ago: then `exp` has no tolerance.
     pub(crate) introspected: bool,
-    pub(crate) raw: Box<str>,
+}
+
+/// Where the values of `aud` lie; mostly there is one.
+#[derive(Clone)]
+pub(crate) enum Audience {
+    One(Span),
+    Many(Box<[Span]>),
+}
+
+impl Audience {
+    pub(crate) fn spans(&self) -> &[Span] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
 }
 
 impl AccessToken {
     /// `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        self.texts.get(self.issuer)
     }
 
     /// `sub`. The namespaces of `sub` and `client_id` may overlap: see [`AccessToken::acts_for_itself`].
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+        self.text(self.subject)
     }
 
     /// `client_id`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.client_id.as_deref()
+        self.text(self.client_id)
     }
 
     /// Whether the client acts for itself and no user is involved: `sub` equals `client_id` (RFC 9068 §5).
     #[must_use]
     pub fn acts_for_itself(&self) -> bool {
-        self.subject.is_some() && self.subject == self.client_id
+        self.subject().is_some() && self.subject() == self.client_id()
     }
 
     /// `aud`.
     pub fn audience(&self) -> impl Iterator<Item = &str> {
-        self.audience.iter().map(AsRef::as_ref)
+        self.audience.spans().iter().map(|one| self.texts.get(*one))
     }
 
     /// `scope`; without that claim there are none.
     #[must_use]
-    pub const fn scopes(&self) -> &Scopes {
-        &self.scopes
+    pub fn scopes(&self) -> Scopes<'_> {
+        Scopes::checked(self.texts.get(self.scope))
     }
 
     /// `exp`, in seconds since the epoch. An introspected token without `exp` counts as valid for as long as the answer may
@@ -88,7 +106,7 @@ impl AccessToken {
     /// `jti`.
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
-        self.jti.as_deref()
+        self.text(self.jti)
     }
 
     /// `auth_time`, in seconds since the epoch.
@@ -100,7 +118,7 @@ impl AccessToken {
     /// `acr`.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
-        self.acr.as_deref()
+        self.text(self.acr)
     }
 
     /// What the token is bound to.
@@ -118,7 +136,7 @@ impl AccessToken {
     /// All claims as JSON text: as the issuer signed them, or as it answered when it was asked.
     #[must_use]
     pub fn raw_claims(&self) -> &str {
-        &self.raw
+        self.texts.json()
     }
 
     /// All claims, read into a type of the application's.
@@ -126,14 +144,18 @@ impl AccessToken {
     /// # Errors
     /// When the claims do not have the shape of `T`.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.raw)
+        serde_json::from_str(self.raw_claims())
+    }
+
+    fn text(&self, span: Option<Span>) -> Option<&str> {
+        span.map(|span| self.texts.get(span))
     }
 }
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")
-            .field("issuer", &self.issuer)
+            .field("issuer", &self.issuer())
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }

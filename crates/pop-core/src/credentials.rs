@@ -68,7 +68,8 @@ fn the_proof(headers: &HeaderMap) -> Result<&str, ProofError> {
     if fields.next().is_some() {
         return Err(ProofError::Duplicated);
     }
-    field.to_str().map_err(|_| ProofError::Malformed(crate::jose::Malformed::NotCompact))
+    // What else it must not hold is for the decoder of base64url to find.
+    std::str::from_utf8(field.as_bytes()).map_err(|_| ProofError::Malformed(crate::jose::Malformed::NotCompact))
 }
 
 /// Schemes that carry access tokens.
@@ -80,7 +81,7 @@ enum KnownScheme {
 }
 
 fn split(field: &HeaderValue) -> Result<(KnownScheme, &str), CredentialError> {
-    let field = field.to_str().map_err(|_| CredentialError::Malformed)?;
+    let field = std::str::from_utf8(field.as_bytes()).map_err(|_| CredentialError::Malformed)?;
     let end = field.find([' ', '\t', ',']).unwrap_or(field.len());
     let (scheme, rest) = field.split_at_checked(end).ok_or(CredentialError::Malformed)?;
     let scheme = match scheme {

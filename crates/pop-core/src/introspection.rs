@@ -49,7 +49,7 @@ pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> 
         return Err(TokenError::Issuer.into());
     }
     let mut token = claims.read(expected.issuer, raw, &expected.token)?;
-    if token.audience.is_empty() && !expected.token.allowances.introspection_without_aud {
+    if token.audience.spans().is_empty() && !expected.token.allowances.introspection_without_aud {
         return Err(TokenError::Audience.into());
     }
     token.introspected = true;

@@ -31,6 +31,7 @@ pub mod replay;
 pub mod scope;
 pub mod step_up;
 pub mod target;
+mod texts;
 
 pub use error::{
     BindingError, ConfirmationError, CredentialError, Error, NonceError, ProofError, ReplayError, TokenError,

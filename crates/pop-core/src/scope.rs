@@ -3,36 +3,41 @@
 use std::fmt;
 
 /// The scopes of a token: the value of `scope`, as it came.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Scopes(Box<str>);
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes<'t>(&'t str);
 
-impl Scopes {
+impl<'t> Scopes<'t> {
     /// Takes the value of a `scope` claim: tokens of RFC 6749 §3.3, each separated by one space. The empty string means
     /// no scopes. Returns `None` for anything else.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        (text.is_empty() || text.split(' ').all(is_scope_token)).then(|| Self(text.into()))
+    pub fn parse(text: &'t str) -> Option<Self> {
+        (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
+    }
+
+    /// A text that [`parse`](Self::parse) took before.
+    pub(crate) const fn checked(text: &'t str) -> Self {
+        Self(text)
     }
 
     /// Whether the token carries this scope.
     #[must_use]
-    pub fn contains(&self, scope: &str) -> bool {
+    pub fn contains(self, scope: &str) -> bool {
         self.iter().any(|own| own == scope)
     }
 
     /// The scopes in order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub fn iter(self) -> impl Iterator<Item = &'t str> {
         self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
     /// All scopes, separated by spaces.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub const fn as_str(self) -> &'t str {
+        self.0
     }
 }
 
-impl fmt::Debug for Scopes {
+impl fmt::Debug for Scopes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
     }

@@ -265,7 +265,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Json<'de>, A::Error> {
         let inner = self.descend()?;
-        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::with_capacity(8);
+        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::with_capacity(12);
         while let Some(name) = input.next_key_seed(Name)? {
             if members.iter().any(|(known, _)| *known == name) {
                 return Err(self.walk.refuse(Malformed::DuplicateMember));

@@ -22,7 +22,7 @@ impl<'a> CompactJws<'a> {
         if text.len() > max_len {
             return Err(Malformed::TooLarge);
         }
-        let mut dots = text.bytes().enumerate().filter_map(|(at, byte)| (byte == b'.').then_some(at));
+        let mut dots = memchr::memchr_iter(b'.', text.as_bytes());
         let (first, second, more) = (dots.next(), dots.next(), dots.count());
         let (Some(first), Some(second)) = (first, second) else {
             return Err(Malformed::NotCompact);

@@ -23,7 +23,7 @@ use crate::clock::{Clock, SystemClock};
 pub const DEFAULT_CAPACITY: usize = 4_000_000;
 /// Seconds that one set covers unless told otherwise.
 const DEFAULT_SPAN: u64 = 23;
-const SHARDS: usize = 128;
+const SHARDS: usize = 512;
 /// Inserts into a shard after which it looks after another one.
 const ROUND: u32 = 64;
 
@@ -184,7 +184,7 @@ impl MemoryReplayStore {
 
     #[allow(clippy::cast_possible_truncation, clippy::indexing_slicing)]
     fn shard_of(&self, hash: u64) -> &OwnLine {
-        &self.shards[(hash >> 57) as usize % SHARDS]
+        &self.shards[(hash >> 55) as usize % SHARDS]
     }
 }
 

@@ -32,8 +32,8 @@ impl Used {
     }
 }
 
-/// 56 bits of a keyed hash of a client's key. Seven more choose the shard, so that two clients in one shard are told apart
-/// by 63.
+/// 56 bits of a keyed hash of a client's key. The nine highest choose the shard, so that two clients are told apart by all
+/// 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientHash(u64);
 
