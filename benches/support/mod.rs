@@ -131,11 +131,6 @@ impl Bench {
             assert_eq!(self.send(self.request(token)).status(), 200);
         }
     }
-
-    /// Heap allocations of one request within the layer.
-    pub fn allocations(&self, request: Request<()>) -> u64 {
-        allocations(&self.service, request)
-    }
 }
 
 /// # Panics
@@ -144,21 +139,11 @@ pub fn send<B>(service: &PopService<Inner, DefaultRejection>, request: Request<B
     service.clone().call(request).now_or_never().expect("nothing to wait for").expect("infallible")
 }
 
-fn allocations(service: &PopService<Inner, DefaultRejection>, request: Request<()>) -> u64 {
-    let mut slot = (Some(request), None);
-    let counted = allocation_counter::measure(|| {
-        let request = slot.0.take().expect("one request");
-        slot.1 = Some(send(service, request));
-    });
-    assert_eq!(slot.1.map(|response| response.status().as_u16()), Some(200));
-    counted.count_total
-}
-
 /// A resource that takes certificates from a proxy and asks about opaque tokens; both answers are in memory.
 pub struct Certificates {
     server: TestAuthServer,
     certificate: TestCertificate,
-    service: PopService<Inner, DefaultRejection>,
+    pub service: PopService<Inner, DefaultRejection>,
 }
 
 impl Certificates {
@@ -203,11 +188,6 @@ impl Certificates {
     /// When the layer has to wait.
     pub fn send(&self, request: Request<()>) -> Response<String> {
         send(&self.service, request)
-    }
-
-    /// Heap allocations of one request within the layer.
-    pub fn allocations(&self, request: Request<()>) -> u64 {
-        allocations(&self.service, request)
     }
 }
 
