@@ -1,38 +1,70 @@
-//! The whole pipeline: any head of a request gets a verdict, at once, and none passes.
+//! The whole pipeline on requests with valid signatures (see [`Scene`]): whatever passes satisfies the oracle and does not
+//! pass again, however the clock moved; a refusal is the client's fault, and the same whether caches are cold or warm.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
-use http::{HeaderValue, Request};
 use libfuzzer_sys::fuzz_target;
-use tower_pop::{IssuerConfig, PopConfig, Verification};
+use poplayer_fuzz::oracle;
+use poplayer_fuzz::scene::Scene;
+use poplayer_fuzz::world::{NOW, judge, resource};
+use tower_pop::clock::ManualClock;
+use tower_pop::{ProofKind, VerifiedToken};
 
-/// The public key of RFC 7517 A.1; nobody here can sign with it.
-const JWKS: &str = concat!(
-    r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","#,
-    r#""y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#,
+/// These must pass, so that the target cannot rot into refusing everything.
+const ACCEPTED: [&str; 6] = [
+    include_str!("../seeds/pipeline/accepted-dpop"),
+    include_str!("../seeds/pipeline/accepted-nonce"),
+    include_str!("../seeds/pipeline/accepted-mtls"),
+    include_str!("../seeds/pipeline/accepted-mtls-envoy"),
+    include_str!("../seeds/pipeline/accepted-both"),
+    include_str!("../seeds/pipeline/accepted-spellings"),
+];
+
+fuzz_target!(
+    init: {
+        for text in ACCEPTED {
+            assert!(Scene::read(text).is_some_and(|scene| attempt(scene).is_some()), "refused: {text}");
+        }
+    },
+    |text: &str| {
+        if let Some(scene) = Scene::read(text) {
+            attempt(scene);
+        }
+    }
 );
 
-static CFG: LazyLock<PopConfig> = LazyLock::new(|| {
-    let issuer = IssuerConfig::new("https://as.example").static_jwks(JWKS);
-    PopConfig::builder(issuer, "https://api.example").build().expect("a valid configuration")
-});
-
-fuzz_target!(|input: (&[u8], &[u8], &str)| {
-    let (authorization, proof, path) = input;
-    let mut request = Request::new(());
-    if let Ok(value) = HeaderValue::from_bytes(authorization) {
-        request.headers_mut().insert("authorization", value);
+/// Sends the request twice. Returns the token if it passed at first.
+fn attempt(mut scene: Scene) -> Option<VerifiedToken> {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let resource = resource(Arc::clone(&clock));
+    resource.settle_certificates(&mut scene.parts);
+    let first = judge(&resource, &scene.parts);
+    match scene.later.clamp(-100_000, 100_000) {
+        seconds @ 0.. => clock.advance(seconds.unsigned_abs()),
+        seconds => clock.set_wall_clock(NOW - seconds.unsigned_abs()),
     }
-    if let Ok(value) = HeaderValue::from_bytes(proof) {
-        request.headers_mut().insert("dpop", value);
+    let second = judge(&resource, &scene.parts);
+    match first {
+        Ok(admitted) => {
+            let token = admitted.token.expect("mode Required never admits anonymous requests");
+            oracle::check(&scene, &token);
+            match token.proof().kind() {
+                ProofKind::Dpop => {
+                    let error = second.expect_err("a proof was accepted twice");
+                    assert!(scene.later != 0 || error.error().code() == "replay.replayed", "{error:?}");
+                }
+                _ => assert!(scene.later != 0 || second.is_ok()),
+            }
+            Some(token)
+        }
+        Err(rejection) => {
+            assert!(rejection.status().is_client_error(), "{rejection:?}");
+            if scene.later == 0 {
+                let again = second.expect_err("refused at first, then accepted");
+                assert_eq!(again.error().code(), rejection.error().code());
+            }
+            None
+        }
     }
-    if let Ok(uri) = path.parse() {
-        *request.uri_mut() = uri;
-    }
-    let (parts, ()) = request.into_parts();
-    match CFG.verify(&parts) {
-        Verification::Now(verdict) => assert!(verdict.is_err_and(|rejection| rejection.status().is_client_error())),
-        Verification::Later(_) => panic!("static keys never wait"),
-    }
-});
+}

@@ -1,0 +1,161 @@
+//! What must hold of a request that passed, read out of it anew: with a lenient JSON parser, none of the layer's code, and
+//! the rules of RFC 9449 §4.3, RFC 9068 §4 and RFC 8705 §3 written down a second time.
+
+use serde_json::Value;
+use tower_pop::{ProofKind, VerifiedToken};
+
+use crate::key::sha256;
+use crate::scene::Scene;
+use crate::world::{AUDIENCE, CLIENT_KEY, ISSUER, NONCE_PATH, NOW, nonce, trusted_field};
+
+/// Seconds that the layer tolerates by default.
+const LEEWAY: u64 = 30;
+const PROOF_MAX_AGE: u64 = 60;
+
+/// Panics unless the scene deserved to pass as this token.
+pub fn check(scene: &Scene, passed: &VerifiedToken) {
+    let claims = object(&scene.token_claims);
+    check_token(&object(&scene.token_header), &claims);
+    assert_eq!(passed.issuer(), ISSUER);
+    assert_eq!(passed.subject(), claims["sub"].as_str());
+    assert_eq!(Some(passed.expires_at()), date(&claims["exp"]));
+
+    let fields = |name| scene.parts.headers.get_all(name).iter().count();
+    assert_eq!(fields("authorization"), 1);
+    match passed.proof().kind() {
+        ProofKind::Dpop => {
+            assert_eq!(fields("dpop"), 1);
+            assert_eq!(claims["cnf"]["jkt"], CLIENT_KEY.thumbprint());
+            check_proof(scene, &object(&scene.proof_header), &object(&scene.proof_claims), passed);
+        }
+        ProofKind::MutualTls => {
+            assert!(claims["cnf"].get("jkt").is_none());
+            assert!(claims["cnf"]["x5t#S256"].is_string());
+        }
+        other => panic!("passed without proof: {other:?}"),
+    }
+    if let Some(bound) = claims["cnf"].get("x5t#S256") {
+        assert_eq!(*bound, certificate(scene).expect("a certificate of a trusted proxy"));
+    }
+}
+
+fn check_token(header: &Value, claims: &Value) {
+    let typ = header["typ"].as_str().expect("a typ").to_ascii_lowercase();
+    assert!(["at+jwt", "application/at+jwt"].contains(&typ.as_str()), "{typ}");
+    check_header(header);
+    assert_eq!(claims["iss"], ISSUER);
+    let audience = &claims["aud"];
+    assert!(*audience == AUDIENCE || audience.as_array().is_some_and(|list| list.contains(&AUDIENCE.into())));
+    for name in ["sub", "client_id", "jti"] {
+        assert!(claims[name].is_string(), "{name}");
+    }
+    assert!(date(&claims["exp"]).is_some_and(|exp| NOW < exp + LEEWAY), "exp");
+    assert!(date(&claims["iat"]).is_some_and(|iat| iat <= NOW + LEEWAY), "iat");
+    assert!(claims.get("nbf").is_none_or(|nbf| date(nbf).is_some_and(|nbf| nbf <= NOW + LEEWAY)), "nbf");
+}
+
+fn check_proof(scene: &Scene, header: &Value, claims: &Value, passed: &VerifiedToken) {
+    assert_eq!(header["typ"], "dpop+jwt");
+    check_header(header);
+    assert_eq!(sha256(public_part(&header["jwk"])), CLIENT_KEY.thumbprint());
+    assert!(header["jwk"].get("d").is_none());
+
+    let jti = claims["jti"].as_str().expect("a jti");
+    assert!((1..=256).contains(&jti.len()));
+    assert_eq!(passed.proof().jti(), Some(jti));
+    assert_eq!(passed.proof().key_thumbprint().map(ToString::to_string), Some(CLIENT_KEY.thumbprint()));
+    assert_eq!(claims["htm"], scene.parts.method.as_str());
+    let htu = claims["htu"].as_str().expect("an htu");
+    assert!(is_same_resource(htu, &format!("{AUDIENCE}{}", scene.parts.uri.path())), "{htu} {}", scene.parts.uri);
+    assert_eq!(claims["ath"], sha256(&scene.token));
+    let iat = date(&claims["iat"]).expect("an iat");
+    assert!((NOW - PROOF_MAX_AGE..=NOW + LEEWAY).contains(&iat), "{iat}");
+    assert!(claims.get("exp").is_none_or(|exp| date(exp).is_some_and(|exp| NOW < exp + LEEWAY)), "exp");
+    assert!(claims.get("nbf").is_none_or(|nbf| date(nbf).is_some_and(|nbf| nbf <= NOW + LEEWAY)), "nbf");
+    if scene.parts.uri.path().starts_with(NONCE_PATH) {
+        assert!((-2..=1).any(|steps| claims["nonce"] == nonce(steps)), "{}", claims["nonce"]);
+    }
+}
+
+fn check_header(header: &Value) {
+    assert!(["Ed25519", "EdDSA"].contains(&header["alg"].as_str().expect("an alg")));
+    for name in ["crit", "zip", "enc"] {
+        assert!(header.get(name).is_none(), "{name}");
+    }
+    assert!(header.get("b64").is_none_or(|b64| *b64 == true));
+}
+
+/// The members that RFC 7638 hashes.
+fn public_part(jwk: &Value) -> String {
+    format!(r#"{{"crv":{},"kty":{},"x":{}}}"#, jwk["crv"], jwk["kty"], jwk["x"])
+}
+
+/// The thumbprint of the certificate that a trusted proxy passes on.
+fn certificate(scene: &Scene) -> Option<String> {
+    let (field, format) = trusted_field(scene.peer?)?;
+    let mut lines = scene.parts.headers.get_all(field).iter();
+    let line = lines.next()?;
+    assert!(lines.next().is_none());
+    format.read(line.as_bytes()).expect("a well-formed field").map(|thumbprint| thumbprint.to_string())
+}
+
+fn object(json: &str) -> Value {
+    let value: Value = serde_json::from_str(json).expect("JSON");
+    assert!(value.is_object());
+    value
+}
+
+fn date(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64))
+}
+
+/// Whether two URIs are the same after RFC 3986 §6.2.2 and §6.2.3, query and fragment left out.
+pub fn is_same_resource(one: &str, other: &str) -> bool {
+    canonical(one) == canonical(other)
+}
+
+fn canonical(uri: &str) -> Option<String> {
+    let uri = decode_unreserved(uri.split(['?', '#']).next()?);
+    let (scheme, rest) = uri.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = authority.to_ascii_lowercase();
+    let default_port = if scheme == "https" { "443" } else { "80" };
+    let authority = match authority.rsplit_once(':') {
+        Some((host, port)) if port.is_empty() || port == default_port => host,
+        _ => &authority,
+    };
+    Some(format!("{scheme}://{authority}{}", without_dots(path)))
+}
+
+fn decode_unreserved(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let byte = part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => decoded.push(byte.into()),
+            Some(byte) => decoded.push_str(&format!("%{byte:02X}")),
+            None => decoded.push('%'),
+        }
+        decoded.push_str(if byte.is_some() { &part[2..] } else { part });
+    }
+    decoded
+}
+
+/// RFC 3986 §5.2.4.
+fn without_dots(path: &str) -> String {
+    let mut kept = Vec::new();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            _ => kept.push(segment),
+        }
+        if segments.peek().is_none() && [".", ".."].contains(&segment) {
+            kept.push("");
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
