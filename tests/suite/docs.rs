@@ -186,6 +186,7 @@ fn every_page_is_there_and_linked() {
         "docs/introspection.md",
         "docs/rfc9470.md",
         "docs/threat-model.md",
+        "docs/performance.md",
     ] {
         assert!(!read(page).is_empty() && readme.contains(page), "{page}");
     }
