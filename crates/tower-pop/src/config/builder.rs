@@ -241,7 +241,7 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets where used proofs are remembered. Defaults to a [`MemoryReplayStore`], which serves one process.
+    /// Sets where used proofs are remembered. Defaults to a [`MemoryReplayStore`](crate::replay::MemoryReplayStore), which serves one process.
     pub fn replay_store(mut self, store: impl ReplayStore) -> Self {
         self.replay = Some(Arc::new(store));
         self.without_replay_store = false;
