@@ -1,4 +1,4 @@
-//! A JWK set: never a panic; what is accepted has a usable key.
+//! A JWK set: never a panic; what is accepted has a usable key, and a key is a candidate for its own algorithm alone.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +6,14 @@ use pop_core::jose::crypto::CryptoBackend;
 use pop_core::jose::{Algorithm, AlgorithmSet, JwkSet, RsaLimits};
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok((set, _)) = JwkSet::parse(data, AlgorithmSet::TOKEN, RsaLimits::default(), CryptoBackend::default()) {
-        assert!(Algorithm::ALL.iter().any(|alg| set.candidates(None, *alg).next().is_some()));
+    let limits = RsaLimits::default();
+    let Ok((set, _)) = JwkSet::parse(data, AlgorithmSet::TOKEN, limits, CryptoBackend::default()) else { return };
+    let mut usable = 0;
+    for algorithm in Algorithm::ALL {
+        for key in set.candidates(None, algorithm) {
+            assert!(key.algorithm() == algorithm && AlgorithmSet::TOKEN.contains(algorithm));
+            usable += 1;
+        }
     }
+    assert!(usable > 0);
 });

@@ -10,7 +10,7 @@ const RETIRED: [u8; 32] = [2; 32];
 
 fuzz_target!(|text: &str| {
     let (nonce, now) = text.split_once('\n').unwrap_or((text, ""));
-    let now = now.trim_end().parse().unwrap_or(1_800_000_000);
+    let now = now.trim_end().parse().unwrap_or(1_800_000_000).min(1 << 53);
     let keys = |list: &[[u8; 32]]| NonceKeys::new(list.iter().copied(), "https://api.example").expect("there is a key");
     let step = NonceKeys::step_at(now);
     let issued = (step.saturating_sub(PREVIOUS_STEPS)..=step.saturating_add(1))
@@ -21,7 +21,7 @@ fuzz_target!(|text: &str| {
     if let (Some(accepted), Some(issued)) = (accepted, issued) {
         assert!(is_nonce(nonce));
         assert_eq!(accepted.freshness == Freshness::Renew, issued < step);
-        assert!(accepted.until > now || accepted.until == u64::MAX);
+        assert!(accepted.until > now);
         let again = keys(&[CURRENT, RETIRED]).check(nonce, accepted.until - 1);
         assert!(again.is_ok_and(|again| again.until == accepted.until));
         assert!(keys(&[CURRENT, RETIRED]).check(nonce, accepted.until).is_err());

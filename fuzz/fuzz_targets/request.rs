@@ -1,38 +1,96 @@
-//! Fields and path as raw bytes: any head of a request gets a verdict, at once, and none passes.
+//! Heads of requests as bytes: the first line is `method target address-of-the-peer`, then comes one field a line. Nobody
+//! here can sign, so that only the credentials of the accepted seeds pass, byte for byte and for the request they were made
+//! for, and a certificate only in the field of the proxy that is trusted for it. A refusal is the client's fault.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use http::{HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, request::Parts};
 use libfuzzer_sys::fuzz_target;
-use tower_pop::{IssuerConfig, PopConfig, Verification};
+use pop_core::jose::CertThumbprint;
+use poplayer_fuzz::oracle::is_same_resource;
+use poplayer_fuzz::world::{AUDIENCE, CERTIFICATE, NOW, judge, resource, trusted_field};
+use tower_pop::clock::ManualClock;
+use tower_pop::{PeerAddress, VerifiedToken};
 
-/// The public key of RFC 7517 A.1; nobody here can sign with it.
-const JWKS: &str = concat!(
-    r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","#,
-    r#""y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#,
+const DPOP: &str = include_str!("../seeds/request/accepted-dpop");
+const MTLS: &str = include_str!("../seeds/request/accepted-mtls");
+const ENVOY: &str = include_str!("../seeds/request/accepted-mtls-envoy");
+
+fuzz_target!(
+    init: {
+        for seed in [DPOP, MTLS, ENVOY] {
+            let head = Head::read(seed.as_bytes()).expect("a head");
+            assert!(head.attempt().is_some(), "refused: {seed}");
+        }
+    },
+    |data: &[u8]| {
+        let Some(head) = Head::read(data) else { return };
+        let Some(token) = head.attempt() else { return };
+        if token.proof().certificate_thumbprint().is_some() {
+            assert_eq!(credentials(head.field("authorization")), credentials(of_seed(MTLS, "authorization")));
+            let (field, format) = head.peer.and_then(trusted_field).expect("a trusted proxy");
+            assert_eq!(format.read(head.field(field)), Ok(Some(CertThumbprint::of_der(CERTIFICATE))));
+        } else {
+            assert_eq!(credentials(head.field("authorization")), credentials(of_seed(DPOP, "authorization")));
+            assert_eq!(head.field("dpop"), of_seed(DPOP, "dpop"));
+            assert_eq!(head.parts.method, "GET");
+            assert!(is_same_resource(&format!("{AUDIENCE}{}", head.parts.uri.path()), &format!("{AUDIENCE}/notes")));
+        }
+    }
 );
 
-static CFG: LazyLock<PopConfig> = LazyLock::new(|| {
-    let issuer = IssuerConfig::new("https://as.example").static_jwks(JWKS);
-    PopConfig::builder(issuer, "https://api.example").build().expect("a valid configuration")
-});
+struct Head {
+    parts: Parts,
+    peer: Option<IpAddr>,
+}
 
-fuzz_target!(|input: (&[u8], &[u8], &str)| {
-    let (authorization, proof, path) = input;
-    let mut request = Request::new(());
-    if let Ok(value) = HeaderValue::from_bytes(authorization) {
-        request.headers_mut().insert("authorization", value);
+impl Head {
+    /// What HTTP itself refuses is left out.
+    fn read(data: &[u8]) -> Option<Self> {
+        let mut lines = data.split(|byte| *byte == b'\n');
+        let mut words = std::str::from_utf8(lines.next()?).ok()?.split(' ');
+        let mut request = Request::builder().method(words.next()?).uri(words.next()?).body(()).ok()?;
+        let peer = words.next().and_then(|peer| peer.parse().ok());
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(PeerAddress(peer));
+        }
+        for line in lines.take(16) {
+            let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+                request.headers_mut().append(name, value);
+            }
+        }
+        Some(Self { parts: request.into_parts().0, peer })
     }
-    if let Ok(value) = HeaderValue::from_bytes(proof) {
-        request.headers_mut().insert("dpop", value);
+
+    fn attempt(&self) -> Option<VerifiedToken> {
+        let resource = resource(Arc::new(ManualClock::at(NOW)));
+        let mut parts = self.parts.clone();
+        resource.settle_certificates(&mut parts);
+        match judge(&resource, &parts) {
+            Ok(admitted) => Some(admitted.token.expect("mode Required never admits anonymous requests")),
+            Err(rejection) => {
+                assert!(rejection.status().is_client_error(), "{rejection:?}");
+                None
+            }
+        }
     }
-    if let Ok(uri) = path.parse() {
-        *request.uri_mut() = uri;
+
+    fn field(&self, name: &str) -> &[u8] {
+        self.parts.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default()
     }
-    let (parts, ()) = request.into_parts();
-    match CFG.verify(&parts) {
-        Verification::Now(verdict) => assert!(verdict.is_err_and(|rejection| rejection.status().is_client_error())),
-        Verification::Later(_) => panic!("static keys never wait"),
-    }
-});
+}
+
+fn of_seed(seed: &'static str, name: &str) -> &'static [u8] {
+    let value = |line: &'static str| line.strip_prefix(name)?.strip_prefix(": ");
+    seed.lines().find_map(value).expect("the field").as_bytes()
+}
+
+/// What follows the scheme.
+fn credentials(authorization: &[u8]) -> &[u8] {
+    let end = authorization.iter().position(|byte| *byte == b' ').unwrap_or(0);
+    authorization[end..].trim_ascii()
+}

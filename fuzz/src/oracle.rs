@@ -105,7 +105,8 @@ fn object(json: &str) -> Value {
     value
 }
 
-fn date(value: &Value) -> Option<u64> {
+/// Seconds, fractions left out.
+pub fn date(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64))
 }
 

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use http::request::Parts;
+use pop_core::jose::crypto::CryptoBackend;
+use pop_core::jose::{AlgorithmSet, JwkSet, RsaLimits};
 use pop_core::nonce::NonceKeys;
 use tower_pop::clock::ManualClock;
 use tower_pop::{
-    CertificateFormat, CertificateHeader, ClientCertificates, IssuerConfig, NoncePolicy, PopConfig, ProxyTrust,
-    Verdict, Verification,
+    CertificateFormat, CertificateHeader, ClientCertificates, IssuerConfig, NoncePolicy, PopConfig, PopConfigBuilder,
+    ProxyTrust, Verdict, Verification,
 };
 
 use crate::key::Key;
@@ -26,15 +28,26 @@ const NONCE_KEY: [u8; 32] = [9; 32];
 pub static ISSUER_KEY: LazyLock<Key> = LazyLock::new(|| Key::fixed(1));
 pub static CLIENT_KEY: LazyLock<Key> = LazyLock::new(|| Key::fixed(2));
 
+static JWKS: LazyLock<String> = LazyLock::new(|| format!(r#"{{"keys":[{}]}}"#, ISSUER_KEY.jwk()));
+
+pub fn issuer_keys() -> JwkSet {
+    let (limits, backend) = (RsaLimits::default(), CryptoBackend::default());
+    JwkSet::parse(JWKS.as_bytes(), AlgorithmSet::TOKEN, limits, backend).expect("a usable key").0
+}
+
 /// The nonce of now and so many steps later.
 pub fn nonce(steps: i64) -> String {
     let keys = NonceKeys::new([NONCE_KEY], AUDIENCE).expect("there is a key");
     keys.issue(NonceKeys::step_at(NOW).saturating_add_signed(steps))
 }
 
-/// A resource that saw no request yet.
+/// A resource that saw no request yet and knows the issuer's keys.
 pub fn resource(clock: Arc<ManualClock>) -> PopConfig {
-    let issuer = IssuerConfig::new(ISSUER).static_jwks(format!(r#"{{"keys":[{}]}}"#, ISSUER_KEY.jwk()));
+    let issuer = IssuerConfig::new(ISSUER).static_jwks(JWKS.as_str());
+    configure(issuer, clock).build().expect("a valid configuration")
+}
+
+pub fn configure(issuer: IssuerConfig, clock: Arc<ManualClock>) -> PopConfigBuilder {
     let proxies = |network: &str, field| {
         let network = network.parse().expect("a network");
         (ProxyTrust::Networks(vec![network]), CertificateHeader::new(field).expect("a well-known field"))
@@ -49,8 +62,6 @@ pub fn resource(clock: Arc<ManualClock>) -> PopConfig {
         .token_cache_capacity(8)
         .proof_key_cache_capacity(8)
         .clock(clock)
-        .build()
-        .expect("a valid configuration")
 }
 
 /// The field in which this peer may pass a certificate on, if it is a proxy.
