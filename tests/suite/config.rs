@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pop_authserver::{Algorithm, TestAuthServer};
+use tower_pop::keys::JwksCaching;
 use tower_pop::{ConfigError, IatPolicy, IssuerConfig, Mode, NoncePolicy, PopConfig, PopConfigBuilder, Preset};
 
 use crate::support::{AUDIENCE, ISSUER};
@@ -95,6 +96,24 @@ fn err_14_bounds_numbers() {
     refused(builder().max_proof_len(10), "max_proof_len is 10");
     refused(builder().max_token_len(10), "max_token_len is 10");
     refused(builder().max_jti_len(1), "max_jti_len is 1");
+}
+
+#[test]
+fn err_14_atk_26_bounds_the_caching_of_keys() {
+    let with = |change: fn(&mut JwksCaching)| {
+        let mut caching = JwksCaching::default();
+        change(&mut caching);
+        PopConfig::builder(IssuerConfig::new(ISSUER).jwks_caching(caching), AUDIENCE)
+    };
+    refused(with(|caching| caching.cool_down = Duration::ZERO), "jwks cool_down in ms is 0");
+    refused(with(|caching| caching.fresh_for = Duration::ZERO), "jwks fresh_for in ms is 0");
+    refused(with(|caching| caching.stale_for = Duration::MAX), "jwks stale_for in ms is");
+    refused(with(|caching| caching.retry_after = Duration::ZERO), "jwks retry_after in ms is 0");
+    refused(with(|caching| caching.timeout = Duration::from_secs(61)), "jwks timeout in ms is 61000");
+    refused(with(|caching| caching.max_len = usize::MAX), "jwks max_len is");
+    with(|caching| caching.cool_down = Duration::from_secs(1)).build().unwrap();
+    with(|caching| caching.stale_for = Duration::ZERO).build().unwrap();
+    assert_eq!(JwksCaching::default().cool_down, Duration::from_secs(30), "ATK-26 the default");
 }
 
 #[test]

@@ -44,9 +44,11 @@ mod metadata;
 mod nonces;
 mod origin;
 mod proof_keys;
+mod question;
 mod rejection;
 pub mod replay;
 mod service;
+mod settled;
 mod telemetry;
 #[cfg(feature = "rustls")]
 pub mod tls;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::config::{PopConfig, State};
 use crate::guard::Require;
 use crate::rejection::Rejection;
-use crate::verifier::Subject;
+use crate::settled::Subject;
 
 /// A verified access token and its proof, in the request extensions of every request that [`PopLayer`](crate::PopLayer)
 /// lets through with credentials. Cheap to clone. Nothing outside this crate can make one:

@@ -6,11 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::HeaderValue;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pop_core::access_token::{Expectations, UnverifiedToken, check_times};
-use pop_core::claims::{AccessToken, ProofKind, VerifiedClaims};
+use pop_core::claims::{AccessToken, VerifiedClaims};
 use pop_core::credentials::{self, Presented, Scheme};
 use pop_core::jose::{CertThumbprint, CompactJws, DecodedJws, Malformed};
 use pop_core::judgement::{self, RequestFacts, Unreplayed};
@@ -18,18 +17,19 @@ use pop_core::nonce::Freshness;
 use pop_core::policy::Mode;
 use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::proof::{DpopProof, ProofKey};
-use pop_core::replay::{FirstUse, ReplayKey};
-use pop_core::target::{Origin, RequestTarget};
+use pop_core::replay::FirstUse;
+use pop_core::target::RequestTarget;
 use pop_core::{BindingError, CredentialError, Error, ProofError, ReplayError, TokenError, Unavailable};
 
 use crate::certificates::Evidence;
 use crate::config::PopConfig;
 use crate::introspection::{Introspector, Lookup};
 use crate::keys::{KeyLookup, RemoteKeys};
-use crate::nonces::NoncePolicy;
 use crate::proof_keys::NewProofKey;
+use crate::question::Question;
 use crate::rejection::Rejection;
 use crate::replay::ReplayAnswer;
+use crate::settled::Subject;
 use crate::telemetry;
 use crate::token::VerifiedToken;
 use crate::token_cache::{self, CachedToken};
@@ -116,50 +116,6 @@ impl PopConfig {
         }
     }
 
-    /// Preflights, and requests that an outer layer with the same state has proven already. Requests made from another's
-    /// extensions inherit its verdict.
-    fn settled_before(&self, parts: &Parts) -> Option<Verdict> {
-        if self.state.pass_preflight && is_preflight(parts) {
-            return Some(Ok(Admitted { token: None, response: ResponseFields::default() }));
-        }
-        let token = parts.extensions.get::<VerifiedToken>()?;
-        let enough = match token.proof().kind() {
-            ProofKind::Dpop | ProofKind::MutualTls => true,
-            ProofKind::None => self.mode.accepts_bearer(),
-            ProofKind::Unproven => self.mode == Mode::ReportOnly,
-            _ => false,
-        };
-        let current = check_times(token.access_token(), self.state.token.leeway, self.state.clock.now()).is_ok();
-        (enough && current && token.is_from(&self.state) && self.is_about(token, parts))
-            .then(|| Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
-    }
-
-    /// Whether a verdict is about this very request: method, target, credentials, certificate. Extensions can be copied to
-    /// a request of another kind, which then has to prove itself.
-    fn is_about(&self, token: &VerifiedToken, parts: &Parts) -> bool {
-        let Ok(presented) = credentials::present(&parts.headers, self.takes_bearer()) else {
-            return false;
-        };
-        let state = &*self.state;
-        let (subject, proof) = (token.subject_of_verdict(), token.proof());
-        let same_target = || {
-            let (origin, path) = (state.origins.origin(parts).ok()?, state.origins.path(parts).ok()?);
-            let target = RequestTarget::new(origin, &path).ok()?;
-            Some(ReplayKey::dpop(proof.key_thumbprint()?, &target, proof.jti()?))
-        };
-        let same_certificate = || match (proof.certificate_thumbprint(), &state.certificates) {
-            (None, _) => true,
-            (Some(proven), Some(certificates)) => {
-                certificates.evidence(parts).is_ok_and(|evidence| evidence.thumbprint.as_ref() == Some(proven))
-            }
-            (Some(_), None) => false,
-        };
-        subject.method == parts.method
-            && subject.token == AccessTokenHash::of(presented.token)
-            && (subject.replay_key.is_none() || subject.replay_key == same_target())
-            && same_certificate()
-    }
-
     async fn decide_after(self, mut question: Question<'static>, mut wait: Wait) -> Verdict {
         // A token names one issuer, so one wait settles the matter; a second covers a key set that expired meanwhile.
         for _ in 0..2 {
@@ -242,7 +198,7 @@ impl PopConfig {
         match judged {
             Ok(unreplayed) => Ok(Step::Record(Provable {
                 scheme: presented.scheme,
-                subject: Subject { replay_key: Some(unreplayed.entry().key), ..Subject::new(&question.method, hash) },
+                subject: Subject::new(&question.method, hash).with_proof(unreplayed.entry().key),
                 unreplayed,
                 new_key: read.ok().and_then(|read| state.proof_keys.candidate(read.new_header?, &read.key)),
             })),
@@ -428,8 +384,7 @@ impl PopConfig {
             Err(error) if self.mode == Mode::ReportOnly => {
                 let error = error.into();
                 telemetry::unproven(&error);
-                let subject = Subject { replay_key: None, ..subject };
-                self.admit(unreplayed.into_unproven(), scheme, subject, evidence, renew)
+                self.admit(unreplayed.into_unproven(), scheme, subject.without_proof(), evidence, renew)
             }
             Err(error) => self.reject(error.into(), Some(scheme)),
         }
@@ -515,87 +470,7 @@ impl Step {
     }
 }
 
-/// What a verdict is about: a verdict that is found in the extensions of another request counts for nothing there.
-#[derive(Debug)]
-pub(crate) struct Subject {
-    method: Method,
-    token: AccessTokenHash,
-    /// Target and proof, where there was one.
-    replay_key: Option<ReplayKey>,
-}
-
-impl Subject {
-    fn new(method: &Method, token: AccessTokenHash) -> Self {
-        Self { method: method.clone(), token, replay_key: None }
-    }
-}
-
 enum TokenStep {
     Verified(Arc<AccessToken>),
     Wait(Wait),
-}
-
-/// Everything of a request that its verdict depends on.
-#[derive(Clone)]
-struct Question<'r> {
-    method: Cow<'r, Method>,
-    headers: Cow<'r, HeaderMap>,
-    origin: Origin,
-    path: Cow<'r, str>,
-    evidence: Evidence,
-    nonce_required: bool,
-    now: u64,
-    /// What the authorization server said of the token, once it was asked.
-    introspected: Option<Result<Arc<AccessToken>, Error>>,
-}
-
-impl<'r> Question<'r> {
-    fn new(cfg: &PopConfig, parts: &'r Parts) -> Result<Self, CredentialError> {
-        let state = &*cfg.state;
-        if state.refuse_early_data && parts.headers.contains_key("early-data") {
-            return Err(CredentialError::EarlyData);
-        }
-        if state.refuse_token_in_query && parts.uri.query().is_some_and(credentials::has_token_in_query) {
-            return Err(CredentialError::TokenInQuery);
-        }
-        Ok(Self {
-            method: Cow::Borrowed(&parts.method),
-            headers: Cow::Borrowed(&parts.headers),
-            origin: state.origins.origin(parts)?.clone(),
-            path: state.origins.path(parts)?,
-            evidence: match &state.certificates {
-                Some(certificates) => certificates.evidence(parts)?,
-                None => Evidence::default(),
-            },
-            nonce_required: match &state.nonce_policy {
-                NoncePolicy::Off => false,
-                NoncePolicy::Required => true,
-                NoncePolicy::PerRequest(required) => required(parts),
-            },
-            now: state.clock.now(),
-            introspected: None,
-        })
-    }
-
-    /// Keeps only what a second look needs.
-    fn into_owned(self) -> Question<'static> {
-        let mut headers = HeaderMap::new();
-        for name in [AUTHORIZATION, HeaderName::from_static("dpop")] {
-            for value in self.headers.get_all(&name) {
-                headers.append(&name, value.clone());
-            }
-        }
-        Question {
-            method: Cow::Owned(self.method.into_owned()),
-            headers: Cow::Owned(headers),
-            path: Cow::Owned(self.path.into_owned()),
-            ..self
-        }
-    }
-}
-
-/// A CORS preflight as browsers send it (Fetch, "CORS-preflight request"): never with credentials.
-fn is_preflight(parts: &Parts) -> bool {
-    let has = |name: HeaderName| parts.headers.contains_key(name);
-    parts.method == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD) && !has(AUTHORIZATION)
 }

@@ -10,6 +10,7 @@ use pop_core::policy::{IatPolicy, Preset};
 use pop_core::scope::is_scope_token;
 use pop_core::target::Origin;
 
+use super::bounds::within;
 use super::{ConfigError, PopConfig, PopConfigBuilder, State, check_mode};
 use crate::certificates::ClientCertificates;
 use crate::metadata::{Accepted, Metadata};
@@ -86,7 +87,7 @@ impl PopConfigBuilder {
     fn check_numbers(&self) -> Result<(), ConfigError> {
         let seconds = Duration::as_secs;
         let skew_max = if self.preset == Preset::Fapi2 { 60 } else { seconds(&MAX_WINDOW) };
-        for (name, value, min, max) in [
+        within([
             ("proof_max_age", seconds(&self.proof.max_age), 1, seconds(&MAX_WINDOW)),
             ("clock_skew", seconds(&self.proof.clock_skew), 0, skew_max),
             ("token_leeway", seconds(&self.token.leeway), 0, seconds(&MAX_LEEWAY)),
@@ -94,17 +95,10 @@ impl PopConfigBuilder {
             ("max_token_len", self.token.max_len as u64, 512, 1 << 20),
             ("max_jti_len", self.proof.max_jti_len as u64, 16, 1 << 16),
             ("replay_capacity", self.replay_capacity as u64, 1000, u64::from(u32::MAX)),
-        ] {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError::OutOfBounds { name, value, min, max });
-            }
-        }
+        ])?;
         if self.without_replay_store {
             let value = seconds(&self.proof.max_age) + seconds(&self.proof.clock_skew);
-            let (name, max) = ("proof_max_age + clock_skew without a replay store", seconds(&MAX_WINDOW));
-            if value > max {
-                return Err(ConfigError::OutOfBounds { name, value, min: 1, max });
-            }
+            within([("proof_max_age + clock_skew without a replay store", value, 1, seconds(&MAX_WINDOW))])?;
         }
         if self.proof.iat == IatPolicy::NonceOnly {
             if !matches!(self.nonce_policy, NoncePolicy::Required) {

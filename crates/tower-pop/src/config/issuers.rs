@@ -1,16 +1,16 @@
 //! Issuers: where their keys are, and how they are asked about tokens.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pop_core::jose::JwkSet;
 use pop_core::policy::TokenPolicy;
 use pop_core::target::Origin;
 
+use super::bounds::{millis, within};
 use super::{ConfigError, PopConfigBuilder};
 use crate::introspection::{Introspection, Introspector, IntrospectorParts};
 use crate::issuer::{Issuer, IssuerConfig, KeySource};
-use crate::keys::{HttpFetch, IssuerKeys, KeyLocation, KeyPolicy, RemoteKeys};
+use crate::keys::{HttpFetch, IssuerKeys, JwksCaching, KeyLocation, KeyPolicy, RemoteKeys};
 use crate::token_cache::TokenCache;
 
 impl PopConfigBuilder {
@@ -67,11 +67,10 @@ impl PopConfigBuilder {
         if introspection.authentication.is_mutual_tls() && introspection.fetch.is_none() && self.fetch.is_none() {
             return Err(ConfigError::IntrospectionCertificate(endpoint.clone()));
         }
-        let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         within([
-            ("introspection cache_for in ms", millis(&introspection.cache_for), 0, 300_000),
-            ("introspection cache_inactive_for in ms", millis(&introspection.cache_inactive_for), 0, 60_000),
-            ("introspection timeout in ms", millis(&introspection.timeout), 1, 60_000),
+            ("introspection cache_for in ms", millis(introspection.cache_for), 0, 300_000),
+            ("introspection cache_inactive_for in ms", millis(introspection.cache_inactive_for), 0, 60_000),
+            ("introspection timeout in ms", millis(introspection.timeout), 1, 60_000),
             ("introspection max_concurrent", introspection.max_concurrent as u64, 1, 100_000),
             ("introspection max_response_len", introspection.max_len as u64, 256, 1 << 20),
         ])
@@ -107,7 +106,7 @@ impl PopConfigBuilder {
         {
             return Err(ConfigError::JwksUri { issuer: config.issuer.clone(), uri: uri.clone() });
         }
-        within(config.caching.bounds())?;
+        check_caching(config.caching)?;
         let policy = KeyPolicy {
             algorithms: self.token.algorithms,
             rsa: self.token.rsa,
@@ -121,10 +120,16 @@ impl PopConfigBuilder {
     }
 }
 
-/// Name, value, least and greatest value.
-fn within<const N: usize>(knobs: [(&'static str, u64, u64, u64); N]) -> Result<(), ConfigError> {
-    let outside = knobs.into_iter().find(|(_, value, min, max)| !(min..=max).contains(&value));
-    outside.map_or(Ok(()), |(name, value, min, max)| Err(ConfigError::OutOfBounds { name, value, min, max }))
+fn check_caching(caching: JwksCaching) -> Result<(), ConfigError> {
+    const DAY: u64 = 86_400_000;
+    within([
+        ("jwks fresh_for in ms", millis(caching.fresh_for), 1_000, DAY),
+        ("jwks stale_for in ms", millis(caching.stale_for), 0, 7 * DAY),
+        ("jwks cool_down in ms", millis(caching.cool_down), 1_000, DAY),
+        ("jwks retry_after in ms", millis(caching.retry_after), 100, 3_600_000),
+        ("jwks timeout in ms", millis(caching.timeout), 1, 60_000),
+        ("jwks max_len", caching.max_len as u64, 256, 16 << 20),
+    ])
 }
 
 /// The HTTP client, made when the first issuer needs one.

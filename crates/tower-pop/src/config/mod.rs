@@ -1,5 +1,6 @@
 //! The configuration of one protected resource: built once, validated as a whole, shared by its clones.
 
+mod bounds;
 mod build;
 mod builder;
 mod error;
@@ -8,13 +9,15 @@ mod issuers;
 use std::fmt;
 use std::sync::Arc;
 
+use http::request::Parts;
+use pop_core::CredentialError;
 use pop_core::challenge::Challenges;
 use pop_core::policy::{Mode, Preset, ProofPolicy, TokenPolicy};
 
 pub use builder::{Dangerous, PopConfigBuilder};
 pub use error::ConfigError;
 
-use crate::certificates::CertificatePolicy;
+use crate::certificates::{CertificatePolicy, Evidence};
 use crate::clock::Clock;
 use crate::issuer::{Issuer, IssuerConfig};
 use crate::metadata::Metadata;
@@ -103,6 +106,11 @@ fn check_mode(preset: Preset, mode: Mode) -> Result<(), ConfigError> {
 }
 
 impl State {
+    /// The client's certificate, where certificates are on.
+    pub(crate) fn evidence(&self, parts: &Parts) -> Result<Evidence, CredentialError> {
+        self.certificates.as_ref().map_or_else(|| Ok(Evidence::default()), |certificates| certificates.evidence(parts))
+    }
+
     /// Scopes that imply this one.
     pub(crate) fn implied_by<'s>(&'s self, scope: &'s str) -> impl Iterator<Item = &'s str> {
         self.scope_implications

@@ -25,8 +25,8 @@ pub use hyper_fetch::HyperFetch;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct JwksCaching {
-    /// How long keys count as fresh when the response says nothing, 1 s to 1 day. Defaults to 5 min. `Cache-Control: max-age` is
-    /// followed within 1 min to 1 h.
+    /// How long keys count as fresh when the response says nothing, 1 s to 1 day. Defaults to 5 min.
+    /// `Cache-Control: max-age` is followed within 1 min to 1 h.
     pub fresh_for: Duration,
     /// How long keys that could not be refreshed are still used after they are no longer fresh. Defaults to 1 h. Then
     /// requests are answered with 503: a key that the issuer removed stops working within `fresh_for + stale_for`. Up to 7
@@ -52,22 +52,6 @@ impl Default for JwksCaching {
             timeout: Duration::from_secs(5),
             max_len: 512 * 1024,
         }
-    }
-}
-
-impl JwksCaching {
-    /// The knobs with their least and greatest values: times in milliseconds, length in bytes.
-    pub(crate) fn bounds(&self) -> [(&'static str, u64, u64, u64); 6] {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        const DAY: u64 = 86_400_000;
-        [
-            ("jwks fresh_for in ms", millis(self.fresh_for), 1_000, DAY),
-            ("jwks stale_for in ms", millis(self.stale_for), 0, 7 * DAY),
-            ("jwks cool_down in ms", millis(self.cool_down), 1_000, DAY),
-            ("jwks retry_after in ms", millis(self.retry_after), 100, 3_600_000),
-            ("jwks timeout in ms", millis(self.timeout), 1, 60_000),
-            ("jwks max_len", self.max_len as u64, 256, 16 << 20),
-        ]
     }
 }
 

@@ -1,0 +1,71 @@
+//! A request as the verifier looks at it: nothing that changes while it waits, and nothing that the verdict does not need.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method};
+use pop_core::claims::AccessToken;
+use pop_core::target::Origin;
+use pop_core::{CredentialError, Error, credentials};
+
+use crate::certificates::Evidence;
+use crate::config::PopConfig;
+use crate::nonces::NoncePolicy;
+
+/// Everything of a request that its verdict depends on.
+#[derive(Clone)]
+pub(crate) struct Question<'r> {
+    pub(crate) method: Cow<'r, Method>,
+    pub(crate) headers: Cow<'r, HeaderMap>,
+    pub(crate) origin: Origin,
+    pub(crate) path: Cow<'r, str>,
+    pub(crate) evidence: Evidence,
+    pub(crate) nonce_required: bool,
+    pub(crate) now: u64,
+    /// What the authorization server said of the token, once it was asked.
+    pub(crate) introspected: Option<Result<Arc<AccessToken>, Error>>,
+}
+
+impl<'r> Question<'r> {
+    pub(crate) fn new(cfg: &PopConfig, parts: &'r Parts) -> Result<Self, CredentialError> {
+        let state = &*cfg.state;
+        if state.refuse_early_data && parts.headers.contains_key("early-data") {
+            return Err(CredentialError::EarlyData);
+        }
+        if state.refuse_token_in_query && parts.uri.query().is_some_and(credentials::has_token_in_query) {
+            return Err(CredentialError::TokenInQuery);
+        }
+        Ok(Self {
+            method: Cow::Borrowed(&parts.method),
+            headers: Cow::Borrowed(&parts.headers),
+            origin: state.origins.origin(parts)?.clone(),
+            path: state.origins.path(parts)?,
+            evidence: state.evidence(parts)?,
+            nonce_required: match &state.nonce_policy {
+                NoncePolicy::Off => false,
+                NoncePolicy::Required => true,
+                NoncePolicy::PerRequest(required) => required(parts),
+            },
+            now: state.clock.now(),
+            introspected: None,
+        })
+    }
+
+    /// Keeps only what a second look needs.
+    pub(crate) fn into_owned(self) -> Question<'static> {
+        let mut headers = HeaderMap::new();
+        for name in [AUTHORIZATION, HeaderName::from_static("dpop")] {
+            for value in self.headers.get_all(&name) {
+                headers.append(&name, value.clone());
+            }
+        }
+        Question {
+            method: Cow::Owned(self.method.into_owned()),
+            headers: Cow::Owned(headers),
+            path: Cow::Owned(self.path.into_owned()),
+            ..self
+        }
+    }
+}

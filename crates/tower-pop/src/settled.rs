@@ -1,0 +1,91 @@
+//! Requests that need no judgement of their own: true preflights, and those that an outer layer with the same state has
+//! judged already.
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::request::Parts;
+use http::{HeaderName, Method};
+use pop_core::access_token::check_times;
+use pop_core::claims::ProofKind;
+use pop_core::credentials;
+use pop_core::policy::Mode;
+use pop_core::proof::dpop::AccessTokenHash;
+use pop_core::replay::ReplayKey;
+use pop_core::target::RequestTarget;
+
+use crate::config::PopConfig;
+use crate::token::VerifiedToken;
+use crate::verifier::{Admitted, ResponseFields, Verdict};
+
+impl PopConfig {
+    /// Preflights, and requests that an outer layer with the same state has proven already. Requests made from another's
+    /// extensions inherit its verdict.
+    pub(crate) fn settled_before(&self, parts: &Parts) -> Option<Verdict> {
+        if self.state.pass_preflight && is_preflight(parts) {
+            return Some(Ok(Admitted { token: None, response: ResponseFields::default() }));
+        }
+        let token = parts.extensions.get::<VerifiedToken>()?;
+        let enough = match token.proof().kind() {
+            ProofKind::Dpop | ProofKind::MutualTls => true,
+            ProofKind::None => self.mode.accepts_bearer(),
+            ProofKind::Unproven => self.mode == Mode::ReportOnly,
+            _ => false,
+        };
+        let current = check_times(token.access_token(), self.state.token.leeway, self.state.clock.now()).is_ok();
+        (enough && current && token.is_from(&self.state) && self.is_about(token, parts))
+            .then(|| Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
+    }
+
+    /// Whether a verdict is about this very request: method, target, credentials, certificate. Extensions can be copied to
+    /// a request of another kind, which then has to prove itself.
+    fn is_about(&self, token: &VerifiedToken, parts: &Parts) -> bool {
+        let Ok(presented) = credentials::present(&parts.headers, self.takes_bearer()) else {
+            return false;
+        };
+        let state = &*self.state;
+        let (subject, proof) = (token.subject_of_verdict(), token.proof());
+        let same_target = || {
+            let (origin, path) = (state.origins.origin(parts).ok()?, state.origins.path(parts).ok()?);
+            let target = RequestTarget::new(origin, &path).ok()?;
+            Some(ReplayKey::dpop(proof.key_thumbprint()?, &target, proof.jti()?))
+        };
+        let same_certificate = || match proof.certificate_thumbprint() {
+            None => true,
+            proven => state.evidence(parts).is_ok_and(|evidence| evidence.thumbprint.as_ref() == proven),
+        };
+        subject.method == parts.method
+            && subject.token == AccessTokenHash::of(presented.token)
+            && (subject.replay_key.is_none() || subject.replay_key == same_target())
+            && same_certificate()
+    }
+}
+
+/// What a verdict is about: a verdict that is found in the extensions of another request counts for nothing there.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    method: Method,
+    token: AccessTokenHash,
+    /// Target and proof, where there was one.
+    replay_key: Option<ReplayKey>,
+}
+
+impl Subject {
+    pub(crate) fn new(method: &Method, token: AccessTokenHash) -> Self {
+        Self { method: method.clone(), token, replay_key: None }
+    }
+
+    /// The same with the proof that came along, and so the target that it names.
+    pub(crate) fn with_proof(self, replay_key: ReplayKey) -> Self {
+        Self { replay_key: Some(replay_key), ..self }
+    }
+
+    /// The same for a verdict that does not rest on the proof.
+    pub(crate) fn without_proof(self) -> Self {
+        Self { replay_key: None, ..self }
+    }
+}
+
+/// A CORS preflight as browsers send it (Fetch, "CORS-preflight request"): never with credentials.
+fn is_preflight(parts: &Parts) -> bool {
+    let has = |name: HeaderName| parts.headers.contains_key(name);
+    parts.method == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD) && !has(AUTHORIZATION)
+}
