@@ -100,21 +100,18 @@ fn split(field: &HeaderValue) -> Result<(KnownScheme, &str), CredentialError> {
 
 /// `token68` of RFC 9110 §11.2.
 fn is_token68(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    !body.is_empty() && body.bytes().all(|byte| TOKEN68.get(usize::from(byte)) == Some(&true))
+    let body = text.trim_end_matches('=').as_bytes();
+    // Sixteen at a time without a branch between them.
+    !body.is_empty()
+        && body.chunks(16).all(|some| some.iter().fold(true, |all, byte| all & is_token68_character(*byte)))
 }
 
 /// The characters of `token68` before its padding.
-const TOKEN68: [bool; 256] = {
-    let mut table = [false; 256];
-    let characters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
-    let mut at = 0;
-    while at < characters.len() {
-        table[characters[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
+const fn is_token68_character(byte: u8) -> bool {
+    (byte | 0x20).wrapping_sub(b'a') < 26
+        || byte.wrapping_sub(b'0') < 10
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+}
 
 /// Whether a query holds an `access_token` parameter (RFC 6750 §2.3), which never authenticates here.
 #[must_use]
@@ -164,6 +161,18 @@ mod tests {
             ("shr_01", &["PoP abc"], E::SchemeNotEnabled),
         ] {
             assert_eq!(present(&headers(values), true).unwrap_err(), error, "{row} {values:?}");
+        }
+    }
+
+    #[test]
+    fn atk_02_a_token_holds_the_characters_of_token68_wherever_they_stand() {
+        let characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+        for length in [1, 16, 17, 40] {
+            for byte in 0..=0x7f {
+                let text = format!("{}{}", "a".repeat(length - 1), char::from(byte));
+                let expected = characters.contains(char::from(byte)) || byte == b'=' && length > 1;
+                assert_eq!(is_token68(&text), expected, "{text:?}");
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod api;
 mod args;
 mod demo;
 mod serve;
+mod whoami;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -55,7 +56,8 @@ async fn protect(
     public_url: &str,
     issuer: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let app = api::router(&args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?);
+    let cfg = args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?;
+    let app = api::router(&cfg, args.cors.layer());
     println!("ready {public_url}");
     tokio::select! {
         () = serve::serve(listener, tls, app) => {}
@@ -74,7 +76,7 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
     }
     let (server, listeners) = builder.listen(args.authserver_listen, None).await?;
     let certificates = Some(Stage::client_certificates());
-    let app = api::router(&args.config(Stage::issuer(&server), certificates, public_url)?);
+    let app = api::router(&args.config(Stage::issuer(&server), certificates, public_url)?, args.cors.layer());
     let stage = Stage::new().await?;
     let (tls_url, tls) = (stage.tls_url().to_owned(), stage.server_config()?);
     let authorization_server = tokio::spawn({

@@ -147,36 +147,57 @@ async fn serves_an_issuer_that_is_already_there() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
-    let api = Api::start(&["--nonce", "required"]).await;
+/// The preflight for a call of `/notes`, and a call that is refused for want of a nonce, from a page.
+async fn call_from_a_page(api: &Api, origin: &str) -> [reqwest::Response; 2] {
     let plain = reqwest::Client::new();
     let url = format!("{}/notes", api.url);
     let preflight = plain
         .request(Method::OPTIONS, &url)
-        .header("origin", "https://app.example")
+        .header("origin", origin)
         .header("access-control-request-method", "GET")
-        .header("access-control-request-headers", "authorization,dpop")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(preflight.status(), 200, "DPOP-36 a true preflight reaches the CORS layer");
-    let allowed = preflight.headers()["access-control-allow-headers"].to_str().unwrap();
-    assert!(allowed.contains("authorization") && allowed.contains("dpop"), "{allowed}");
+        .header("access-control-request-headers", "authorization,dpop");
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let token = api.server.token().audience("https://notes.example").bound_to(&key).mint();
     let refused = plain
         .get(&url)
-        .header("origin", "https://app.example")
+        .header("origin", origin)
         .header("authorization", format!("DPoP {token}"))
-        .header("dpop", proof(&key).url(&url).for_token(&token).mint())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(refused.status(), 401);
-    assert!(refused.headers().contains_key("dpop-nonce"));
-    let exposed = refused.headers()["access-control-expose-headers"].to_str().unwrap();
-    assert!(exposed.contains("www-authenticate") && exposed.contains("dpop-nonce"), "NONCE-16 {exposed}");
+        .header("dpop", proof(&key).url(&url).for_token(&token).mint());
+    [preflight.send().await.unwrap(), refused.send().await.unwrap()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
+    let app = "https://app.example";
+    for (flags, granted) in [
+        (&["--cors-origin", app, "--cors-origin", "https://b.example"][..], Some(app)),
+        (&["--cors-origin", "*"], Some("*")),
+        (&["--cors-origin", "https://other.example"], None),
+        (&[], None),
+    ] {
+        let flags: Vec<&str> = flags.iter().copied().chain(["--nonce", "required"]).collect();
+        let [preflight, refused] = call_from_a_page(&Api::start(&flags).await, app).await;
+        let field = |response: &reqwest::Response, name: &str| {
+            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
+        for response in [&preflight, &refused] {
+            assert_eq!(field(response, "access-control-allow-origin").as_deref(), granted, "{flags:?}");
+        }
+        assert_eq!(refused.status(), 401, "{flags:?}");
+        assert!(refused.headers().contains_key("dpop-nonce"), "{flags:?}");
+        if granted.is_some() {
+            assert_eq!(preflight.status(), 200, "DPOP-36 a true preflight reaches the CORS layer");
+            let allowed = field(&preflight, "access-control-allow-headers").unwrap();
+            assert!(allowed.contains("authorization") && allowed.contains("dpop"), "{allowed}");
+            let exposed = field(&refused, "access-control-expose-headers").unwrap();
+            assert!(exposed.contains("www-authenticate") && exposed.contains("dpop-nonce"), "NONCE-16 {exposed}");
+        }
+    }
+    for wrong in ["app.example", "https://app.example/", "https://app.example/x"] {
+        let output = program(&["--cors-origin", wrong]).output().unwrap();
+        assert!(!output.status.success(), "{wrong}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(wrong), "the value is named");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,16 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::jwk::PublicKey;
 use super::{Malformed, base64url};
+
+fn text<'b>(digest: &[u8; 32], buffer: &'b mut [u8; 43]) -> &'b str {
+    std::str::from_utf8(base64url::encode_onto(digest, buffer)).unwrap_or_default()
+}
 
 macro_rules! thumbprint {
     ($(#[$doc:meta])* $name:ident) => {
@@ -40,8 +45,14 @@ macro_rules! thumbprint {
         /// base64url, 43 characters.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut buffer = [0; 43];
-                f.write_str(std::str::from_utf8(base64url::encode_onto(&self.0, &mut buffer)).unwrap_or_default())
+                f.write_str(text(&self.0, &mut [0; 43]))
+            }
+        }
+
+        /// As `Display`, and as the members of `cnf` have it.
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+                output.serialize_str(text(&self.0, &mut [0; 43]))
             }
         }
 
@@ -111,13 +122,5 @@ impl JwkThumbprint {
     #[must_use]
     pub fn to_uri(&self) -> String {
         format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{self}")
-    }
-}
-
-impl CertThumbprint {
-    /// Hashes a certificate's DER as received.
-    #[must_use]
-    pub fn of(der: &[u8]) -> Self {
-        Self(Sha256::digest(der).into())
     }
 }

@@ -95,7 +95,7 @@ impl Pages {
         let at = page_of(used.keyed, self.pages.len());
         if let Some(page) = self.pages.get_mut(at) {
             if page.len() == page.capacity() {
-                page.reserve_exact(GROWTH); // Vec would double
+                move_to(page, page.len() + GROWTH); // Vec would double
             }
             page.push(used);
             self.len += 1;
@@ -136,10 +136,20 @@ impl Pages {
                 }
                 stays
             });
-            page.shrink_to(page.len() + GROWTH);
+            if page.capacity() > page.len() + GROWTH {
+                move_to(page, page.len() + GROWTH);
+            }
         }
         self.pages.push(moved);
     }
+}
+
+/// Gives a page memory for so many entries. New memory, never resized: an allocator serves a thread from what the thread
+/// freed itself, but has to lock the region that a piece of memory comes from to resize it.
+fn move_to(page: &mut Vec<Used>, capacity: usize) {
+    let mut moved = Vec::with_capacity(capacity);
+    moved.extend_from_slice(page);
+    *page = moved;
 }
 
 /// The page of a hash among so many: as many low bits as number the pages, one less where that page is not there yet.

@@ -1,6 +1,7 @@
 //! The command line, and the configuration it makes.
 
 mod certificates;
+mod cors;
 mod introspection;
 
 use std::error::Error;
@@ -13,6 +14,7 @@ use clap::{Parser, builder::TypedValueParser};
 use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset};
 
 use self::certificates::{ProxyArgs, TlsArgs};
+use self::cors::CorsArgs;
 use self::introspection::IntrospectionArgs;
 
 /// An API behind PopLayer. Without --issuer it brings a development authorization server and shows what it refuses.
@@ -40,6 +42,8 @@ pub(crate) struct Args {
     proxy: ProxyArgs,
     #[command(flatten)]
     introspection: IntrospectionArgs,
+    #[command(flatten)]
+    pub(crate) cors: CorsArgs,
     /// Settings that belong together.
     #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = preset())]
     pub(crate) preset: Preset,

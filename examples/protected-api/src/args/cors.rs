@@ -1,0 +1,37 @@
+//! Which web pages may call the API.
+
+use axum::http::{HeaderValue, Uri};
+use clap::Args;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_pop::cors;
+
+#[derive(Debug, Args)]
+pub(crate) struct CorsArgs {
+    /// Let pages of this origin call the API, as in https://app.example, or of every origin: `*`. Repeatable.
+    #[arg(long, env = "POP_CORS_ORIGIN", value_delimiter = ',', value_parser = origin)]
+    cors_origin: Vec<HeaderValue>,
+}
+
+impl CorsArgs {
+    /// The layer that lets browsers send proofs and read challenges and nonces, if any page may.
+    pub(crate) fn layer(&self) -> Option<CorsLayer> {
+        let origins = match self.cors_origin.as_slice() {
+            [] => return None,
+            any if any.iter().any(|origin| origin == "*") => AllowOrigin::from(Any),
+            origins => AllowOrigin::list(origins.to_vec()),
+        };
+        let layer = CorsLayer::new().allow_origin(origins).allow_methods(Any);
+        Some(layer.allow_headers(cors::ALLOW_HEADERS).expose_headers(cors::EXPOSE_HEADERS))
+    }
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let is_origin = |uri: Uri| {
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        (format!("{scheme}://{authority}") == text).then_some(())
+    };
+    if text != "*" && text.parse().ok().and_then(is_origin).is_none() {
+        return Err("an origin is a scheme and an authority, without a path".to_owned());
+    }
+    HeaderValue::from_str(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,84 @@
+//! What the layer knows of a caller, as JSON.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
+use serde_json::json;
+use tower_pop::VerifiedToken;
+use tower_pop::pop_core::jose::{CertThumbprint, JwkThumbprint};
+
+/// Bytes that most answers fit into, so that writing one does not move it.
+const ROOM: usize = 512;
+
+/// Written straight from the verified token, without a copy of what is in it.
+#[derive(Serialize)]
+struct Caller<'t> {
+    iss: &'t str,
+    sub: Option<&'t str>,
+    client_id: Option<&'t str>,
+    #[serde(serialize_with = "audience")]
+    aud: &'t VerifiedToken,
+    scope: &'t str,
+    cnf: Confirmation<'t>,
+    proof: Proof<'t>,
+}
+
+/// What the token is bound to.
+#[derive(Serialize)]
+struct Confirmation<'t> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jkt: Option<&'t JwkThumbprint>,
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    x5t: Option<&'t CertThumbprint>,
+}
+
+/// What the client proved.
+#[derive(Serialize)]
+struct Proof<'t> {
+    kind: &'static str,
+    jkt: Option<&'t JwkThumbprint>,
+    jti: Option<&'t str>,
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    x5t: Option<&'t CertThumbprint>,
+}
+
+impl<'t> From<&'t VerifiedToken> for Caller<'t> {
+    fn from(token: &'t VerifiedToken) -> Self {
+        let (bound_to, proof) = (token.access_token().confirmation(), token.proof());
+        Self {
+            iss: token.issuer(),
+            sub: token.subject(),
+            client_id: token.client_id(),
+            aud: token,
+            scope: token.access_token().scopes().as_str(),
+            cnf: Confirmation {
+                jkt: bound_to.and_then(|cnf| cnf.jkt.as_ref()),
+                x5t: bound_to.and_then(|cnf| cnf.x5t.as_ref()),
+            },
+            proof: Proof {
+                kind: proof.kind().as_str(),
+                jkt: proof.key_thumbprint(),
+                jti: proof.jti(),
+                x5t: proof.certificate_thumbprint(),
+            },
+        }
+    }
+}
+
+fn audience<S: Serializer>(token: &&VerifiedToken, output: S) -> Result<S::Ok, S::Error> {
+    output.collect_seq(token.audience())
+}
+
+/// `Option`: in mode `optional` there may be no caller.
+pub(crate) async fn whoami(token: Option<VerifiedToken>) -> Response {
+    let Some(token) = token else {
+        return Json(json!({ "anonymous": true })).into_response();
+    };
+    let mut body = Vec::with_capacity(ROOM);
+    match serde_json::to_writer(&mut body, &Caller::from(&token)) {
+        Ok(()) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
