@@ -7,7 +7,7 @@ use tower_pop::cors;
 
 #[derive(Debug, Args)]
 pub(crate) struct CorsArgs {
-    /// Let pages of this origin call the API, as in https://app.example, or of every origin: `*`. Repeatable.
+    /// Let pages of this origin call the API, `https://app.example` say, or of every origin: `*`. Repeatable.
     #[arg(long, env = "POP_CORS_ORIGIN", value_delimiter = ',', value_parser = origin)]
     cors_origin: Vec<HeaderValue>,
 }
