@@ -96,12 +96,12 @@ fn compare() -> Result<Rates, String> {
     for round in 0..=ROUNDS {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         sign((first * f64::from(SECONDS) * 1.3) as usize)?;
+        let rate = |server| load(server, &requests, SECONDS);
         let (one, other) = if round % 2 == 0 {
-            let one = load(&ours, &requests, SECONDS)?;
-            (one, load(&bare, &requests, SECONDS)?)
+            (rate(&ours)?, rate(&bare)?)
         } else {
-            let other = load(&bare, &requests, SECONDS)?;
-            (load(&ours, &requests, SECONDS)?, other)
+            let other = rate(&bare)?;
+            (rate(&ours)?, other)
         };
         if round > 0 {
             our_rates.push(one); // the first one warms caches up

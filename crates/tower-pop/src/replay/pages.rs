@@ -114,7 +114,7 @@ impl Pages {
                 kept
             });
             if page.capacity() > 4 * page.len() + 8 {
-                page.shrink_to(2 * page.len());
+                move_to(page, 2 * page.len());
             }
         }
         if self.len == 0 {

@@ -1,9 +1,10 @@
 //! Which web pages may call the API.
 
-use axum::http::{HeaderValue, Uri};
+use axum::http::HeaderValue;
 use clap::Args;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tower_pop::cors;
+use tower_pop::pop_core::target::Origin;
 
 #[derive(Debug, Args)]
 pub(crate) struct CorsArgs {
@@ -26,12 +27,11 @@ impl CorsArgs {
 }
 
 fn origin(text: &str) -> Result<HeaderValue, String> {
-    let is_origin = |uri: Uri| {
-        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-        (format!("{scheme}://{authority}") == text).then_some(())
-    };
-    if text != "*" && text.parse().ok().and_then(is_origin).is_none() {
-        return Err("an origin is a scheme and an authority, without a path".to_owned());
+    if text != "*" {
+        let origin = Origin::parse(text).map_err(|error| error.to_string())?;
+        if origin.as_str() != text {
+            return Err(format!("browsers write it as {origin}"));
+        }
     }
     HeaderValue::from_str(text).map_err(|error| error.to_string())
 }
