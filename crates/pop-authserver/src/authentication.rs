@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use pop_core::TokenError;
 use pop_core::jose::{AlgorithmSet, CertThumbprint, DecodedJws, JoseHeader, Json, JsonLimits, Object};
 use subtle::ConstantTimeEq;
 
@@ -80,7 +81,7 @@ fn check_assertion<'c>(
     find: impl Fn(&str) -> Result<&'c Client, OAuthError>,
 ) -> Option<(&'c Client, Option<Assertion>)> {
     let jws = DecodedJws::parse(assertion, 8192).ok()?;
-    let header = JoseHeader::new(Object::parse(jws.header(), JsonLimits::PROOF).ok()?).ok()?;
+    let header = JoseHeader::parse::<TokenError>(jws.header(), JsonLimits::PROOF).ok()?;
     let claims = Object::parse(jws.payload(), JsonLimits::PROOF).ok()?;
     let text = |name: &str| claims.get(name).and_then(Json::as_str);
     let client = find(text("sub")?).ok()?;

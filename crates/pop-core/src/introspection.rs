@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
-use crate::access_token::{Claims, Expectations, NO_EXPIRY, check_times};
+use crate::access_token::{Expectations, check_times};
 use crate::claims::AccessToken;
 use crate::jose::{DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, Object, is_media_type};
 use crate::policy::TokenPolicy;
+use crate::token_claims::{NO_EXPIRY, TokenClaims};
 use crate::{Error, TokenError, Unavailable};
 
 /// Media type of a signed response (RFC 9701 §5), without `application/`.
@@ -37,18 +38,16 @@ pub struct IntrospectionExpectations<'e> {
 /// [`Error::Unavailable`] for what is no answer, [`TokenError::Inactive`] for `active: false`, else [`Error::Token`] or
 /// [`Error::Confirmation`].
 pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> Result<AccessToken, Error> {
-    let object = Object::parse(body, JsonLimits::TOKEN).map_err(|_| Unavailable::Introspection)?;
-    match object.get("active") {
-        Some(Json::Bool(true)) => {}
-        Some(Json::Bool(false)) => return Err(TokenError::Inactive.into()),
-        _ => return Err(Unavailable::Introspection.into()),
+    let claims = TokenClaims::parse(body).map_err(|_| Unavailable::Introspection)?;
+    match claims.is_active() {
+        Some(true) => {}
+        Some(false) => return Err(TokenError::Inactive.into()),
+        None => return Err(Unavailable::Introspection.into()),
     }
-    let raw = std::str::from_utf8(body).map_err(|_| Unavailable::Introspection)?;
-    let claims = Claims(&object);
-    if claims.text("iss")?.is_some_and(|issuer| *issuer != *expected.issuer) {
+    if claims.issuer()?.is_some_and(|issuer| *issuer != *expected.issuer) {
         return Err(TokenError::Issuer.into());
     }
-    let mut token = claims.read(expected.issuer, raw, &expected.token)?;
+    let mut token = claims.read(expected.issuer, &expected.token)?;
     if token.audience.spans().is_empty() && !expected.token.allowances.introspection_without_aud {
         return Err(TokenError::Audience.into());
     }
@@ -62,8 +61,8 @@ pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> 
 }
 
 /// `DPoP` and a `jkt` go together. Without `token_type` nothing is contradicted.
-fn check_token_type(claims: &Claims<'_>, token: &AccessToken) -> Result<(), TokenError> {
-    let Some(token_type) = claims.text("token_type")? else {
+fn check_token_type(claims: &TokenClaims<'_>, token: &AccessToken) -> Result<(), TokenError> {
+    let Some(token_type) = claims.token_type()? else {
         return Ok(());
     };
     let bound_to_proof = token.confirmation.is_some_and(|confirmation| confirmation.jkt.is_some());
@@ -84,7 +83,7 @@ impl<'j> SignedIntrospection<'j> {
     /// [`Error::Unavailable`]: the server did not answer as it must.
     pub fn parse(jws: &'j DecodedJws<'_>, policy: &TokenPolicy) -> Result<Self, Error> {
         let header = || -> Result<JoseHeader<'_>, TokenError> {
-            let header = JoseHeader::new(Object::parse(jws.header(), JsonLimits::TOKEN)?)?;
+            let header = JoseHeader::parse::<TokenError>(jws.header(), JsonLimits::TOKEN)?;
             let typed = matches!(header.typ(), Some(Json::String(typ)) if is_media_type(typ, JWT_TYPE));
             if typed && policy.algorithms.contains(header.alg) { Ok(header) } else { Err(HeaderError::Type.into()) }
         };

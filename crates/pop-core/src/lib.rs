@@ -32,6 +32,7 @@ pub mod scope;
 pub mod step_up;
 pub mod target;
 mod texts;
+mod token_claims;
 
 pub use error::{
     BindingError, ConfirmationError, CredentialError, Error, NonceError, ProofError, ReplayError, TokenError,

@@ -104,7 +104,8 @@ impl<'a> Object<'a> {
     /// Any [`Malformed`] that concerns JSON.
     pub fn parse(text: &'a [u8], limits: JsonLimits) -> Result<Self, Malformed> {
         let walk = Walk { limits, values: Cell::new(0), fault: Cell::new(None) };
-        let mut input = serde_json::Deserializer::from_slice(text);
+        let text = std::str::from_utf8(text).map_err(|_| Malformed::NotJson)?;
+        let mut input = serde_json::Deserializer::from_str(text);
         let value = Node { walk: &walk, depth: 0 }
             .deserialize(&mut input)
             .and_then(|value| input.end().map(|()| value))
@@ -116,20 +117,27 @@ impl<'a> Object<'a> {
     }
 
     /// Reads one object as [`parse`](Self::parse) does, and hands each member over instead of keeping it: for objects
-    /// whose members are known, of which nothing then needs to be allocated.
+    /// whose members are known, of which nothing then needs to be allocated. Returns the text, which is UTF-8.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse).
-    pub fn walk(text: &'a [u8], limits: JsonLimits, take: &mut dyn FnMut(&str, Json<'a>)) -> Result<(), Malformed> {
-        if text.trim_ascii_start().first() != Some(&b'{') {
-            return Self::parse(text, limits).map(drop); // which says what it is instead
-        }
+    pub fn walk<'t: 'a>(
+        text: &'t [u8],
+        limits: JsonLimits,
+        take: &mut dyn FnMut(&str, Json<'a>),
+    ) -> Result<&'t str, Malformed> {
+        // Once for the whole text, instead of once for each string.
+        let text = std::str::from_utf8(text).map_err(|_| Malformed::NotJson)?;
         let walk = Walk { limits, values: Cell::new(1), fault: Cell::new(None) };
-        let mut input = serde_json::Deserializer::from_slice(text);
-        input
-            .deserialize_map(Members { node: Node { walk: &walk, depth: 0 }, take })
-            .and_then(|()| input.end())
-            .map_err(|_| walk.fault.get().unwrap_or(Malformed::NotJson))
+        let mut input = serde_json::Deserializer::from_str(text);
+        let walked =
+            input.deserialize_map(Members { node: Node { walk: &walk, depth: 0 }, take }).and_then(|()| input.end());
+        match (walked, walk.fault.get()) {
+            (Ok(()), _) => Ok(text),
+            (Err(_), Some(fault)) => Err(fault),
+            // Which says whether this is no object or no JSON at all.
+            (Err(_), None) => Self::parse(text.as_bytes(), limits).and(Err(Malformed::NotJson)),
+        }
     }
 
     /// The value of a member.
@@ -265,7 +273,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Json<'de>, A::Error> {
         let inner = self.descend()?;
-        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::with_capacity(12);
+        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
         while let Some(name) = input.next_key_seed(Name)? {
             if members.iter().any(|(known, _)| *known == name) {
                 return Err(self.walk.refuse(Malformed::DuplicateMember));
@@ -430,7 +438,7 @@ mod tests {
                 Ok(object) => {
                     let members: Vec<_> =
                         object.members().map(|(name, value)| (name.to_owned(), format!("{value:?}"))).collect();
-                    assert_eq!((outcome, walked), (Ok(()), members), "{text}");
+                    assert_eq!((outcome, walked), (Ok(text), members), "{text}");
                 }
                 Err(error) => assert_eq!(outcome, Err(error), "{text}"),
             }

@@ -1,8 +1,8 @@
-//! The compact serialisation (RFC 7515 §7.1) and the header parameters every JWS of ours must satisfy.
+//! The compact serialisation (RFC 7515 §7.1).
 
 use std::ops::Range;
 
-use super::{Algorithm, Json, Malformed, Object, base64url};
+use super::{Malformed, base64url};
 
 /// Three segments of a compact JWS, not yet decoded.
 #[derive(Clone, Copy)]
@@ -118,12 +118,6 @@ impl<'a> DecodedJws<'a> {
     }
 }
 
-impl std::fmt::Debug for JoseHeader<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "JoseHeader({})", self.alg)
-    }
-}
-
 impl std::fmt::Debug for CompactJws<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "CompactJws({} bytes)", self.text.len())
@@ -134,87 +128,4 @@ impl std::fmt::Debug for DecodedJws<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DecodedJws({} bytes)", self.compact.text.len())
     }
-}
-
-/// Why a JOSE header is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum HeaderError {
-    /// `alg` is missing, not a string, unknown, or not on the allowlist.
-    #[error("algorithm not allowed")]
-    Algorithm,
-    /// `typ` is missing, not a string or another type.
-    #[error("wrong typ")]
-    Type,
-    /// `crit` names an extension, or is malformed: none is understood here (RFC 7515 §4.1.11).
-    #[error("crit is not understood")]
-    Critical,
-    /// `b64: false`, `zip` or `enc`: never part of a JWT of ours (RFC 7797 §7, RFC 8725 §3.6).
-    #[error("unencoded, compressed or encrypted payload")]
-    Encoding,
-    /// A parameter has the wrong JSON type.
-    #[error("parameter of the wrong type")]
-    Parameter,
-}
-
-/// The header parameters that concern every JWS; others stay in the object.
-pub struct JoseHeader<'h> {
-    object: Object<'h>,
-    /// The signature algorithm.
-    pub alg: Algorithm,
-}
-
-impl<'h> JoseHeader<'h> {
-    /// Reads `alg` and refuses every parameter that would change what the signature means.
-    ///
-    /// # Errors
-    /// Any [`HeaderError`] except [`HeaderError::Type`].
-    pub fn new(object: Object<'h>) -> Result<Self, HeaderError> {
-        if object.contains("crit") {
-            return Err(HeaderError::Critical);
-        }
-        if object.contains("zip")
-            || object.contains("enc")
-            || matches!(object.get("b64"), Some(b64) if *b64 != Json::Bool(true))
-        {
-            return Err(HeaderError::Encoding);
-        }
-        let alg =
-            object.get("alg").and_then(Json::as_str).and_then(Algorithm::from_name).ok_or(HeaderError::Algorithm)?;
-        Ok(Self { object, alg })
-    }
-
-    /// The `typ` parameter.
-    #[must_use]
-    pub fn typ(&self) -> Option<&Json<'h>> {
-        self.object.get("typ")
-    }
-
-    /// The `kid` parameter; a value that is not a string is an error.
-    ///
-    /// # Errors
-    /// [`HeaderError::Parameter`].
-    pub fn kid(&self) -> Result<Option<&str>, HeaderError> {
-        match self.object.get("kid") {
-            None => Ok(None),
-            Some(Json::String(kid)) => Ok(Some(kid)),
-            Some(_) => Err(HeaderError::Parameter),
-        }
-    }
-
-    /// The `jwk` parameter.
-    #[must_use]
-    pub fn jwk(&self) -> Option<&Object<'h>> {
-        self.object.get("jwk").and_then(Json::as_object)
-    }
-}
-
-/// Whether a `typ` is this media type, `application/` left out or not, in any case (RFC 7515 §4.1.9).
-pub(crate) fn is_media_type(typ: &str, expected: &str) -> bool {
-    const PREFIX: &str = "application/";
-    let subtype = match typ.get(..PREFIX.len()) {
-        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => typ.get(PREFIX.len()..).unwrap_or_default(),
-        _ => typ,
-    };
-    subtype.eq_ignore_ascii_case(expected)
 }

@@ -9,7 +9,9 @@
 
 mod alg;
 mod base64url;
+mod claim;
 pub mod crypto;
+mod header;
 mod json;
 mod jwk;
 mod jwks;
@@ -20,11 +22,13 @@ mod thumbprint;
 
 pub use alg::{Algorithm, AlgorithmSet, Family};
 pub use base64url::{decode, decode_array, decode_standard, encode, encode_standard};
+pub(crate) use claim::{Claim, WrongType};
+pub(crate) use header::is_media_type;
+pub use header::{HeaderError, JoseHeader};
 pub use json::{Json, JsonLimits, Object};
 pub use jwk::{Curve, EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
-pub(crate) use jws::is_media_type;
-pub use jws::{CompactJws, DecodedJws, HeaderError, JoseHeader};
+pub use jws::{CompactJws, DecodedJws};
 #[cfg(feature = "signing")]
 pub use signing::{KeyError, SigningKey};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};

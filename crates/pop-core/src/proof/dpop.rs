@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::ProofError;
-use crate::jose::{DecodedJws, Json, JsonLimits, JwkThumbprint, Object, decode_array};
+use crate::jose::{Claim, DecodedJws, Json, JsonLimits, JwkThumbprint, Object, WrongType, decode_array};
 use crate::policy::ProofPolicy;
 use crate::proof::ProofKey;
 use crate::target::RequestTarget;
@@ -79,14 +79,14 @@ impl<'j> DpopProof<'j> {
         let proof = Self {
             jws,
             key,
-            jti: claims.jti.text()?.ok_or(ProofError::MissingClaim)?,
-            htm: claims.htm.text()?.ok_or(ProofError::MissingClaim)?,
-            htu: claims.htu.text()?.ok_or(ProofError::MissingClaim)?,
+            jti: claims.jti.into_text()?.ok_or(ProofError::MissingClaim)?,
+            htm: claims.htm.into_text()?.ok_or(ProofError::MissingClaim)?,
+            htu: claims.htu.into_text()?.ok_or(ProofError::MissingClaim)?,
             iat: claims.iat.date()?.ok_or(ProofError::MissingClaim)?,
             exp: claims.exp.date()?,
             nbf: claims.nbf.date()?,
-            ath: claims.ath.text()?,
-            nonce: claims.nonce.text()?,
+            ath: claims.ath.into_text()?,
+            nonce: claims.nonce.into_text()?,
         };
         if proof.jti.is_empty() || proof.jti.len() > policy.max_jti_len {
             return Err(ProofError::JtiLength);
@@ -224,26 +224,12 @@ impl<'j> Claims<'j> {
             "nonce" => &mut self.nonce,
             _ => return,
         };
-        claim.0 = Some(value);
+        *claim = value.into();
     }
 }
 
-#[derive(Default)]
-struct Claim<'j>(Option<Json<'j>>);
-
-impl<'j> Claim<'j> {
-    fn text(self) -> Result<Option<Cow<'j, str>>, ProofError> {
-        match self.0 {
-            None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err(ProofError::InvalidClaim),
-        }
-    }
-
-    fn date(self) -> Result<Option<u64>, ProofError> {
-        match self.0 {
-            None => Ok(None),
-            Some(value) => value.as_numeric_date().map(Some).ok_or(ProofError::InvalidClaim),
-        }
+impl From<WrongType> for ProofError {
+    fn from(_: WrongType) -> Self {
+        Self::InvalidClaim
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ProofError;
 use crate::jose::crypto::VerifyingKey;
 use crate::jose::{
-    Algorithm, HeaderError, JoseHeader, Json, JsonLimits, Jwk, JwkError, JwkThumbprint, Malformed, Object, decode,
+    Algorithm, HeaderError, JoseHeader, Json, JsonLimits, Jwk, JwkError, JwkThumbprint, Malformed, decode,
 };
 use crate::policy::ProofPolicy;
 
@@ -23,7 +23,7 @@ impl ProofKey {
     /// [`ProofError::Malformed`], [`ProofError::Header`] or [`ProofError::Key`].
     pub fn parse(header_segment: &str, policy: &ProofPolicy) -> Result<Self, ProofError> {
         let header = decode(header_segment).map_err(|_| Malformed::NotBase64url)?;
-        let header = JoseHeader::new(Object::parse(&header, JsonLimits::PROOF)?)?;
+        let header = JoseHeader::parse::<ProofError>(&header, JsonLimits::PROOF)?;
         if header.typ().and_then(Json::as_str) != Some("dpop+jwt") {
             return Err(HeaderError::Type.into());
         }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
+#[cfg(feature = "aws-lc-rs")]
+mod der;
 mod ed25519;
 #[cfg(feature = "rust-crypto")]
 mod rust_crypto;
@@ -87,7 +89,7 @@ impl VerifyingKey {
         };
         let inner = match backend {
             #[cfg(feature = "aws-lc-rs")]
-            CryptoBackend::AwsLcRs => Inner::AwsLc(aws_lc::import(key, algorithm).ok_or(JwkError::Point)?),
+            CryptoBackend::AwsLcRs => Inner::AwsLc(aws_lc::Key::import(key, algorithm).ok_or(JwkError::Point)?),
             #[cfg(feature = "rust-crypto")]
             CryptoBackend::RustCrypto => {
                 Inner::RustCrypto(rust_crypto::Key::import(key, algorithm).ok_or(JwkError::Point)?)
@@ -117,7 +119,7 @@ impl VerifyingKey {
         }
         let valid = match &self.inner {
             #[cfg(feature = "aws-lc-rs")]
-            Inner::AwsLc(key) => aws_lc::verify(key, message, signature),
+            Inner::AwsLc(key) => key.verify(message, signature),
             #[cfg(feature = "rust-crypto")]
             Inner::RustCrypto(key) => key.verify(message, signature),
         };

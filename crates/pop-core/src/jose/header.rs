@@ -1,0 +1,104 @@
+//! The header parameters that every JWS must satisfy (RFC 7515 §4).
+
+use super::{Algorithm, Claim, Json, JsonLimits, Malformed, Object, WrongType};
+
+/// Why a JOSE header is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// `alg` is missing, not a string, unknown, or not on the allowlist.
+    #[error("algorithm not allowed")]
+    Algorithm,
+    /// `typ` is missing, not a string or another type.
+    #[error("wrong typ")]
+    Type,
+    /// `crit` names an extension, or is malformed: none is understood here (RFC 7515 §4.1.11).
+    #[error("crit is not understood")]
+    Critical,
+    /// `b64: false`, `zip` or `enc`: never part of a JWT of ours (RFC 7797 §7, RFC 8725 §3.6).
+    #[error("unencoded, compressed or encrypted payload")]
+    Encoding,
+    /// A parameter has the wrong JSON type.
+    #[error("parameter of the wrong type")]
+    Parameter,
+}
+
+impl From<WrongType> for HeaderError {
+    fn from(_: WrongType) -> Self {
+        Self::Parameter
+    }
+}
+
+/// The header parameters that mean something here; others are ignored. `Debug` shows the algorithm only.
+pub struct JoseHeader<'h> {
+    /// The signature algorithm.
+    pub alg: Algorithm,
+    typ: Claim<'h>,
+    kid: Claim<'h>,
+    jwk: Claim<'h>,
+}
+
+impl<'h> JoseHeader<'h> {
+    /// Reads a header, decoded, and refuses every parameter that would change what the signature means.
+    ///
+    /// # Errors
+    /// Any [`Malformed`] that concerns JSON; any [`HeaderError`] except [`HeaderError::Type`].
+    pub fn parse<E: From<Malformed> + From<HeaderError>>(json: &'h [u8], limits: JsonLimits) -> Result<Self, E> {
+        let [mut alg, mut typ, mut kid, mut jwk, mut b64] = [const { Claim::ABSENT }; 5];
+        let (mut critical, mut encoded) = (false, false);
+        Object::walk(json, limits, &mut |name, value| match name {
+            "alg" => alg = value.into(),
+            "typ" => typ = value.into(),
+            "kid" => kid = value.into(),
+            "jwk" => jwk = value.into(),
+            "b64" => b64 = value.into(),
+            "crit" => critical = true,
+            "zip" | "enc" => encoded = true,
+            _ => {}
+        })?;
+        if critical {
+            return Err(HeaderError::Critical.into());
+        }
+        if encoded || b64.json().is_some_and(|b64| *b64 != Json::Bool(true)) {
+            return Err(HeaderError::Encoding.into());
+        }
+        let alg = alg.json().and_then(Json::as_str).and_then(Algorithm::from_name).ok_or(HeaderError::Algorithm)?;
+        Ok(Self { alg, typ, kid, jwk })
+    }
+
+    /// The `typ` parameter.
+    #[must_use]
+    pub const fn typ(&self) -> Option<&Json<'h>> {
+        self.typ.json()
+    }
+
+    /// The `kid` parameter; a value that is not a string is an error.
+    ///
+    /// # Errors
+    /// [`HeaderError::Parameter`].
+    pub fn kid(&self) -> Result<Option<&str>, HeaderError> {
+        Ok(self.kid.text()?)
+    }
+
+    /// The `jwk` parameter.
+    #[must_use]
+    pub fn jwk(&self) -> Option<&Object<'h>> {
+        self.jwk.json().and_then(Json::as_object)
+    }
+}
+
+impl std::fmt::Debug for JoseHeader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "JoseHeader({})", self.alg)
+    }
+}
+
+/// Whether a `typ` is this media type, `application/` left out or not, in any case (RFC 7515 §4.1.9).
+pub(crate) fn is_media_type(typ: &str, expected: &str) -> bool {
+    const PREFIX: &str = "application/";
+    let subtype = match typ.get(..PREFIX.len()) {
+        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => typ.get(PREFIX.len()..).unwrap_or_default(),
+        _ => typ,
+    };
+    subtype.eq_ignore_ascii_case(expected)
+}

@@ -1,0 +1,165 @@
+//! The claims that signed tokens (RFC 9068) and introspection responses (RFC 7662) have in common.
+
+use std::borrow::Cow;
+
+use crate::access_token::Expectations;
+use crate::claims::{AccessToken, Audience};
+use crate::cnf::Confirmation;
+use crate::jose::{Claim, Json, JsonLimits, Malformed, Object, WrongType};
+use crate::scope::Scopes;
+use crate::texts::{Span, Texts};
+use crate::{Error, TokenError};
+
+/// Stands for a missing `exp` until whoever reads the claims has judged that.
+pub(crate) const NO_EXPIRY: u64 = u64::MAX;
+
+/// The claims that mean something here, as they came, and the JSON that they came in.
+#[derive(Default)]
+pub(crate) struct TokenClaims<'c> {
+    raw: &'c str,
+    active: Claim<'c>,
+    iss: Claim<'c>,
+    aud: Claim<'c>,
+    exp: Claim<'c>,
+    nbf: Claim<'c>,
+    iat: Claim<'c>,
+    sub: Claim<'c>,
+    client_id: Claim<'c>,
+    jti: Claim<'c>,
+    scope: Claim<'c>,
+    auth_time: Claim<'c>,
+    acr: Claim<'c>,
+    cnf: Claim<'c>,
+    token_type: Claim<'c>,
+    authorization_details: Claim<'c>,
+}
+
+impl<'c> TokenClaims<'c> {
+    /// Reads the JSON of a token's claims or of an answer about one.
+    pub(crate) fn parse(json: &'c [u8]) -> Result<Self, Malformed> {
+        let mut claims = Self::default();
+        claims.raw = Object::walk(json, JsonLimits::TOKEN, &mut |name, value| claims.take(name, value))?;
+        Ok(claims)
+    }
+
+    fn take(&mut self, name: &str, value: Json<'c>) {
+        let claim = match name {
+            "active" => &mut self.active,
+            "iss" => &mut self.iss,
+            "aud" => &mut self.aud,
+            "exp" => &mut self.exp,
+            "nbf" => &mut self.nbf,
+            "iat" => &mut self.iat,
+            "sub" => &mut self.sub,
+            "client_id" => &mut self.client_id,
+            "jti" => &mut self.jti,
+            "scope" => &mut self.scope,
+            "auth_time" => &mut self.auth_time,
+            "acr" => &mut self.acr,
+            "cnf" => &mut self.cnf,
+            "token_type" => &mut self.token_type,
+            "authorization_details" => &mut self.authorization_details,
+            _ => return,
+        };
+        *claim = value.into();
+    }
+
+    pub(crate) fn issuer(&self) -> Result<Option<&str>, TokenError> {
+        Ok(self.iss.text()?)
+    }
+
+    pub(crate) fn token_type(&self) -> Result<Option<&str>, TokenError> {
+        Ok(self.token_type.text()?)
+    }
+
+    /// `active`, if it is a boolean.
+    pub(crate) const fn is_active(&self) -> Option<bool> {
+        match self.active.json() {
+            Some(Json::Bool(active)) => Some(*active),
+            _ => None,
+        }
+    }
+
+    /// Reads every claim that is known, each of the right JSON type, and checks the audience. What may be missing, and
+    /// times, are the caller's to judge.
+    pub(crate) fn read(&self, issuer: &str, expected: &Expectations<'_>) -> Result<AccessToken, Error> {
+        let mut token = self.unbound(issuer, expected)?;
+        token.confirmation = self.cnf.json().map(Confirmation::parse).transpose()?;
+        self.check_authorization_details()?;
+        Ok(token)
+    }
+
+    fn unbound(&self, issuer: &str, expected: &Expectations<'_>) -> Result<AccessToken, TokenError> {
+        let mut texts = Texts::of(self.raw);
+        let mut kept = |text: Option<&str>| text.map(|text| texts.keep(text, self.raw));
+        Ok(AccessToken {
+            issuer: kept(Some(issuer)).unwrap_or_default(),
+            audience: self.audience(expected, &mut |one| kept(Some(one)).unwrap_or_default())?,
+            expires_at: self.exp.date()?.unwrap_or(NO_EXPIRY),
+            not_before: self.nbf.date()?,
+            issued_at: self.iat.date()?,
+            subject: kept(self.sub.text()?),
+            client_id: kept(self.client_id.text()?),
+            jti: kept(self.jti.text()?),
+            scope: kept(self.scope(expected.allowances.scope_array)?.as_deref()).unwrap_or_default(),
+            auth_time: self.auth_time.date()?,
+            acr: kept(self.acr.text()?),
+            confirmation: None,
+            introspected: false,
+            texts,
+        })
+    }
+
+    fn audience(
+        &self,
+        expected: &Expectations<'_>,
+        keep: &mut dyn FnMut(&str) -> Span,
+    ) -> Result<Audience, TokenError> {
+        let all = match self.aud.json() {
+            Some(one @ Json::String(_)) => std::slice::from_ref(one),
+            Some(Json::Array(many)) => many.as_slice(),
+            None => return Ok(Audience::Many(Box::default())),
+            _ => return Err(TokenError::Audience),
+        };
+        let is_ours = |one: &str| expected.audiences.iter().any(|own| **own == *one);
+        if let [Json::String(one)] = all {
+            return if is_ours(one) { Ok(Audience::One(keep(one))) } else { Err(TokenError::Audience) };
+        }
+        let all = all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience)?;
+        if !all.iter().any(|one| is_ours(one)) {
+            return Err(TokenError::Audience);
+        }
+        Ok(Audience::Many(all.into_iter().map(keep).collect()))
+    }
+
+    fn scope(&self, array_allowed: bool) -> Result<Option<Cow<'_, str>>, TokenError> {
+        let scope: Cow<'_, str> = match self.scope.json() {
+            None => return Ok(None),
+            Some(Json::String(text)) => Cow::Borrowed(text),
+            Some(Json::Array(list)) if array_allowed => {
+                let list = list.iter().map(Json::as_str).collect::<Option<Vec<_>>>();
+                list.ok_or(TokenError::InvalidClaim)?.join(" ").into()
+            }
+            Some(_) => return Err(TokenError::InvalidClaim),
+        };
+        if Scopes::parse(&scope).is_some() { Ok(Some(scope)) } else { Err(TokenError::InvalidClaim) }
+    }
+
+    /// `authorization_details` is an array of objects with a `type` (RFC 9396 §2).
+    fn check_authorization_details(&self) -> Result<(), TokenError> {
+        let Some(details) = self.authorization_details.json() else {
+            return Ok(());
+        };
+        let typed = |detail: &Json<'_>| detail.as_object().and_then(|detail| detail.get("type")?.as_str()).is_some();
+        match details.as_array() {
+            Some(details) if details.iter().all(typed) => Ok(()),
+            _ => Err(TokenError::InvalidClaim),
+        }
+    }
+}
+
+impl From<WrongType> for TokenError {
+    fn from(_: WrongType) -> Self {
+        Self::InvalidClaim
+    }
+}
