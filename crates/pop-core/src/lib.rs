@@ -19,6 +19,7 @@ pub mod access_token;
 pub mod challenge;
 pub mod claims;
 pub mod cnf;
+mod constant_time;
 pub mod credentials;
 mod error;
 pub mod introspection;

@@ -9,11 +9,10 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::NonceError;
-use crate::jose;
+use crate::{constant_time, jose};
 
 /// Seconds that one step lasts.
 pub const STEP_SECONDS: u64 = 60;
@@ -91,12 +90,13 @@ impl NonceKeys {
             return Err(NonceError::Stale);
         }
         let bytes: [u8; 4 + MAC_LEN] = jose::decode_array(nonce).map_err(|_| NonceError::Stale)?;
-        let (number, mac) = bytes.split_at(4);
+        let (number, mac) = bytes.split_first_chunk::<4>().ok_or(NonceError::Stale)?;
+        let mac: &[u8; MAC_LEN] = mac.try_into().map_err(|_| NonceError::Stale)?;
         let current = Self::step_at(now);
         let step = (current.saturating_sub(PREVIOUS_STEPS)..=current.saturating_add(1))
-            .find(|step| short_step(*step) == number)
+            .find(|step| short_step(*step) == *number)
             .ok_or(NonceError::Stale)?;
-        let genuine = self.keys.iter().any(|key| self.mac(key, step).ct_eq(mac).into());
+        let genuine = self.keys.iter().any(|key| constant_time::equal(&self.mac(key, step), mac));
         if !genuine {
             return Err(NonceError::Stale);
         }

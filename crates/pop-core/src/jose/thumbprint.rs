@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::jwk::PublicKey;
 use super::{Malformed, base64url};
+use crate::constant_time;
 
 fn text<'b>(digest: &[u8; 32], buffer: &'b mut [u8; 43]) -> &'b str {
     std::str::from_utf8(base64url::encode_onto(digest, buffer)).unwrap_or_default()
@@ -38,7 +38,7 @@ macro_rules! thumbprint {
         /// In constant time.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
-                self.0.ct_eq(&other.0).into()
+                constant_time::equal(&self.0, &other.0)
             }
         }
 

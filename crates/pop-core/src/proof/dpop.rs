@@ -16,9 +16,9 @@
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::ProofError;
+use crate::constant_time;
 use crate::jose::{Claim, DecodedJws, Json, JsonLimits, JwkThumbprint, Object, WrongType, decode_array};
 use crate::policy::ProofPolicy;
 use crate::proof::ProofKey;
@@ -133,7 +133,7 @@ impl<'j> DpopProof<'j> {
     pub fn check_access_token(&self, token: &AccessTokenHash) -> Result<(), ProofError> {
         let ath = self.ath.as_ref().ok_or(ProofError::AccessTokenHashMissing)?;
         let ath: [u8; 32] = decode_array(ath.as_ref()).map_err(|_| ProofError::AccessTokenHashMismatch)?;
-        if ath.ct_eq(&token.0).into() { Ok(()) } else { Err(ProofError::AccessTokenHashMismatch) }
+        if constant_time::equal(&ath, &token.0) { Ok(()) } else { Err(ProofError::AccessTokenHashMismatch) }
     }
 
     /// `iat` lies within the window, and `exp` and `nbf`, where present, do not contradict the present.
