@@ -19,7 +19,7 @@ use crate::nonces::NoncePolicy;
 pub(crate) struct Question<'r> {
     pub(crate) method: Cow<'r, Method>,
     pub(crate) headers: Cow<'r, HeaderMap>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: Cow<'r, Origin>,
     pub(crate) path: Cow<'r, str>,
     pub(crate) evidence: Evidence,
     pub(crate) nonce_required: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Question<'r> {
 }
 
 impl<'r> Question<'r> {
-    pub(crate) fn new(cfg: &PopConfig, parts: &'r Parts) -> Result<Self, CredentialError> {
+    pub(crate) fn new(cfg: &'r PopConfig, parts: &'r Parts) -> Result<Self, CredentialError> {
         let state = &*cfg.state;
         if state.refuse_early_data && parts.headers.contains_key("early-data") {
             return Err(CredentialError::EarlyData);
@@ -40,7 +40,7 @@ impl<'r> Question<'r> {
         Ok(Self {
             method: Cow::Borrowed(&parts.method),
             headers: Cow::Borrowed(&parts.headers),
-            origin: state.origins.origin(parts)?.clone(),
+            origin: Cow::Borrowed(state.origins.origin(parts)?),
             path: state.origins.path(parts)?,
             evidence: state.evidence(parts)?,
             nonce_required: match &state.nonce_policy {
@@ -64,6 +64,7 @@ impl<'r> Question<'r> {
         Question {
             method: Cow::Owned(self.method.into_owned()),
             headers: Cow::Owned(headers),
+            origin: Cow::Owned(self.origin.into_owned()),
             path: Cow::Owned(self.path.into_owned()),
             ..self
         }

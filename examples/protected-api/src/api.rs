@@ -20,11 +20,11 @@ pub(crate) fn router(cfg: &PopConfig, cors: Option<CorsLayer>) -> Router {
     let write = axum::routing::post(add).layer(RequireScope::all(["notes:write"]));
     let app = Router::new()
         .route("/whoami", any(whoami))
-        .route("/notes", read.merge(write))
+        .route("/notes", read.merge(write).with_state(notes))
         .layer(PopLayer::new(cfg.clone()))
         .merge(cfg.metadata_route())
         .route("/healthz", get(|| async { "ok" }))
-        .with_state(notes);
+        .with_state(()); // now, and not once for each request
     match cors {
         Some(cors) => app.layer(cors),
         None => app,

@@ -60,7 +60,7 @@ async fn protect(
     let app = api::router(&cfg, args.cors.layer());
     println!("ready {public_url}");
     tokio::select! {
-        () = serve::serve(listener, tls, app) => {}
+        () = serve::serve(listener, tls, app, args.proxy.is_trusted()) => {}
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(ExitCode::SUCCESS)
@@ -83,8 +83,8 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
         let server = server.clone();
         async move { server.serve(listeners).await }
     });
-    let api = tokio::spawn(serve::serve(listener, None, app.clone()));
-    let api_over_tls = tokio::spawn(serve::serve(stage.listener, Some(tls), app));
+    let api = tokio::spawn(serve::serve(listener, None, app.clone(), false));
+    let api_over_tls = tokio::spawn(serve::serve(stage.listener, Some(tls), app, false));
     println!("authorization server  {}   (for development only: approves everybody)", server.issuer());
     println!("protected API         {public_url}");
     println!("  the same over mTLS  {tls_url}\n");

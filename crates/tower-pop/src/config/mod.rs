@@ -41,7 +41,9 @@ pub struct PopConfig {
     pub(crate) mode: Mode,
 }
 
-/// Everything that layers of one configuration share.
+/// Everything that layers of one configuration share. On cache lines of its own, away from the counter of its owners,
+/// which every request of every thread writes to.
+#[repr(align(128))]
 pub(crate) struct State {
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) audiences: Vec<Box<str>>,

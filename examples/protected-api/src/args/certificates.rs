@@ -95,6 +95,11 @@ enum Format {
 }
 
 impl ProxyArgs {
+    /// Whether there are proxies at all, which are told by their addresses.
+    pub(crate) const fn is_trusted(&self) -> bool {
+        !self.trusted_proxy.is_empty()
+    }
+
     pub(crate) fn add_to(
         &self,
         certificates: Option<ClientCertificates>,

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
-    proxy: ProxyArgs,
+    pub(crate) proxy: ProxyArgs,
     #[command(flatten)]
     introspection: IntrospectionArgs,
     #[command(flatten)]
