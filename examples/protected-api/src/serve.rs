@@ -45,9 +45,10 @@ async fn plain(listener: TcpListener, app: Router, recognise_proxies: bool) {
 async fn encrypted(mut listener: tls::TlsListener, app: Router) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let peer = Extension(ConnectInfo(TlsPeer::of(&stream)));
-                connection(stream, peer.layer(app.clone()));
+            Ok((stream, address)) => {
+                let mut peer = TlsPeer::of(&stream);
+                peer.address = Some(address); // also of a peer that is gone by now
+                connection(stream, Extension(ConnectInfo(peer)).layer(app.clone()));
             }
             Err(tls_listener::Error::ListenerError(error)) => not_accepted(&error).await,
             Err(error) => tracing::debug!(%error, "a handshake failed"),
