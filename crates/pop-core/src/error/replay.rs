@@ -1,0 +1,33 @@
+/// Why the replay store refuses a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The proof was used before, or is older than what the store remembers.
+    #[error("used before")]
+    Replayed,
+    /// The store is full; live entries are never dropped.
+    #[error("the store is full")]
+    Full,
+    /// This key has used its share of the store.
+    #[error("this key has used its share of the store")]
+    KeyQuota {
+        /// Seconds until some of its entries end.
+        retry_after: u32,
+    },
+    /// The store did not answer.
+    #[error("the store did not answer")]
+    Unavailable,
+}
+
+impl ReplayError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Replayed => "replay.replayed",
+            Self::Full => "replay.full",
+            Self::KeyQuota { .. } => "replay.key_quota",
+            Self::Unavailable => "replay.unavailable",
+        }
+    }
+}
