@@ -72,13 +72,12 @@ fn thumbprint<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::JsonLimits;
+    use crate::token_claims::TokenClaims;
 
     const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
     fn read(claims: &str) -> Result<Option<Confirmation>, ConfirmationError> {
-        let claims = Object::parse(claims.as_bytes(), JsonLimits::TOKEN).unwrap();
-        claims.get("cnf").map(Confirmation::parse).transpose()
+        TokenClaims::parse(claims.as_bytes()).unwrap().confirmation()
     }
 
     #[test]
@@ -87,6 +86,8 @@ mod tests {
         for claims in [format!(r#"{{"cnf":{{"jkt":"{JKT}"}}}}"#), format!(r#"{{"cnf":{{"jkt":"{JKT}","foo":1}}}}"#)] {
             assert_eq!(read(&claims), Ok(Some(Confirmation { jkt: Some(jkt), x5t: None })));
         }
+        assert_eq!(read("{}"), Ok(None));
+        assert_eq!(read(&format!(r#"{{"act":{{"cnf":{{"jkt":"{JKT}"}}}}}}"#)), Ok(None), "cnf_16");
     }
 
     #[test]

@@ -90,11 +90,10 @@ impl NonceKeys {
             return Err(NonceError::Stale);
         }
         let bytes: [u8; 4 + MAC_LEN] = jose::decode_array(nonce).map_err(|_| NonceError::Stale)?;
-        let (number, mac) = bytes.split_first_chunk::<4>().ok_or(NonceError::Stale)?;
-        let mac: &[u8; MAC_LEN] = mac.try_into().map_err(|_| NonceError::Stale)?;
+        let (number, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(NonceError::Stale)?;
         let current = Self::step_at(now);
         let step = (current.saturating_sub(PREVIOUS_STEPS)..=current.saturating_add(1))
-            .find(|step| short_step(*step) == *number)
+            .find(|step| short_step(*step) == number)
             .ok_or(NonceError::Stale)?;
         let genuine = self.keys.iter().any(|key| constant_time::equal(&self.mac(key, step), mac));
         if !genuine {

@@ -8,7 +8,7 @@ use crate::cnf::Confirmation;
 use crate::jose::{Claim, Json, JsonLimits, Malformed, Object, WrongType};
 use crate::scope::Scopes;
 use crate::texts::{Span, Texts};
-use crate::{Error, TokenError};
+use crate::{ConfirmationError, Error, TokenError};
 
 /// Stands for a missing `exp` until whoever reads the claims has judged that.
 pub(crate) const NO_EXPIRY: u64 = u64::MAX;
@@ -72,6 +72,11 @@ impl<'c> TokenClaims<'c> {
         Ok(self.token_type.text()?)
     }
 
+    /// `cnf`; `None` when there is no such claim.
+    pub(crate) fn confirmation(&self) -> Result<Option<Confirmation>, ConfirmationError> {
+        self.cnf.json().map(Confirmation::parse).transpose()
+    }
+
     /// `active`, if it is a boolean.
     pub(crate) const fn is_active(&self) -> Option<bool> {
         match self.active.json() {
@@ -84,7 +89,7 @@ impl<'c> TokenClaims<'c> {
     /// times, are the caller's to judge.
     pub(crate) fn read(&self, issuer: &str, expected: &Expectations<'_>) -> Result<AccessToken, Error> {
         let mut token = self.unbound(issuer, expected)?;
-        token.confirmation = self.cnf.json().map(Confirmation::parse).transpose()?;
+        token.confirmation = self.confirmation()?;
         self.check_authorization_details()?;
         Ok(token)
     }

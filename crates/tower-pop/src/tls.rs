@@ -137,7 +137,8 @@ impl PeerCertificate {
 #[cfg(feature = "axum")]
 impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, TlsListener>> for TlsPeer {
     fn connect_info(stream: axum::serve::IncomingStream<'_, TlsListener>) -> Self {
-        Self::of(stream.io())
+        // The address that was accepted: also of a peer that is gone by now.
+        Self { address: Some(*stream.remote_addr()), ..Self::of(stream.io()) }
     }
 }
 

@@ -20,11 +20,7 @@ impl<'j> Claim<'j> {
 
     /// A string.
     pub(crate) fn text(&self) -> Result<Option<&str>, WrongType> {
-        match &self.0 {
-            None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err(WrongType),
-        }
+        self.0.as_ref().map(|text| text.as_str().ok_or(WrongType)).transpose()
     }
 
     /// A string, to keep.
