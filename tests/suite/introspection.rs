@@ -19,17 +19,17 @@ use tower_pop::{
 
 use crate::support::{AUDIENCE, Answer, Api, Expected, ISSUER, NOW, URL, api_for, issuer, request};
 
-const ENDPOINT: &str = "https://as.example/introspect";
-const TOKEN: &str = "2YotnFZFEjr1zCsicMWpAA";
+pub(crate) const ENDPOINT: &str = "https://as.example/introspect";
+pub(crate) const TOKEN: &str = "2YotnFZFEjr1zCsicMWpAA";
 
 type Reply = Result<FetchResponse, FetchError>;
 
 /// Answers every question alike until told otherwise, records them, and can be made to wait.
 #[derive(Clone)]
-struct Server {
+pub(crate) struct Server {
     reply: Arc<Mutex<Reply>>,
-    questions: Arc<Mutex<Vec<FetchRequest>>>,
-    gate: Arc<Semaphore>,
+    pub(crate) questions: Arc<Mutex<Vec<FetchRequest>>>,
+    pub(crate) gate: Arc<Semaphore>,
 }
 
 impl HttpFetch for Server {
@@ -44,35 +44,35 @@ impl HttpFetch for Server {
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let gate = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
         Self { reply: Arc::new(Mutex::new(Err(FetchError::Status(500)))), questions: Arc::default(), gate }
     }
 
-    fn replies(&self, reply: Reply) {
+    pub(crate) fn replies(&self, reply: Reply) {
         *self.reply.lock().unwrap() = reply;
     }
 
-    fn says(&self, body: impl Into<String>) {
+    pub(crate) fn says(&self, body: impl Into<String>) {
         self.replies(Ok(FetchResponse::new(body.into()).content_type("application/json")));
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.questions.lock().unwrap().len()
     }
 }
 
 /// An API whose issuer is asked about tokens.
-struct Scene {
-    api: Api,
-    server: Server,
+pub(crate) struct Scene {
+    pub(crate) api: Api,
+    pub(crate) server: Server,
 }
 
 fn introspection(server: &Server) -> Introspection {
     Introspection::at(ENDPOINT).client_secret_basic("api", "secret").http_fetch(server.clone())
 }
 
-fn scene_with(
+pub(crate) fn scene_with(
     change: impl FnOnce(Introspection) -> Introspection,
     configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder,
 ) -> Scene {
@@ -85,31 +85,31 @@ fn scene_with(
     scene
 }
 
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     scene_with(|introspection| introspection, |builder| builder)
 }
 
 impl Scene {
     /// An answer that is right in everything.
-    fn active(&self) -> Value {
+    pub(crate) fn active(&self) -> Value {
         json!({
             "active": true, "iss": ISSUER, "sub": "alice", "client_id": "app", "aud": AUDIENCE, "scope": "notes:read",
             "exp": NOW + 300, "token_type": "DPoP", "cnf": { "jkt": self.api.key.thumbprint().to_string() },
         })
     }
 
-    fn says(&self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn says(&self, change: impl FnOnce(&mut Value)) {
         let mut answer = self.active();
         change(&mut answer);
         self.server.says(answer.to_string());
     }
 
-    async fn send(&self, token: &str) -> Answer {
+    pub(crate) async fn send(&self, token: &str) -> Answer {
         self.api.with_token(token).await
     }
 }
 
-fn without(answer: &mut Value, name: &str) {
+pub(crate) fn without(answer: &mut Value, name: &str) {
     answer.as_object_mut().unwrap().remove(name);
 }
 
@@ -150,10 +150,11 @@ async fn intro_02_only_true_is_active() {
         scene.server.says(body);
         let token = format!("token-{}", row.replace(' ', "-"));
         scene.send(&token).await.is(expected, &format!("INTRO-02 {row}"));
-        // Nothing but an answer is remembered.
+        // What became of a token is remembered for two seconds, and then asked again.
         scene.server.says(scene.active().to_string());
-        let next = if expected == Expected::Down { Expected::Ok } else { Expected::Token };
-        scene.send(&token).await.is(next, &format!("INTRO-02 after {row}"));
+        scene.send(&token).await.is(expected, &format!("INTRO-02 after {row}"));
+        scene.api.clock.advance(2);
+        scene.send(&token).await.is(Expected::Ok, &format!("INTRO-02 later than {row}"));
     }
 }
 
@@ -258,22 +259,25 @@ async fn intro_06_answers_hold_for_the_configured_time_and_never_past_exp() {
 
 #[tokio::test]
 async fn intro_07_x_69_no_answer_is_503_and_opens_the_circuit() {
-    for (row, reply) in [
-        ("connection", Err(FetchError::Connection)),
-        ("timeout", Err(FetchError::Timeout)),
-        ("500", Err(FetchError::Status(500))),
-        ("INTRO-01 302", Err(FetchError::Status(302))),
-        ("401 of the server is not the client's", Err(FetchError::Status(401))),
-        ("too long", Err(FetchError::TooLong)),
-        ("HTML", Ok(FetchResponse::new("<html>").content_type("text/html"))),
-        ("JSON of another type", Ok(FetchResponse::new(r#"{"active":true}"#).content_type("text/plain"))),
-        ("no type", Ok(FetchResponse::new(r#"{"active":true}"#))),
+    for (row, wait, reply) in [
+        ("connection", 0, Err(FetchError::Connection)),
+        ("timeout", 0, Err(FetchError::Timeout)),
+        ("500", 0, Err(FetchError::Status(500))),
+        ("429", 0, Err(FetchError::Status(429))),
+        ("our credentials are rejected", 0, Err(FetchError::ClientRefused(401))),
+        ("INTRO-01 302", 2, Err(FetchError::Status(302))),
+        ("401 of the server is not the client's", 2, Err(FetchError::Status(401))),
+        ("too long", 2, Err(FetchError::TooLong)),
+        ("HTML", 2, Ok(FetchResponse::new("<html>").content_type("text/html"))),
+        ("JSON of another type", 2, Ok(FetchResponse::new(r#"{"active":true}"#).content_type("text/plain"))),
+        ("no type", 2, Ok(FetchResponse::new(r#"{"active":true}"#))),
     ] {
         let scene = scene();
         scene.server.replies(reply);
         scene.send(TOKEN).await.is(Expected::Down, &format!("INTRO-07 {row}"));
         scene.says(|_| {});
-        scene.send(TOKEN).await.is(Expected::Ok, "the twin: nothing was remembered");
+        scene.api.clock.advance(wait);
+        scene.send(TOKEN).await.is(Expected::Ok, &format!("INTRO-07 the twin of {row}, {wait} s later"));
     }
     let scene = scene();
     scene.server.replies(Err(FetchError::Status(500)));
@@ -437,7 +441,7 @@ async fn intro_08_a_cancelled_request_does_not_cancel_the_question() {
     assert_eq!(scene.server.asked(), 1);
 }
 
-async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
@@ -579,6 +583,7 @@ async fn intro_15_duplicates_and_size() {
     ] {
         scene.server.says(body);
         scene.send(TOKEN).await.is(Expected::Down, &format!("INTRO-15 {row}"));
+        scene.api.clock.advance(2);
     }
     scene.server.says(format!(r#"{{"active":true,{base}}}"#));
     scene.send(TOKEN).await.is(Expected::Ok, "the twin");

@@ -8,6 +8,7 @@ mod dpop;
 mod errors;
 mod introspection;
 mod introspection_http;
+mod introspection_untrusted;
 mod jose;
 mod keys;
 mod metadata;

@@ -4,7 +4,9 @@
 //!    the server could not be asked: [`Unavailable::Introspection`].
 //! 2. What an answer says of the token is held against this resource as the claims of a JWT are: `iss`, `aud`, `exp`,
 //!    `nbf`, `cnf`; a failure makes the token invalid, whatever `active` says.
-//! 3. `token_type` must not contradict `cnf` (RFC 9449 §6.2).
+//! 3. The answer must be about an access token: `token_type` is absent, `DPoP` for a token with `jkt` (RFC 9449 §6.2) or
+//!    `Bearer` for every other; `token_use` and `typ`, where they are present, name an access token. Servers answer about
+//!    refresh tokens too, and those have a holder who never meant to use them here.
 
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ pub struct IntrospectionExpectations<'e> {
 /// [`Error::Unavailable`] for what is no answer, [`TokenError::Inactive`] for `active: false`, else [`Error::Token`] or
 /// [`Error::Confirmation`].
 pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> Result<AccessToken, Error> {
-    let claims = TokenClaims::parse(body).map_err(|_| Unavailable::Introspection)?;
+    let claims = TokenClaims::parse_response(body).map_err(|_| Unavailable::Introspection)?;
     match claims.is_active() {
         Some(true) => {}
         Some(false) => return Err(TokenError::Inactive.into()),
@@ -60,13 +62,22 @@ pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> 
     Ok(token)
 }
 
-/// `DPoP` and a `jkt` go together. Without `token_type` nothing is contradicted.
+/// What servers put into `token_use` for access tokens.
+const ACCESS_TOKEN_USES: [&str; 2] = ["access_token", "access"];
+/// What servers put into `typ` for access tokens: the token type, the media type of a JWT, or a word.
+const ACCESS_TOKEN_TYPES: [&str; 8] =
+    ["Bearer", "DPoP", "at+jwt", "application/at+jwt", "JWT", "access_token", "access", "AccessToken"];
+
+/// The answer is about an access token, of the type that goes with its `cnf`.
 fn check_token_type(claims: &TokenClaims<'_>, token: &AccessToken) -> Result<(), TokenError> {
-    let Some(token_type) = claims.token_type()? else {
-        return Ok(());
-    };
+    let is_one_of = |name: &str, allowed: &[&str]| allowed.iter().any(|one| one.eq_ignore_ascii_case(name));
     let bound_to_proof = token.confirmation.is_some_and(|confirmation| confirmation.jkt.is_some());
-    if token_type.eq_ignore_ascii_case("DPoP") == bound_to_proof { Ok(()) } else { Err(TokenError::TokenType) }
+    let expected = if bound_to_proof { "DPoP" } else { "Bearer" };
+    let [token_use, typ] = claims.kind()?;
+    let acceptable = claims.token_type()?.is_none_or(|token_type| token_type.eq_ignore_ascii_case(expected))
+        && token_use.is_none_or(|token_use| is_one_of(token_use, &ACCESS_TOKEN_USES))
+        && typ.is_none_or(|typ| is_one_of(typ, &ACCESS_TOKEN_TYPES));
+    if acceptable { Ok(()) } else { Err(TokenError::TokenType) }
 }
 
 /// A signed response (RFC 9701 §5), parsed and not yet verified.

@@ -25,11 +25,15 @@ pub(crate) fn rejected(error: &Error) {
         Error::Unavailable(_) | Error::Replay(pop_core::ReplayError::Full | pop_core::ReplayError::Unavailable) => {
             tracing::warn!(code = error.code(), "request refused: {error}");
         }
-        // An issuer that does this hands its clients' keys to whoever sees a token.
-        Error::Confirmation(ConfirmationError::SymmetricKeyInClear) => {
-            tracing::error!(code = error.code(), "request refused: {error}");
-        }
         _ => tracing::debug!(code = error.code(), "request refused: {error}"),
+    }
+}
+
+/// An error in claims that the issuer signed, or sent over an authenticated connection. An issuer that puts a symmetric key into
+/// a token hands its clients' keys to everyone who sees that token.
+pub(crate) fn signed_by_issuer(issuer: &str, error: &Error) {
+    if let Error::Confirmation(ConfirmationError::SymmetricKeyInClear) = error {
+        tracing::error!(%issuer, code = error.code(), "the issuer puts symmetric keys into its tokens in the clear");
     }
 }
 

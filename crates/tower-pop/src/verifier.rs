@@ -23,7 +23,7 @@ use pop_core::{BindingError, CredentialError, Error, ProofError, ReplayError, To
 
 use crate::certificates::Evidence;
 use crate::config::PopConfig;
-use crate::introspection::{Introspector, Lookup};
+use crate::introspection::{Introspector, Lookup, Prover};
 use crate::keys::{KeyLookup, RemoteKeys};
 use crate::proof_keys::NewProofKey;
 use crate::question::Question;
@@ -125,8 +125,8 @@ impl PopConfig {
                         return self.reject(error.into(), None);
                     }
                 }
-                Wait::Introspection(introspector, token, hash) => {
-                    question.introspected = Some(introspector.ask(&token, hash).await);
+                Wait::Introspection(introspector, token, hash, prover) => {
+                    question.introspected = Some(introspector.ask(&token, hash, prover).await);
                 }
             }
             question.now = self.state.clock.now();
@@ -177,15 +177,14 @@ impl PopConfig {
         }
         // Only a request that is right in all that can be known may send us out for the rest.
         let nonces = question.nonce_required.then_some(&state.nonces.keys);
-        let before_waiting = |token: Option<&AccessToken>| match &proof {
-            Ok(proof) if self.mode != Mode::ReportOnly => {
-                match token {
-                    Some(token) => judgement::check_binding(token, proof, &hash, &request).map(drop)?,
-                    None => judgement::check_proof(proof, &hash, &request)?,
-                }
-                judgement::check_freshness(proof, request.now, &state.proof, nonces).map(drop)
+        let before_waiting = |token: Option<&AccessToken>| {
+            let proof = proof.as_ref().map_err(|error| *error)?;
+            match token {
+                Some(token) => judgement::check_binding(token, proof, &hash, &request).map(drop)?,
+                None => judgement::check_proof(proof, &hash, &request)?,
             }
-            _ => Ok(()), // in mode ReportOnly a wrong proof passes, and passing takes a verified token
+            judgement::check_freshness(proof, request.now, &state.proof, nonces)?;
+            Ok(Some(Prover::Key(*proof.thumbprint().as_bytes())))
         };
         let token = match self.access_token(question, presented.token, &hash, before_waiting)? {
             TokenStep::Wait(wait) => return Ok(Step::Wait(wait)),
@@ -198,16 +197,20 @@ impl PopConfig {
         match judged {
             Ok(unreplayed) => Ok(Step::Record(Provable {
                 scheme: presented.scheme,
-                subject: Subject::new(&question.method, hash).with_proof(unreplayed.entry().key),
+                subject: Subject::new(&question.method, hash)
+                    .with_proof(unreplayed.entry().key, question.nonce_required),
                 unreplayed,
                 new_key: read.ok().and_then(|read| state.proof_keys.candidate(read.new_header?, &read.key)),
             })),
-            Err(error) => Ok(self.unproven(token, presented.scheme, Subject::new(&question.method, hash), error)),
+            Err(error) => {
+                let subject = Subject::new(&question.method, hash);
+                Ok(self.unproven(token, presented.scheme, subject, error, question.nonce_required))
+            }
         }
     }
 
     /// Splits and decodes a proof; its header is read only if no proof with the same one passed before.
-    fn read_proof<'p>(&self, proof: &'p str) -> Result<ReadProof<'p>, ProofError> {
+    pub(crate) fn read_proof<'p>(&self, proof: &'p str) -> Result<ReadProof<'p>, ProofError> {
         let state = &*self.state;
         let compact = CompactJws::split(proof, state.proof.max_len)?;
         let header = compact.header_segment();
@@ -227,32 +230,39 @@ impl PopConfig {
         certificate: Option<&CertThumbprint>,
     ) -> Result<Step, Error> {
         let unbound = self.mode.accepts_bearer();
-        let before_waiting = |token: Option<&AccessToken>| match token {
-            _ if self.mode == Mode::ReportOnly => Ok(()),
-            Some(token) => judgement::check_bearer(token, certificate, unbound).map(drop),
-            // Whatever an opaque token is bound to, without a certificate it is of no use here.
-            None if certificate.is_none() && !unbound => Err(BindingError::CertificateMissing.into()),
-            None => Ok(()),
+        let before_waiting = |token: Option<&AccessToken>| {
+            match token {
+                Some(token) => judgement::check_bearer(token, certificate, unbound).map(drop)?,
+                // Whatever an opaque token is bound to, without a certificate it is of no use here.
+                None if certificate.is_none() && !unbound => return Err(BindingError::CertificateMissing.into()),
+                None => {}
+            }
+            Ok(certificate.map(|certificate| Prover::Certificate(*certificate.as_bytes())))
         };
         Ok(match self.access_token(question, token, hash, before_waiting)? {
             TokenStep::Wait(wait) => Step::Wait(wait),
             TokenStep::Verified(token) => match judgement::judge_bearer(Arc::clone(&token), certificate, unbound) {
-                Ok(claims) => Step::passed(claims, Scheme::Bearer, Subject::new(&question.method, *hash)),
-                Err(error) => self.unproven(token, Scheme::Bearer, Subject::new(&question.method, *hash), error),
+                Ok(claims) => Step::passed(claims, Scheme::Bearer, Subject::new(&question.method, *hash), false),
+                Err(error) => self.unproven(token, Scheme::Bearer, Subject::new(&question.method, *hash), error, false),
             },
         })
     }
 
     /// The access token: from the cache, verified with keys in memory, or as the authorization server says.
-    /// `before_waiting` must hold before anything is waited for; it gets the unverified claims of a JWT.
+    /// `before_waiting` must hold before anything is waited for, except in mode `ReportOnly`, where a wrong proof passes if the
+    /// token is valid; it gets the unverified claims of a JWT, and says what the client has proven to hold.
     fn access_token(
         &self,
         question: &Question<'_>,
         token: &str,
         hash: &AccessTokenHash,
-        before_waiting: impl FnOnce(Option<&AccessToken>) -> Result<(), Error>,
+        before_waiting: impl FnOnce(Option<&AccessToken>) -> Result<Option<Prover>, Error>,
     ) -> Result<TokenStep, Error> {
         let state = &*self.state;
+        let before_waiting = |token: Option<&AccessToken>| match before_waiting(token) {
+            Err(_) if self.mode == Mode::ReportOnly => Ok(None),
+            checked => checked,
+        };
         if let Some(cached) = state.tokens.get(hash)
             && self.still_holds(&cached)
         {
@@ -270,12 +280,12 @@ impl PopConfig {
             Ok(jws) => UnverifiedToken::parse(jws, &state.token),
             Err(error) => Err(*error),
         };
-        if let Some(introspector) = self.must_be_asked(jws.as_ref().ok(), parsed.as_ref().ok()) {
+        if let Some(introspector) = self.introspector_of(jws.as_ref().ok(), parsed.as_ref().ok())? {
             return match introspector.lookup(hash) {
                 Lookup::Refused(error) => Err(error),
                 Lookup::Ask => {
-                    before_waiting(None)?;
-                    Ok(TokenStep::Wait(Wait::Introspection(Arc::clone(introspector), token.into(), *hash)))
+                    let prover = before_waiting(None)?;
+                    Ok(TokenStep::Wait(Wait::Introspection(Arc::clone(introspector), token.into(), *hash, prover)))
                 }
             };
         }
@@ -287,7 +297,8 @@ impl PopConfig {
         match issuer.keys.lookup(token.key_id()?) {
             KeyLookup::Ready(snapshot) => {
                 token.verify_signature(&snapshot.keys)?;
-                let token = Arc::new(token.check_claims(&expected, question.now)?);
+                let token = token.check_claims(&expected, question.now);
+                let token = Arc::new(token.inspect_err(|error| telemetry::signed_by_issuer(&issuer.name, error))?);
                 let cached = CachedToken {
                     token: Arc::clone(&token),
                     issuer: number,
@@ -312,28 +323,40 @@ impl PopConfig {
         self.state.clock.monotonic() < cached.until && cached.generation.is_none_or(current)
     }
 
-    /// Whom to ask about a token, if anybody. A JWT of an issuer whose JWTs are verified here goes to nobody, whatever
-    /// becomes of it; an opaque token goes to the one issuer that is asked, and to no other.
-    fn must_be_asked(
+    /// Returns the issuer to introspect a token at, if any. JWTs of issuers that are verified locally are never introspected,
+    /// whatever becomes of them. An opaque token goes to the one issuer that is introspected.
+    ///
+    /// # Errors
+    /// [`TokenError::Issuer`] for a JWT that names an issuer which is neither verified locally nor the one to introspect: its
+    /// token is no other server's business.
+    fn introspector_of(
         &self,
         jws: Option<&DecodedJws<'_>>,
         parsed: Option<&UnverifiedToken<'_>>,
-    ) -> Option<&Arc<Introspector>> {
+    ) -> Result<Option<&Arc<Introspector>>, TokenError> {
         let issuers = &self.state.issuers;
-        let introspector = issuers.iter().find_map(|issuer| issuer.introspector.as_ref())?;
+        let introspected = issuers.iter().find_map(|issuer| Some((issuer, issuer.introspector.as_ref()?)));
+        let Some((own, introspector)) = introspected else {
+            return Ok(None);
+        };
         let looks_like_jws = jws.is_some_and(|jws| jws.header().first() == Some(&b'{'));
-        // Also of a token that is not acceptable: it is whose it is. Whose cannot be read is not risked with anybody.
+        if looks_like_jws && introspector.jwt_first() {
+            return Ok(None);
+        }
+        // `iss` counts also in a token that is not acceptable.
         let claimed = || jws.filter(|_| looks_like_jws).and_then(UnverifiedToken::claimed_issuer);
         let named = match parsed {
             Some(token) => token.issuer().ok().map(Cow::Borrowed),
             None => claimed().map(|name| Cow::Owned(name.into())),
         };
-        let is_local = issuers.iter().filter(|issuer| issuer.verifies_locally()).any(|issuer| match &named {
-            Some(name) => *issuer.name == **name,
-            None => looks_like_jws,
-        });
-        let refused_here = introspector.jwt_first() && looks_like_jws;
-        (!is_local && !refused_here).then_some(introspector)
+        let mut local = issuers.iter().filter(|issuer| issuer.verifies_locally());
+        match named {
+            Some(name) if local.any(|issuer| *issuer.name == *name) => Ok(None),
+            Some(name) if *own.name != *name => Err(TokenError::Issuer),
+            // A JWT whose issuer cannot be read may be of a local one.
+            None if looks_like_jws && local.next().is_some() => Ok(None),
+            _ => Ok(Some(introspector)),
+        }
     }
 
     /// The option that refuses proofs which may have been used before this process could remember them: those dated up to
@@ -348,13 +371,21 @@ impl PopConfig {
         }
     }
 
-    /// The one place where mode `ReportOnly` lets a failed proof pass.
-    fn unproven(&self, token: Arc<AccessToken>, scheme: Scheme, subject: Subject, error: Error) -> Step {
+    /// Lets a failed proof pass in mode `ReportOnly`. Where nonces are required, the client gets one, so that it can be ready
+    /// before the mode changes.
+    fn unproven(
+        &self,
+        token: Arc<AccessToken>,
+        scheme: Scheme,
+        subject: Subject,
+        error: Error,
+        give_nonce: bool,
+    ) -> Step {
         if self.mode != Mode::ReportOnly {
             return Step::refused(Some(scheme), error);
         }
         telemetry::unproven(&error);
-        Step::passed(judgement::report_only(token), scheme, subject)
+        Step::passed(judgement::report_only(token), scheme, subject, give_nonce)
     }
 
     fn record(&self, unreplayed: &Unreplayed) -> ReplayAnswer {
@@ -393,7 +424,9 @@ impl PopConfig {
     fn conclude(&self, outcome: Outcome, evidence: &Evidence) -> Verdict {
         match outcome {
             Outcome::Anonymous => Ok(Admitted { token: None, response: ResponseFields::default() }),
-            Outcome::Passed(claims, scheme, subject) => self.admit(*claims, scheme, subject, evidence, false),
+            Outcome::Passed { claims, scheme, subject, give_nonce } => {
+                self.admit(*claims, scheme, subject, evidence, give_nonce)
+            }
             Outcome::Refused(scheme, error) => self.reject(error, scheme),
         }
     }
@@ -404,17 +437,17 @@ impl PopConfig {
         scheme: Scheme,
         subject: Subject,
         evidence: &Evidence,
-        renew: bool,
+        give_nonce: bool,
     ) -> Verdict {
         telemetry::admitted(claims.proof().kind());
-        let nonce = if renew { self.state.nonces.header(self.state.clock.now()) } else { None };
+        let nonce = if give_nonce { self.state.nonces.header(self.state.clock.now()) } else { None };
         let by_certificate = claims.proof().certificate_thumbprint().is_some();
         let vary = evidence.vary.as_ref().filter(|_| by_certificate).cloned();
         let token = Some(VerifiedToken::new(claims, scheme, subject, self.clone()));
         Ok(Admitted { token, response: ResponseFields { nonce, vary } })
     }
 
-    fn reject(&self, error: Error, scheme: Option<Scheme>) -> Verdict {
+    pub(crate) fn reject(&self, error: Error, scheme: Option<Scheme>) -> Verdict {
         telemetry::rejected(&error);
         let nonce = match error {
             Error::Nonce(_) => self.state.nonces.header(self.state.clock.now()),
@@ -441,9 +474,9 @@ struct Provable {
 }
 
 /// A proof, split and decoded.
-struct ReadProof<'p> {
-    jws: DecodedJws<'p>,
-    key: Arc<ProofKey>,
+pub(crate) struct ReadProof<'p> {
+    pub(crate) jws: DecodedJws<'p>,
+    pub(crate) key: Arc<ProofKey>,
     /// The header's text, if no proof with it passed before.
     new_header: Option<&'p str>,
 }
@@ -451,12 +484,12 @@ struct ReadProof<'p> {
 /// What a decision can wait for.
 enum Wait {
     Keys(Arc<RemoteKeys>),
-    Introspection(Arc<Introspector>, Box<str>, AccessTokenHash),
+    Introspection(Arc<Introspector>, Box<str>, AccessTokenHash, Option<Prover>),
 }
 
 enum Outcome {
     Anonymous,
-    Passed(Box<VerifiedClaims>, Scheme, Subject),
+    Passed { claims: Box<VerifiedClaims>, scheme: Scheme, subject: Subject, give_nonce: bool },
     Refused(Option<Scheme>, Error),
 }
 
@@ -465,8 +498,8 @@ impl Step {
         Self::Done(Outcome::Refused(scheme, error.into()))
     }
 
-    fn passed(claims: VerifiedClaims, scheme: Scheme, subject: Subject) -> Self {
-        Self::Done(Outcome::Passed(Box::new(claims), scheme, subject))
+    fn passed(claims: VerifiedClaims, scheme: Scheme, subject: Subject, give_nonce: bool) -> Self {
+        Self::Done(Outcome::Passed { claims: Box::new(claims), scheme, subject, give_nonce })
     }
 }
 

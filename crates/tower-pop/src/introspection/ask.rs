@@ -1,22 +1,19 @@
-//! Questions to the introspection endpoint.
+//! Requests to the introspection endpoint.
 //!
-//! 1. One question per token at a time, however many requests wait for it; it goes on when they are cancelled.
-//! 2. No more than a configured number of questions at a time, and a few times as many that wait; none while the circuit
-//!    breaker is open. Time spent waiting is not held against the server.
-//! 3. An answer is remembered only when it is one: for a token that is active until the end of the configured time or of
-//!    the token, whichever comes first; for one that is not, briefly. What else is wrong with an answer may be right in the
-//!    next one.
+//! 1. One request per token at a time, however many requests of clients wait for it; it goes on when they are cancelled.
+//! 2. Tokens, and clients, that were active a moment ago have a lane of their own: permits, waiting places and a circuit
+//!    breaker that no made-up token can take. See [`Lanes`].
+//! 3. Only what says that the server itself is in trouble counts towards the circuit. A complete answer that cannot be used
+//!    says something of one token.
+//! 4. An answer for an active token is kept until the end of the configured time or of the token, whichever comes first. That a
+//!    token is not active, or that an answer about it cannot be used, is kept briefly.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::Shared;
 use moka::sync::Cache;
 use pop_core::access_token::Expectations;
 use pop_core::claims::AccessToken;
@@ -25,21 +22,16 @@ use pop_core::jose::DecodedJws;
 use pop_core::policy::{TokenAllowances, TokenPolicy};
 use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::{Error, TokenError, Unavailable};
-use tokio::sync::Semaphore;
 
 use super::Introspection;
-use super::breaker::Breaker;
+use super::lane::{Answer, LaneKind, Lanes, OpenRequests, Pending};
+use super::standing::{Prover, Standing, Standings};
 use crate::clock::Clock;
 use crate::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch, IssuerKeys, KeyLookup, exchange};
 use crate::token_cache::{CachedToken, TokenCache};
 
 /// Refused tokens that are remembered.
 const REFUSED: u64 = 10_000;
-/// For each question that may be open, this many tokens may wait.
-const WAITING: usize = 4;
-
-type Answer = Result<Arc<AccessToken>, Error>;
-type Asking = Shared<Pin<Box<dyn Future<Output = Answer> + Send>>>;
 
 /// Everything an introspector is made of.
 pub(crate) struct IntrospectorParts {
@@ -59,15 +51,15 @@ pub(crate) struct IntrospectorParts {
 /// Asks one issuer about tokens.
 pub(crate) struct Introspector {
     parts: IntrospectorParts,
-    breaker: Breaker,
-    permits: Semaphore,
-    asking: Mutex<HashMap<AccessTokenHash, Asking>>,
+    lanes: Lanes,
+    open: Mutex<OpenRequests>,
+    standings: Standings,
     refused: Cache<AccessTokenHash, (Duration, Error)>,
 }
 
 /// What can be said of a token that is not in the token cache without asking.
 pub(crate) enum Lookup {
-    /// It was refused a moment ago, or there is nobody to ask.
+    /// It was refused a moment ago.
     Refused(Error),
     /// The server must be asked.
     Ask,
@@ -76,9 +68,9 @@ pub(crate) enum Lookup {
 impl Introspector {
     pub(crate) fn new(parts: IntrospectorParts) -> Self {
         Self {
-            breaker: Breaker::new(Arc::clone(&parts.clock)),
-            permits: Semaphore::new(parts.config.max_concurrent),
-            asking: Mutex::default(),
+            lanes: Lanes::new(parts.config.max_concurrent, &parts.clock),
+            open: Mutex::default(),
+            standings: Standings::new(),
             refused: Cache::builder()
                 .max_capacity(REFUSED)
                 .time_to_live(parts.config.cache_inactive_for.max(Duration::from_secs(1)))
@@ -94,87 +86,107 @@ impl Introspector {
 
     pub(crate) fn lookup(&self, hash: &AccessTokenHash) -> Lookup {
         let now = self.parts.clock.monotonic();
-        if let Some((_, error)) = self.refused.get(hash).filter(|(until, _)| now < *until) {
-            return Lookup::Refused(error);
+        match self.refused.get(hash) {
+            Some((until, error)) if now < until => Lookup::Refused(error),
+            _ => Lookup::Ask,
         }
-        if self.breaker.is_open() {
-            return Lookup::Refused(Unavailable::Introspection.into());
-        }
-        Lookup::Ask
     }
 
-    /// Asks, or waits for whoever is asking about this token already.
-    pub(crate) async fn ask(self: &Arc<Self>, token: &str, hash: AccessTokenHash) -> Answer {
-        let asking = self.start(token, hash);
-        asking.await
+    /// Asks, or waits for the request about this token that is under way. `prover` is what the client has proven to hold
+    /// before the token is known; it must be verified.
+    pub(crate) async fn ask(self: &Arc<Self>, token: &str, hash: AccessTokenHash, prover: Option<Prover>) -> Answer {
+        let pending = self.start(token, hash, prover);
+        pending.await
     }
 
-    fn start(self: &Arc<Self>, token: &str, hash: AccessTokenHash) -> Asking {
-        let mut asking = self.asking();
-        if let Some(running) = asking.get(&hash).filter(|running| running.peek().is_none()) {
-            return running.clone();
+    fn start(self: &Arc<Self>, token: &str, hash: AccessTokenHash, prover: Option<Prover>) -> Pending {
+        let mut open = self.open();
+        if let Some(pending) = open.get(&hash) {
+            return pending;
         }
         let unavailable = || Error::from(Unavailable::Introspection);
+        let refused = || std::future::ready(Err(unavailable())).boxed().shared();
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             tracing::error!("tokens can only be introspected within a tokio runtime");
-            return std::future::ready(Err(unavailable())).boxed().shared();
+            return refused();
         };
-        if asking.len() >= self.parts.config.max_concurrent.saturating_mul(1 + WAITING) {
-            tracing::warn!(issuer = %self.parts.issuer, "too many tokens wait to be introspected");
-            return std::future::ready(Err(unavailable())).boxed().shared();
+        let standing = self.standings.of(&hash, prover);
+        let lane = open.lane(standing);
+        if self.lanes.get(lane).breaker.is_open() {
+            return refused();
+        }
+        if open.is_full(lane, self.parts.config.max_concurrent) {
+            tracing::warn!(issuer = %self.parts.issuer, ?lane, "too many tokens wait to be introspected");
+            return refused();
         }
         let introspector = Arc::clone(self);
         let token = token.to_owned();
         // A task of its own, so that the answer is not lost with the request that asked first.
         let task = runtime.spawn(async move {
-            let _landing = Landing { introspector: &introspector, hash };
-            introspector.answer(&token, hash).await
+            let _end = EndOfRequest { introspector: &introspector, hash };
+            introspector.answer(&token, hash, lane, standing).await
         });
-        let running = async move { task.await.unwrap_or_else(|_| Err(unavailable())) }.boxed().shared();
-        asking.insert(hash, running.clone());
-        running
+        let pending = async move { task.await.unwrap_or_else(|_| Err(unavailable())) }.boxed().shared();
+        open.insert(hash, pending.clone(), lane, standing);
+        pending
     }
 
-    async fn answer(&self, token: &str, hash: AccessTokenHash) -> Answer {
-        let answer = self.answer_in_turn(token).await;
-        let now = self.parts.clock.monotonic();
-        match &answer {
-            Ok(token) => self.remember(Arc::clone(token), hash, now),
-            Err(Error::Unavailable(_)) => tracing::warn!(issuer = %self.parts.issuer, "introspection failed"),
-            Err(error @ Error::Token(TokenError::Inactive)) => {
-                let until = now.saturating_add(self.parts.config.cache_inactive_for);
-                self.refused.insert(hash, (until, error.clone()));
+    async fn answer(&self, token: &str, hash: AccessTokenHash, lane: LaneKind, standing: Standing) -> Answer {
+        let answer = match self.answer_in_turn(token, lane).await {
+            // The age of an answer counts from before the request.
+            Ok((token, asked_at)) => {
+                self.lanes.server_is_there();
+                self.standings.active(hash, &token);
+                self.remember(Arc::clone(&token), hash, asked_at);
+                return Ok(token);
             }
-            Err(_) => {}
+            Err(failure) => failure,
+        };
+        if matches!(answer.error, Error::Token(TokenError::Inactive)) {
+            self.standings.inactive(&hash, standing);
         }
-        answer
+        if answer.is_about_the_token() {
+            let until = self.parts.clock.monotonic().saturating_add(self.parts.config.cache_inactive_for);
+            self.refused.insert(hash, (until, answer.error.clone()));
+        }
+        Err(answer.error)
     }
 
-    /// The answer once it is this token's turn. Waiting for that and the exchange may each take the configured time.
-    async fn answer_in_turn(&self, token: &str) -> Answer {
+    /// The answer once it is this token's turn, and when it was asked for. Waiting for that and the exchange may each take the
+    /// configured time.
+    async fn answer_in_turn(&self, token: &str, lane: LaneKind) -> Result<(Arc<AccessToken>, Duration), Failure> {
         let timeout = self.parts.config.timeout;
-        let turn = tokio::time::timeout(timeout, self.permits.acquire()).await;
+        let lane = self.lanes.get(lane);
+        let turn = tokio::time::timeout(timeout, lane.permits.acquire()).await;
         let Ok(Ok(_permit)) = turn else {
-            return Err(Unavailable::Introspection.into());
+            tracing::warn!(issuer = %self.parts.issuer, "a token waited too long to be introspected");
+            return Err(Failure::not_asked());
         };
-        let attempt = self.breaker.attempt().ok_or(Unavailable::Introspection)?;
-        let exchange = tokio::time::timeout(timeout, self.exchange(token)).await;
-        let (answer, alive) = match exchange {
-            Ok(Ok(answer)) => (Ok(answer), true),
-            Ok(Err(failure)) => (Err(failure.error), failure.alive),
-            Err(_) => (Err(Unavailable::Introspection.into()), false),
+        let attempt = lane.breaker.attempt().ok_or_else(Failure::not_asked)?;
+        let asked_at = self.parts.clock.monotonic();
+        let answer = match tokio::time::timeout(timeout, self.exchange(token)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.failed(&FetchError::Timeout)),
         };
-        if alive {
-            attempt.succeeded();
+        match answer {
+            Ok(token) => {
+                attempt.succeeded();
+                Ok((token, asked_at))
+            }
+            Err(failure) => {
+                if failure.subject != Subject::Server {
+                    attempt.succeeded();
+                }
+                Err(failure)
+            }
         }
-        answer
     }
 
-    fn remember(&self, token: Arc<AccessToken>, hash: AccessTokenHash, now: Duration) {
+    fn remember(&self, token: Arc<AccessToken>, hash: AccessTokenHash, asked_at: Duration) {
         let cache_for = self.parts.config.cache_for;
         if !cache_for.is_zero() {
             // The end of the token itself is looked at on every use.
-            let until = now.saturating_add(cache_for);
+            let until = asked_at.saturating_add(cache_for);
             let cached = CachedToken { token, issuer: self.parts.number, generation: None, until };
             self.parts.tokens.insert(hash, cached);
         }
@@ -183,63 +195,66 @@ impl Introspector {
     async fn exchange(&self, token: &str) -> Result<Arc<AccessToken>, Failure> {
         let parts = &self.parts;
         let now = parts.clock.now();
-        let question = parts.config.authentication.question(token, &parts.issuer, now);
-        let question = question.ok_or(Unavailable::Introspection)?;
+        let Some(authenticated) = parts.config.authentication.question(token, &parts.issuer, now) else {
+            tracing::error!(issuer = %parts.issuer, "no client assertion could be made for the introspection endpoint");
+            return Err(Failure::not_asked());
+        };
         let request = FetchRequest {
             url: parts.config.endpoint.clone(),
             accept: if parts.config.signed { "application/token-introspection+jwt" } else { "application/json" },
-            authorization: question.authorization,
-            form: Some(question.form),
+            authorization: authenticated.authorization,
+            form: Some(authenticated.form),
             max_len: parts.config.max_len,
             timeout: parts.config.timeout,
         };
-        let response = exchange(&*parts.fetch, request)
-            .await
-            .map_err(|error| Failure { alive: is_about_one_token(&error), error: self.failed(&error) })?;
+        let response = exchange(&*parts.fetch, request).await.map_err(|error| self.failed(&error))?;
         let body = self.body(response).await?;
         let expected = IntrospectionExpectations {
             issuer: &parts.issuer,
             token: Expectations { audiences: &parts.audiences, allowances: parts.allowances, policy: &parts.policy },
             cache_for: parts.config.cache_for,
         };
-        introspection::read(&body, &expected, parts.clock.now()).map(Arc::new).map_err(Failure::from)
+        introspection::read(&body, &expected, now).map(Arc::new).map_err(|error| {
+            crate::telemetry::signed_by_issuer(&parts.issuer, &error);
+            if matches!(error, Error::Unavailable(_)) {
+                self.failed(&FetchError::Document("not an introspection response within the limits"));
+            }
+            Failure { error, subject: Subject::Token }
+        })
     }
 
     /// The JSON of a response: as it is, or out of a JWT whose signature holds.
-    async fn body(&self, response: FetchResponse) -> Result<Bytes, Error> {
+    async fn body(&self, response: FetchResponse) -> Result<Bytes, Failure> {
         let content_type = response.content_type.as_deref().unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         let is = |expected: &str| media_type.eq_ignore_ascii_case(expected);
+        let unusable = |reason| self.failed(&FetchError::Document(reason));
         if !self.parts.config.signed {
-            return if is("application/json") {
-                Ok(response.body)
-            } else {
-                Err(self.failed(&FetchError::Document("not application/json")))
-            };
+            return if is("application/json") { Ok(response.body) } else { Err(unusable("not application/json")) };
         }
         if !media_type.strip_prefix("application/").is_some_and(|rest| rest.eq_ignore_ascii_case(JWT_TYPE)) {
-            return Err(self.failed(&FetchError::Document("not a signed response")));
+            return Err(unusable("not a signed response"));
         }
-        let text = std::str::from_utf8(&response.body).map_err(|_| Unavailable::Introspection)?;
+        let text = std::str::from_utf8(&response.body).map_err(|_| unusable("not a compact JWS"))?;
         let jws = DecodedJws::parse(text.trim_ascii_end(), self.parts.config.max_len);
-        let jws = jws.map_err(|_| self.failed(&FetchError::Document("not a compact JWS")))?;
-        let signed = SignedIntrospection::parse(&jws, &self.parts.policy)?;
+        let jws = jws.map_err(|_| unusable("not a compact JWS"))?;
+        let signed =
+            SignedIntrospection::parse(&jws, &self.parts.policy).map_err(|_| unusable("a JWS of another type"))?;
+        let kid = signed.key_id().map_err(|_| unusable("a kid that is not a string"))?;
         // Keys may be cold, and then expire while they are waited for.
         for _ in 0..3 {
-            match self.parts.keys.lookup(signed.key_id()?) {
+            match self.parts.keys.lookup(kid) {
                 KeyLookup::Ready(snapshot) => {
                     let recipients: Vec<&str> = self.recipients().collect();
                     let (leeway, now) = (self.parts.policy.leeway, self.parts.clock.now());
                     let body = signed.verify(&snapshot.keys, &self.parts.issuer, &recipients, leeway, now);
-                    return body
-                        .map(Bytes::from)
-                        .map_err(|_| self.failed(&FetchError::Document("the signed response does not hold")));
+                    return body.map(Bytes::from).map_err(|_| unusable("the signed response does not hold"));
                 }
-                KeyLookup::Fetch(keys) => keys.refresh().await?,
-                KeyLookup::Failed(unavailable) => return Err(unavailable.into()),
+                KeyLookup::Fetch(keys) => keys.refresh().await.map_err(Failure::without_keys)?,
+                KeyLookup::Failed(unavailable) => return Err(Failure::without_keys(unavailable)),
             }
         }
-        Err(Unavailable::Keys.into())
+        Err(Failure::without_keys(Unavailable::Keys))
     }
 
     /// Who may be meant by `aud` of a signed response (RFC 9701 §5).
@@ -248,45 +263,79 @@ impl Introspector {
         self.parts.config.authentication.client_id().into_iter().chain(audiences)
     }
 
-    fn failed(&self, error: &FetchError) -> Error {
-        tracing::warn!(issuer = %self.parts.issuer, %error, "no usable introspection response");
-        Unavailable::Introspection.into()
+    /// Logs an exchange without a usable answer, and says whose failure it is.
+    fn failed(&self, error: &FetchError) -> Failure {
+        let (issuer, endpoint) = (&self.parts.issuer, &self.parts.config.endpoint);
+        let subject = match error {
+            FetchError::Connection | FetchError::Timeout | FetchError::Url | FetchError::Status(429 | 500..=599) => {
+                tracing::warn!(%issuer, %endpoint, %error, "the introspection endpoint is in trouble");
+                Subject::Server
+            }
+            FetchError::ClientRefused(_) => {
+                tracing::error!(%issuer, %endpoint, %error, "the introspection endpoint rejects the credentials of this resource server");
+                Subject::Server
+            }
+            // RFC 7662 §2.3 gives 401 to credentials alone, but some servers use it for tokens that they don't know.
+            FetchError::Status(401 | 403) => {
+                tracing::warn!(%issuer, %endpoint, %error, "the introspection endpoint rejects this token, or the credentials of this resource server");
+                Subject::Token
+            }
+            FetchError::Status(_) | FetchError::TooLong | FetchError::Document(_) => {
+                tracing::warn!(%issuer, %endpoint, %error, "no usable introspection response about a token");
+                Subject::Token
+            }
+        };
+        Failure { error: Unavailable::Introspection.into(), subject }
     }
 
-    fn asking(&self) -> MutexGuard<'_, HashMap<AccessTokenHash, Asking>> {
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> MutexGuard<'_, OpenRequests> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A question without an answer that lets the token pass.
+/// What a failed request says something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// The server: it could not be asked, or does not want to be asked. Counts towards the circuit.
+    Server,
+    /// The one token.
+    Token,
+    /// Neither: the request was not sent, or the answer could not be verified for want of keys.
+    Neither,
+}
+
+/// No answer that lets the token pass.
 struct Failure {
     error: Error,
-    /// Whether the server is there all the same.
-    alive: bool,
+    subject: Subject,
 }
 
-impl<E: Into<Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let error = error.into();
-        Self { alive: !matches!(error, Error::Unavailable(_)), error }
+impl Failure {
+    fn not_asked() -> Self {
+        Self { error: Unavailable::Introspection.into(), subject: Subject::Neither }
+    }
+
+    fn without_keys(unavailable: Unavailable) -> Self {
+        Self { error: unavailable.into(), subject: Subject::Neither }
+    }
+
+    /// Whether the same answer is to be expected in a moment: the token is not active, or the server answers a request about it
+    /// with something that cannot be used. What an answer says that this resource does not accept may change with the next.
+    const fn is_about_the_token(&self) -> bool {
+        matches!(self.subject, Subject::Token)
+            && matches!(self.error, Error::Unavailable(_) | Error::Token(TokenError::Inactive))
     }
 }
 
-/// Whether a failure says something of the one token rather than of the server: nobody's odd token may open the circuit for
-/// all others.
-const fn is_about_one_token(error: &FetchError) -> bool {
-    matches!(error, FetchError::Status(400 | 413 | 414 | 422 | 431) | FetchError::TooLong)
-}
-
-/// Ends a question whatever becomes of it, a panic included.
-struct Landing<'i> {
+/// Ends a request however it ends, a panic included.
+struct EndOfRequest<'i> {
     introspector: &'i Introspector,
     hash: AccessTokenHash,
 }
 
-impl Drop for Landing<'_> {
+impl Drop for EndOfRequest<'_> {
     fn drop(&mut self) {
-        self.introspector.asking().remove(&self.hash);
+        self.introspector.open().remove(&self.hash);
     }
 }
 

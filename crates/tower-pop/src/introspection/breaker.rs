@@ -43,6 +43,14 @@ impl Breaker {
         Some(Attempt { breaker: self, succeeded: false })
     }
 
+    /// Closes the circuit and starts the count again.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        if state.failures > 0 || state.open_until.is_some() {
+            *state = State::default();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

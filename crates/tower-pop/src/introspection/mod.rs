@@ -3,12 +3,15 @@
 mod ask;
 mod authentication;
 mod breaker;
+mod lane;
+mod standing;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use ask::{Introspector, IntrospectorParts, Lookup};
+pub(crate) use standing::Prover;
 
 use self::authentication::Authentication;
 use crate::keys::HttpFetch;
@@ -109,7 +112,8 @@ impl Introspection {
         self
     }
 
-    /// Sets how long an answer holds for a token that is not active, up to 60 s. Defaults to 2 s.
+    /// Sets how long it is remembered that a token is not active, or that the server's answer about it cannot be used, up to
+    /// 60 s. Defaults to 2 s.
     pub fn cache_inactive_for(mut self, time: Duration) -> Self {
         self.cache_inactive_for = time;
         self
@@ -122,10 +126,15 @@ impl Introspection {
         self
     }
 
-    /// Sets how many questions may be open at a time, at least 1. Four times as many tokens may wait; requests with others
-    /// are answered with 503 at once. Defaults to 64.
-    pub fn max_concurrent(mut self, questions: usize) -> Self {
-        self.max_concurrent = questions;
+    /// Sets how many requests to the endpoint may be open at a time, at least 1. Four times as many tokens may wait; requests
+    /// with others are answered with 503 at once. Defaults to 64.
+    ///
+    /// Tokens that were active within the last ten minutes, and new tokens of keys and certificates that were, have as many
+    /// requests and places again, and a circuit breaker of their own. So however many made-up tokens arrive, a client that got
+    /// through a moment ago gets through again, as long as the server answers. This holds for the last 100,000 tokens and keys.
+    /// A key that presents a token which is not active loses its place until its next active token.
+    pub fn max_concurrent(mut self, requests: usize) -> Self {
+        self.max_concurrent = requests;
         self
     }
 

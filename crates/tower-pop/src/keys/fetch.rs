@@ -100,6 +100,10 @@ pub enum FetchError {
     /// A status other than 200, redirects included.
     #[error("status {0}")]
     Status(u16),
+    /// The server rejects the credentials of the request (RFC 6749 §5.2): 401 or 400 with `error` `invalid_client` or
+    /// `unauthorized_client`, or a challenge for the scheme that was used.
+    #[error("status {0}: the credentials of the request are rejected")]
+    ClientRefused(u16),
     /// The body is longer than allowed.
     #[error("the body is too long")]
     TooLong,

@@ -6,15 +6,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, Request, StatusCode};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use pop_core::jose::{Json, JsonLimits, Object};
+
 use super::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+
+/// Bytes of an error response that are read.
+const MAX_ERROR_LEN: usize = 4096;
 
 /// The default [`HttpFetch`]: HTTP/1.1 and 2, TLS by rustls, no redirects, no cookies, no proxies. Needs a tokio runtime
 /// when it is used, not when it is made.
@@ -65,6 +70,7 @@ async fn send(
     request: FetchRequest,
 ) -> Result<FetchResponse, FetchError> {
     let FetchRequest { url, accept, authorization, form, max_len, .. } = request;
+    let authenticated = form.is_some();
     let mut builder = match form {
         Some(_) => Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded"),
         None => Request::get(url),
@@ -76,7 +82,9 @@ async fn send(
     let request = builder.body(Full::from(form.unwrap_or_default())).map_err(|_| FetchError::Url)?;
     let response = client.request(request).await.map_err(|_| FetchError::Connection)?;
     if response.status() != StatusCode::OK {
-        return Err(FetchError::Status(response.status().as_u16()));
+        let status = response.status().as_u16();
+        let refused = authenticated && matches!(status, 400 | 401 | 403) && refuses_client(response).await;
+        return Err(if refused { FetchError::ClientRefused(status) } else { FetchError::Status(status) });
     }
     let content_type = text(response.headers(), CONTENT_TYPE);
     let cache_control = text(response.headers(), CACHE_CONTROL);
@@ -85,6 +93,25 @@ async fn send(
         .await
         .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLong } else { FetchError::Connection })?;
     Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control })
+}
+
+/// Whether a refusal is one of the request's own credentials (RFC 6749 §5.2), as far as can be told: by its `error`, or by a
+/// challenge for Basic.
+async fn refuses_client<B>(response: Response<B>) -> bool
+where
+    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    let basic = challenges
+        .filter_map(|challenge| challenge.to_str().ok()?.split(' ').next())
+        .any(|scheme| scheme.eq_ignore_ascii_case("Basic"));
+    let body = Limited::new(response.into_body(), MAX_ERROR_LEN).collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let error = Object::parse(&body, JsonLimits::DOCUMENT).ok();
+    match error.as_ref().and_then(|error| error.get("error").and_then(Json::as_str)) {
+        Some(error) => matches!(error, "invalid_client" | "unauthorized_client"),
+        None => basic,
+    }
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
