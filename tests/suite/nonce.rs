@@ -163,3 +163,95 @@ async fn a_policy_can_ask_per_request() {
     *transfer.uri_mut() = "/transfer".parse().unwrap();
     api.send(transfer).await.is(Expected::Nonce, "NONCE-06 a route with nonces");
 }
+
+/// NONCE-06: a policy sees the path as the client used it, wherever its layer is.
+#[tokio::test]
+async fn a_policy_sees_the_canonical_target_on_every_layer() {
+    let seen: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let log = Arc::clone(&seen);
+    let policy = NoncePolicy::PerRequest(Arc::new(move |request| {
+        log.lock().unwrap().push(request.uri.to_string());
+        request.method == http::Method::GET && request.uri.path() == "/api/transfer~"
+    }));
+    let api = api_with(|builder| builder.nonce(policy));
+    let inner = axum::Router::new()
+        .route("/transfer~", axum::routing::get(|| async { "transferred" }))
+        .route("/transfer%7E", axum::routing::get(|| async { "transferred" }))
+        .route("/notes", axum::routing::get(|| async { "notes" }))
+        .layer(PopLayer::new(api.cfg.clone()));
+    let app = axum::Router::new().nest("/api", inner);
+    for (path, status) in [("/api/transfer~", 401), ("/api/transfer%7E?a=1", 401), ("/api/notes", 200)] {
+        let token = api.token().mint();
+        let url = format!("https://api.example{}", path.split('?').next().unwrap());
+        let mut request = request(&token, &api.proof(&token).url(&url).mint()).map(|()| axum::body::Body::empty());
+        *request.uri_mut() = path.parse().unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "NONCE-06 {path}");
+        assert_eq!(response.headers().contains_key("dpop-nonce"), status == 401, "NONCE-03 {path}");
+    }
+    let expected =
+        ["/api/transfer~", "/api/transfer~?a=1", "/api/notes"].map(|path| format!("https://api.example{path}"));
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// NONCE-06, X-45: a verdict of an outer layer that required no nonce does not skip the nonce that this layer requires.
+#[tokio::test]
+async fn a_reused_verdict_does_not_skip_the_nonce() {
+    #[derive(Clone)]
+    struct Transfer;
+    let policy = NoncePolicy::PerRequest(Arc::new(|request| request.extensions.get::<Transfer>().is_some()));
+    let api = api_with(|builder| builder.nonce(policy).nonce_keys([[7; 32]]));
+    let send = async |nonce: Option<&str>, transfer: bool| {
+        let cfg = api.cfg.clone();
+        let handler =
+            service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) });
+        let inner = PopLayer::new(cfg.clone()).layer(handler);
+        let marked = tower::util::MapRequest::new(inner, move |mut request: Request<()>| {
+            if transfer {
+                request.extensions_mut().insert(Transfer);
+            }
+            request
+        });
+        let token = api.token().mint();
+        let proof = match nonce {
+            Some(nonce) => api.proof(&token).nonce(nonce).mint(),
+            None => api.proof(&token).mint(),
+        };
+        PopLayer::new(cfg).layer(marked).oneshot(request(&token, &proof)).await.unwrap()
+    };
+    assert_eq!(send(None, false).await.status(), 200, "the twin: no nonce is needed");
+    let refused = send(None, true).await;
+    assert_eq!(refused.status(), 401, "NONCE-06 X-45");
+    assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains("use_dpop_nonce"));
+    let nonce = refused.headers()["dpop-nonce"].to_str().unwrap().to_owned();
+    assert_eq!(send(Some("a-nonce-of-somebody-else"), true).await.status(), 401, "NONCE-13");
+    assert_eq!(send(Some(&nonce), true).await.status(), 200, "the twin: a proof with a fresh nonce, used once");
+    assert_eq!(send(Some("whatever"), false).await.status(), 200, "where none is required it is not looked at");
+}
+
+/// NONCE-01, NONCE-09: in mode `ReportOnly` clients get nonces, so that they are ready when the mode changes.
+#[tokio::test]
+async fn report_only_hands_out_nonces() {
+    let api = api_with(|builder| {
+        builder.nonce(NoncePolicy::Required).nonce_keys([[7; 32]]).mode(tower_pop::Mode::ReportOnly)
+    });
+    let answer = api.with_proof(|proof| proof).await.is(Expected::Ok, "NONCE-01 passes without a nonce");
+    assert_eq!(answer.headers["cache-control"], "no-store", "NONCE-10");
+    let nonce = nonce_of(&answer);
+    assert_eq!(answer.token.unwrap().proof().kind(), tower_pop::ProofKind::Unproven);
+    let ready = api.with_proof(|proof| proof.nonce(&nonce)).await.is(Expected::Ok, "NONCE-01 the client is ready");
+    assert_eq!(ready.token.unwrap().proof().kind(), tower_pop::ProofKind::Dpop);
+    assert!(!ready.headers.contains_key("dpop-nonce"), "NONCE-09 the nonce is of this step");
+    let stale = api.with_proof(|proof| proof.nonce("stale")).await.is(Expected::Ok, "NONCE-02 a stale one");
+    assert_eq!(nonce_of(&stale), nonce);
+    let late =
+        api.with_proof(|proof| proof.issued_at(NOW - 3600)).await.is(Expected::Ok, "a proof that fails otherwise");
+    assert_eq!(nonce_of(&late), nonce);
+    let required = api.cfg.with_mode(tower_pop::Mode::Required).unwrap();
+    let token = api.token().mint();
+    let ready = request(&token, &api.proof(&token).nonce(&nonce).mint());
+    api.send_through(&required, ready).await.is(Expected::Ok, "NONCE-14 and stays so after the switch");
+    let off = api_with(|builder| builder.mode(tower_pop::Mode::ReportOnly));
+    let answer = off.with_proof(|proof| proof.issued_at(1)).await.is(Expected::Ok, "where nonces are off");
+    assert!(!answer.headers.contains_key("dpop-nonce"), "NONCE-01");
+}

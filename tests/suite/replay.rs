@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use pop_authserver::{Algorithm, DpopKey};
+use pop_authserver::{Algorithm, DpopKey, proof};
+use tower_pop::ReplayQuota;
 use tower_pop::clock::ManualClock;
 use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore, conformance};
 
-use crate::support::{Expected, NOW, Slow, api, api_with, request};
+use crate::support::{AUDIENCE, Expected, NOW, Slow, URL, api, api_with, request};
 
 fn store(clock: &Arc<ManualClock>) -> MemoryReplayStore {
     MemoryReplayStore::default().clock(Arc::clone(clock) as _)
@@ -336,5 +337,27 @@ mod model {
                 latest = latest.max(now);
             }
         }
+    }
+}
+
+/// REPLAY-07: by option all keys of a client share one part of the store.
+#[tokio::test]
+async fn a_quota_can_be_of_a_client_with_all_its_keys() {
+    for (quota, expected) in [(ReplayQuota::PerKey, 200), (ReplayQuota::PerClient, 429)] {
+        let api = api_with(|builder| builder.replay_capacity(1_000).replay_quota(quota));
+        let mut last = http::StatusCode::OK;
+        for number in 0..=100 {
+            let key = if number % 2 == 0 { api.key.clone() } else { DpopKey::generate(Algorithm::Ed25519).unwrap() };
+            let token = api.server.token().audience(AUDIENCE).bound_to(&key).mint();
+            let proof = proof(&key).url(URL).for_token(&token).issued_at(NOW).mint();
+            last = api.with(&token, &proof).await.status;
+            assert!(number == 100 || last == 200, "REPLAY-07 {quota:?} {number} {last}");
+        }
+        assert_eq!(last, expected, "REPLAY-07 {quota:?}: a tenth of the store");
+        let other = api.token().client_id("another").mint();
+        api.with_token(&other).await.is(Expected::Ok, "REPLAY-07 another client");
+        let anonymous = tower_pop::pop_core::replay::QuotaOwner::client("https://as.example", "app");
+        let shifted = tower_pop::pop_core::replay::QuotaOwner::client("https://as.exampleap", "p");
+        assert_ne!(anonymous, shifted, "REPLAY-07 issuer and client are told apart");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use axum::extract::OriginalUri;
 use axum::{Router, body::Body, routing::get};
 use proptest::prelude::*;
 use tower::ServiceExt;
@@ -29,7 +30,7 @@ async fn dpop_14_dpop_15_dpop_16_compares_after_rfc_3986_normalisation_and_no_fu
         ("/%7Euser", "/~user"),
         ("/~user", "/%7euser"),
         ("/a%2fb", "/a%2Fb"),
-        ("/a/./b", "/a/b"),
+        ("/a/b", "/a/./b"),
         ("/a/b", "/a/c/../b"),
         ("/", ""),
         ("/;p=1", "/;p=1"),
@@ -115,8 +116,200 @@ async fn dpop_21_conflicting_hosts_are_refused() {
     *connect.method_mut() = http::Method::CONNECT;
     *connect.uri_mut() = "api.example:443".parse().unwrap();
     api.send(connect).await.is(Expected::BadRequest, "DPOP-21 CONNECT");
-    let odd = visit(&api, "/a|b", "https://api.example/a|b").await;
+    let odd = visit(&api, "/caf\u{e9}", "https://api.example/caf\u{e9}").await;
     odd.is(Expected::BadRequest, "DPOP-17 a path outside RFC 3986");
+}
+
+/// D-20, X-47, X-49: a router does not resolve dot segments. The wire path `/admin/x/../../notes` would run the handler of
+/// `/admin/{*rest}` with a proof for `/notes`.
+#[tokio::test]
+async fn rejects_request_targets_with_dot_segments() {
+    let api = api();
+    for path in [
+        "/admin/x/../../notes",
+        "/admin/x/%2e%2e/%2e%2e/notes",
+        "/admin/x/.%2E/%2e./notes",
+        "/admin/%2E%2E/notes",
+        "/./notes",
+        "/%2e/notes",
+        "/notes/.",
+        "/notes/..",
+        "/notes/%2e",
+        "/x/..",
+        "/../notes",
+        "//../notes",
+        "/x/../notes?a=1",
+    ] {
+        for htu in ["https://api.example/notes", &format!("https://api.example{path}")] {
+            let answer = visit(&api, path, htu).await.is(Expected::BadRequest, &format!("X-49 {path} {htu}"));
+            answer.coded("credential.dot_segments", path);
+        }
+        let mut nobody = http::Request::get(path).body(()).unwrap();
+        api.send(nobody).await.is(Expected::BadRequest, &format!("X-49 {path} without credentials"));
+        nobody = http::Request::get(path).header("authorization", "Bearer x").body(()).unwrap();
+        api.send(nobody).await.is(Expected::BadRequest, &format!("X-49 {path} under another scheme"));
+    }
+    for path in [
+        "/notes",
+        "/.well-known/notes",
+        "/notes/...",
+        "/a..b",
+        "/..a",
+        "/a/%2e%2ea",
+        "/%2e%2e%2fnotes",
+        "/notes?x=/../a",
+    ] {
+        let htu = format!("https://api.example{}", path.split('?').next().unwrap());
+        visit(&api, path, &htu).await.is(Expected::Ok, &format!("X-49 the twin: {path}"));
+    }
+    let prefixed = api_with(|builder| builder.path_prefix("/gateway"));
+    visit(&prefixed, "/../notes", "https://api.example/notes").await.is(Expected::BadRequest, "X-49 behind a prefix");
+}
+
+/// the router and the layer see one path, over a real router with a wildcard.
+#[tokio::test]
+async fn a_proof_for_one_route_does_not_run_another() {
+    let api = api();
+    let app = Router::new()
+        .route("/notes", get(|| async { "notes" }))
+        .route("/admin/{*rest}", get(|| async { "admin" }))
+        .layer(PopLayer::new(api.cfg.clone()));
+    let send = |path: &str| {
+        let token = api.token().mint();
+        let mut request = request(&token, &api.proof(&token).mint()).map(|()| Body::empty());
+        *request.uri_mut() = path.parse().unwrap();
+        app.clone().oneshot(request)
+    };
+    for path in ["/admin/x/../../notes", "/admin/x/%2e%2e/%2e%2e/notes"] {
+        assert_eq!(send(path).await.unwrap().status(), 400, "X-47 {path}");
+    }
+    assert_eq!(send("/notes").await.unwrap().status(), 200, "the twin");
+}
+
+/// DPOP-15, DPOP-17: `htu` and targets as browsers and their libraries write them.
+#[tokio::test]
+async fn understands_paths_as_browsers_send_them() {
+    let api = api();
+    for (path, htu) in [
+        ("/notes?filter[name]=x", "/notes?filter[name]=x"),
+        ("/notes?a=|^`{}", "/notes?a=|^`{}"),
+        ("/notes", "/notes?q=caf\u{e9} au lait#\u{e9}"),
+        ("/notes", "/notes#x?y"),
+        ("/a|b", "/a|b"),
+        ("/a|b", "/a%7Cb"),
+        ("/a%7cb", "/a|b"),
+        ("/[x]^y", "/[x]^y"),
+        ("/[x]^y", "/%5bx%5D%5Ey"),
+        ("/%5Bx%5d%5ey", "/[x]^y"),
+    ] {
+        let answer = visit(&api, path, &format!("https://api.example{htu}")).await;
+        answer.is(Expected::Ok, &format!("DPOP-15 {path} {htu}"));
+    }
+    for (path, htu) in
+        [("/a|b", "/a"), ("/a|b", "/a|c"), ("/a", "/caf\u{e9}"), ("/a", "/a b"), ("/a", "/a\\"), ("/a", "/a`")]
+    {
+        let answer = visit(&api, path, &format!("https://api.example{htu}")).await;
+        answer.is(Expected::Proof, &format!("DPOP-17 {path} {htu}"));
+    }
+    for (htu, expected) in [
+        ("wss://api.example/notes", Expected::Ok),
+        ("WSS://api.example:443/notes", Expected::Ok),
+        ("ws://api.example/notes", Expected::Proof),
+        ("wsss://api.example/notes", Expected::Proof),
+        ("https://api.example[/notes", Expected::Proof),
+        ("https://[api.example]/notes", Expected::Proof),
+    ] {
+        visit(&api, "/notes", htu).await.is(expected, &format!("DPOP-17 {htu}"));
+    }
+    let plain = api_with(|builder| builder.public_origin("http://127.0.0.1:3000"));
+    visit(&plain, "/notes", "ws://127.0.0.1:3000/notes").await.is(Expected::Ok, "DPOP-17 ws is http");
+    visit(&plain, "/notes", "wss://127.0.0.1:3000/notes").await.is(Expected::Proof, "DPOP-17 wss is https");
+}
+
+/// extensions can be copied to another request. The target that they name counts only for the request it was made for.
+#[tokio::test]
+async fn a_copied_original_target_is_not_believed() {
+    let api = api();
+    let with = |path: &str, original: OriginalUri, htu: &str| {
+        let token = api.token().mint();
+        let mut request = request(&token, &api.proof(&token).url(&format!("https://api.example{htu}")).mint());
+        *request.uri_mut() = path.parse().unwrap();
+        request.extensions_mut().insert(OriginalTarget(original.0.clone()));
+        let mut twin = request.clone();
+        let token = api.token().mint();
+        twin.headers_mut().insert("authorization", format!("DPoP {token}").parse().unwrap());
+        let proof = api.proof(&token).url(&format!("https://api.example{htu}")).mint();
+        twin.headers_mut().insert("dpop", proof.parse().unwrap());
+        twin.extensions_mut().clear();
+        twin.extensions_mut().insert(original);
+        [request, twin]
+    };
+    let uri = |text: &str| OriginalUri(text.parse().unwrap());
+    for (path, original, htu, expected) in [
+        ("/notes", "/api/notes", "/api/notes", Expected::Ok),
+        ("/notes?a=1", "/api/notes?a=1", "/api/notes", Expected::Ok),
+        ("/", "/api/", "/api/", Expected::Ok),
+        ("/admin/delete", "/batch", "/batch", Expected::Proof),
+        ("/admin/delete", "/batch", "/admin/delete", Expected::Ok),
+        ("/admin/delete", "/xadmin/delete", "/xadmin/delete", Expected::Proof),
+        ("/notes?a=2", "/api/notes?a=1", "/api/notes", Expected::Proof),
+        ("/", "/batch", "/batch", Expected::Proof),
+        ("/", "/batch", "/", Expected::Ok),
+    ] {
+        for request in with(path, uri(original), htu) {
+            api.send(request).await.is(expected, &format!("X-47 {path}, said to be {original}, proven for {htu}"));
+        }
+    }
+}
+
+/// DPOP-20: of the path of a nested router itself nothing is left.
+#[tokio::test]
+async fn the_root_of_a_nested_router_is_known() {
+    let api = api();
+    let inner = Router::new().route("/", get(|| async { "root" })).layer(PopLayer::new(api.cfg.clone()));
+    let app = Router::new().nest("/api/{tenant}", inner);
+    let send = |htu: &str| {
+        let token = api.token().mint();
+        let mut request = request(&token, &api.proof(&token).url(htu).mint()).map(|()| Body::empty());
+        *request.uri_mut() = "/api/one?q=1".parse().unwrap();
+        app.clone().oneshot(request)
+    };
+    assert_eq!(send("https://api.example/api/one").await.unwrap().status(), 200, "DPOP-20");
+    assert_eq!(send("https://api.example/").await.unwrap().status(), 401, "DPOP-20 the stripped path");
+}
+
+/// a batch handler makes requests of its own, with everything that it got.
+#[tokio::test]
+async fn a_batch_handler_cannot_reach_other_routes_with_one_proof() {
+    let api = api();
+    let inner = Router::new()
+        .route("/admin/delete", get(|| async { "deleted" }))
+        .route("/batch", get(|| async { "batch" }))
+        .layer(PopLayer::new(api.cfg.clone()));
+    let within = inner.clone();
+    let batch = move |batch: axum::extract::Request| {
+        let inner = within.clone();
+        async move {
+            let mut part = http::Request::get("/admin/delete").body(Body::empty()).unwrap();
+            *part.headers_mut() = batch.headers().clone();
+            *part.extensions_mut() = batch.extensions().clone();
+            inner.oneshot(part).await.unwrap()
+        }
+    };
+    let app = Router::new().route("/batch", get(batch)).layer(PopLayer::new(api.cfg.clone()));
+    let token = api.token().mint();
+    let proof = api.proof(&token).url("https://api.example/batch").mint();
+    let mut request = request(&token, &proof).map(|()| Body::empty());
+    *request.uri_mut() = "/batch".parse().unwrap();
+    let again = {
+        let token = api.token().mint();
+        let proof = api.proof(&token).url("https://api.example/batch").mint();
+        let mut request = crate::support::request(&token, &proof).map(|()| Body::empty());
+        *request.uri_mut() = "/batch".parse().unwrap();
+        request
+    };
+    assert_eq!(app.oneshot(request).await.unwrap().status(), 401, "X-47");
+    assert_eq!(inner.oneshot(again).await.unwrap().status(), 200, "the twin");
 }
 
 #[tokio::test]

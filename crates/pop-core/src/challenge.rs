@@ -122,6 +122,7 @@ impl Answer<'_> {
                 }
                 CredentialError::TokenInQuery => self.bad_request("Access tokens in the query are not accepted"),
                 CredentialError::Target => self.bad_request("The request target is not acceptable"),
+                CredentialError::DotSegments => self.bad_request("Dot segments in the request target are not accepted"),
                 CredentialError::SchemeNotEnabled => self.unauthorized(
                     Some("invalid_token"),
                     "The authentication scheme is not accepted here",

@@ -139,6 +139,13 @@ impl AccessToken {
         self.texts.json()
     }
 
+    /// The bytes that the claims take in memory: the JSON, strings that it holds with escapes, and the positions of the values
+    /// of `aud`.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.texts.len().saturating_add(std::mem::size_of_val(self.audience.spans()))
+    }
+
     /// All claims, read into a type of the application's.
     ///
     /// # Errors

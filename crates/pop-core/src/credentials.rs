@@ -12,6 +12,8 @@ use std::fmt;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
 
+use percent_encoding::percent_decode_str;
+
 use crate::{CredentialError, ProofError};
 
 /// The authentication scheme of a request.
@@ -114,10 +116,13 @@ const fn is_token68_character(byte: u8) -> bool {
         || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
 }
 
-/// Whether a query holds an `access_token` parameter (RFC 6750 §2.3), which never authenticates here.
+/// Whether a query holds an `access_token` parameter (RFC 6750 §2.3), percent-encoded or not, which never authenticates here.
 #[must_use]
 pub fn has_token_in_query(query: &str) -> bool {
-    query.split('&').any(|parameter| parameter.split('=').next() == Some("access_token"))
+    query.split(['&', ';']).any(|parameter| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        percent_decode_str(name).eq("access_token".bytes())
+    })
 }
 
 #[cfg(test)]
@@ -189,7 +194,15 @@ mod tests {
 
     #[test]
     fn atk_05_finds_tokens_in_the_query() {
-        assert!(has_token_in_query("a=1&access_token=x") && has_token_in_query("access_token"));
-        assert!(!has_token_in_query("my_access_token=x&a=access_token"));
+        for query in
+            ["a=1&access_token=x", "access_token", "a&access%5Ftoken=x", "%61ccess%5ftoke%6E=", "a=1;access_token=x"]
+        {
+            assert!(has_token_in_query(query), "ATK-05 {query}");
+        }
+        for query in
+            ["my_access_token=x&a=access_token", "access%255Ftoken=x", "access_token%3Dx", "access_tokens=1", ""]
+        {
+            assert!(!has_token_in_query(query), "ATK-05 {query}");
+        }
     }
 }

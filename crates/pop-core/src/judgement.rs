@@ -11,10 +11,10 @@ use std::sync::Arc;
 use crate::claims::{AccessToken, ProofKind, ProofOfPossession, VerifiedClaims};
 use crate::jose::{CertThumbprint, JwkThumbprint};
 use crate::nonce::{AcceptedNonce, Freshness, NonceKeys};
-use crate::policy::{IatPolicy, ProofPolicy};
+use crate::policy::{IatPolicy, ProofPolicy, ReplayQuota};
 use crate::proof::DpopProof;
 use crate::proof::dpop::AccessTokenHash;
-use crate::replay::{FirstUse, ReplayEntry, ReplayKey};
+use crate::replay::{FirstUse, QuotaOwner, ReplayEntry, ReplayKey};
 use crate::target::RequestTarget;
 use crate::{BindingError, ConfirmationError, Error, NonceError};
 
@@ -137,11 +137,15 @@ pub fn judge_dpop(
     let nonce = check_freshness(proof, request.now, policy, nonces)?;
     let key = ReplayKey::dpop(&jkt, request.target, proof.jti());
     let now = request.now;
+    let owner = match (policy.quota, token.client_id()) {
+        (ReplayQuota::PerClient, Some(client_id)) => QuotaOwner::client(token.issuer(), client_id),
+        _ => jkt.into(),
+    };
     let entry = match (policy.iat, nonce) {
         // The proof can be presented again for as long as its nonce is accepted. That end does not depend on when the proof
         // comes: what a store has dropped stays refused when the clock steps back.
-        (IatPolicy::NonceOnly, Some(nonce)) => ReplayEntry::until(key, jkt, now, nonce.until, now),
-        _ => ReplayEntry::new(key, jkt, proof.issued_at(), policy.lifetime(), now),
+        (IatPolicy::NonceOnly, Some(nonce)) => ReplayEntry::until(key, owner, now, nonce.until, now),
+        _ => ReplayEntry::new(key, owner, proof.issued_at(), policy.lifetime(), now),
     };
     let proven = ProofOfPossession {
         kind: ProofKind::Dpop,

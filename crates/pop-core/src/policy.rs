@@ -47,6 +47,18 @@ pub enum IatPolicy {
     NonceOnly,
 }
 
+/// Whose share of the replay store a proof counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ReplayQuota {
+    /// Each key has a share of its own. A client with many keys has as many shares.
+    #[default]
+    PerKey,
+    /// All keys of a client have one share: of the `client_id` at its issuer, or, for a token without `client_id`, of the key.
+    /// Public clients that are one application on many devices share one share, too.
+    PerClient,
+}
+
 /// What is asked of a proof.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -59,6 +71,8 @@ pub struct ProofPolicy {
     pub clock_skew: Duration,
     /// Whether a nonce can stand in for `iat`. Defaults to [`IatPolicy::Always`].
     pub iat: IatPolicy,
+    /// Whose share of the replay store a proof counts against. Defaults to [`ReplayQuota::PerKey`].
+    pub quota: ReplayQuota,
     /// Longest proof in bytes. Defaults to 8 KiB.
     pub max_len: usize,
     /// Longest `jti` in bytes. Defaults to 256.
@@ -76,6 +90,7 @@ impl Default for ProofPolicy {
             max_age: Duration::from_secs(60),
             clock_skew: Duration::from_secs(30),
             iat: IatPolicy::Always,
+            quota: ReplayQuota::PerKey,
             max_len: 8 * 1024,
             max_jti_len: 256,
             rsa: RsaLimits::default(),

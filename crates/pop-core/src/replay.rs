@@ -45,14 +45,50 @@ impl fmt::Debug for ReplayKey {
     }
 }
 
+/// Whose share of a store an entry counts against: a key, or a client of an issuer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct QuotaOwner([u8; 32]);
+
+impl QuotaOwner {
+    /// A client of an issuer, with all its keys.
+    #[must_use]
+    pub fn client(issuer: &str, client_id: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"client\0");
+        hash.update((issuer.len() as u64).to_be_bytes());
+        hash.update(issuer);
+        hash.update(client_id);
+        Self(hash.finalize().into())
+    }
+
+    /// The digest.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The key of a DPoP proof.
+impl From<JwkThumbprint> for QuotaOwner {
+    fn from(jkt: JwkThumbprint) -> Self {
+        Self(*jkt.as_bytes())
+    }
+}
+
+impl fmt::Debug for QuotaOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QuotaOwner(..)")
+    }
+}
+
 /// One proof to be remembered. All times are seconds since the epoch.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ReplayEntry {
     /// What must be used only once.
     pub key: ReplayKey,
-    /// Whose proof it is: quotas are counted by this.
-    pub client: JwkThumbprint,
+    /// Whose proof it is: quotas are counted by this. For one and the same proof it is always the same.
+    pub client: QuotaOwner,
     /// The proof's `iat`, or the present where a nonce stands in for it.
     pub issued_at: u64,
     /// From this second on the proof is refused for its age, so that it need not be remembered.
@@ -64,14 +100,14 @@ pub struct ReplayEntry {
 impl ReplayEntry {
     /// An entry; `expires_at` is `issued_at + lifetime`.
     #[must_use]
-    pub fn new(key: ReplayKey, client: JwkThumbprint, issued_at: u64, lifetime: u64, now: u64) -> Self {
+    pub fn new(key: ReplayKey, client: impl Into<QuotaOwner>, issued_at: u64, lifetime: u64, now: u64) -> Self {
         Self::until(key, client, issued_at, issued_at.saturating_add(lifetime), now)
     }
 
     /// An entry that must be remembered until this second. For one and the same proof it must always be the same second.
     #[must_use]
-    pub const fn until(key: ReplayKey, client: JwkThumbprint, issued_at: u64, expires_at: u64, now: u64) -> Self {
-        Self { key, client, issued_at, expires_at, now }
+    pub fn until(key: ReplayKey, client: impl Into<QuotaOwner>, issued_at: u64, expires_at: u64, now: u64) -> Self {
+        Self { key, client: client.into(), issued_at, expires_at, now }
     }
 }
 

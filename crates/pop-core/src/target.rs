@@ -4,7 +4,9 @@
 //! 2. Both are normalised by RFC 3986 §6.2.2 and §6.2.3: case of scheme and host, default port, empty path, dot segments,
 //!    case and need of percent-encodings. And no further: path case, `%2F`, `//` and a trailing slash are significant.
 //! 3. `htu` must be an absolute `http` or `https` URI without userinfo, in RFC 3986's own characters: what browsers would
-//!    repair is refused.
+//!    repair is rejected. Two exceptions, on both sides: `|`, `[`, `]` and `^` stand in paths as browsers send them, and mean
+//!    their percent-encodings; `ws` and `wss` in `htu` mean `http` and `https`, the schemes of the handshake (RFC 6455 §4.1).
+//! 4. A request target with dot segments is rejected, where one in `htu` is resolved: see [`has_dot_segments`].
 //!
 //! Scheme and authority of the request come from an [`Origin`], made from configuration or from a proxy that the
 //! configuration trusts, never from an arbitrary request.
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use fluent_uri::Uri;
 use fluent_uri::normalize::Normalizer;
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 /// Why a text is no usable URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -29,6 +32,9 @@ pub enum TargetError {
     /// No authority, an empty host, or userinfo.
     #[error("no plain authority")]
     Authority,
+    /// A request target whose path has dot segments.
+    #[error("dot segments")]
+    DotSegments,
     /// An origin with a path, query or fragment.
     #[error("more than scheme, host and port")]
     NotAnOrigin,
@@ -112,6 +118,7 @@ impl<'r> RequestTarget<'r> {
     ///
     /// # Errors
     /// [`TargetError::Syntax`] when the path is not an absolute path of RFC 3986: `*`, an authority, raw non-ASCII.
+    /// [`TargetError::DotSegments`] when it has some.
     pub fn new(origin: &'r Origin, path_and_query: &'r str) -> Result<Self, TargetError> {
         let path = path_and_query.split('?').next().unwrap_or_default();
         if is_normal_path(path) {
@@ -120,7 +127,10 @@ impl<'r> RequestTarget<'r> {
         if !path.is_empty() && !path.starts_with('/') {
             return Err(TargetError::Syntax);
         }
-        let (_, path) = normalise(&format!("{origin}{path}"))?;
+        if has_dot_segments(path) {
+            return Err(TargetError::DotSegments);
+        }
+        let (_, path) = normalise(&format!("{origin}{}", browsers_path(path)))?;
         Ok(Self { origin, path: Cow::Owned(path) })
     }
 
@@ -145,7 +155,7 @@ impl<'r> RequestTarget<'r> {
         if htu.strip_prefix(self.origin.as_str()) == Some(&*self.path) {
             return Ok(true);
         }
-        let (origin, path) = normalise(htu)?;
+        let (origin, path) = normalise(&http_uri(htu))?;
         Ok(origin == *self.origin && path == self.path)
     }
 }
@@ -160,6 +170,56 @@ impl fmt::Display for RequestTarget<'_> {
 fn is_normal_path(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
     path.starts_with('/') && path.bytes().all(plain) && !path.contains("/.") && !path.starts_with("//")
+}
+
+/// Whether a path has a dot segment, plain or percent-encoded: `/a/../b`, `/a/.`, `/%2e%2E/b`. RFC 3986 §5.2.4 resolves these,
+/// but routers don't: a request to `/a/../b` is compared as `/b` and handled as something below `/a`. A query after the path is
+/// left out.
+#[must_use]
+pub fn has_dot_segments(path_and_query: &str) -> bool {
+    let path = path_and_query.split(['?', '#']).next().unwrap_or_default();
+    // Every dot segment starts in one of these ways.
+    let suspicious = path.contains("/.") || path.contains('%');
+    suspicious && path.split('/').any(is_dot_segment)
+}
+
+fn is_dot_segment(segment: &str) -> bool {
+    let mut dots = 0;
+    let mut rest = segment.as_bytes();
+    loop {
+        rest = match rest {
+            [] => return dots == 1 || dots == 2,
+            [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
+            _ => return false,
+        };
+        dots += 1;
+    }
+}
+
+/// The `htu` of a proof as an http(s) URI without query and fragment, which are no part of the comparison, whatever is in them.
+fn http_uri(htu: &str) -> Cow<'_, str> {
+    let htu = htu.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = htu.split_once("://").unwrap_or(("", htu));
+    let scheme = match scheme {
+        ws if ws.eq_ignore_ascii_case("ws") => "http",
+        wss if wss.eq_ignore_ascii_case("wss") => "https",
+        other => other,
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match browsers_path(path) {
+        Cow::Borrowed(_) if htu.starts_with(scheme) => Cow::Borrowed(htu),
+        path => Cow::Owned(format!("{scheme}://{authority}{path}")),
+    }
+}
+
+/// A path in which the characters are percent-encoded that the URL standard leaves alone and RFC 3986 does not have in paths.
+fn browsers_path(path: &str) -> Cow<'_, str> {
+    const RAW: AsciiSet = AsciiSet::EMPTY.add(b'|').add(b'[').add(b']').add(b'^');
+    // Bytes beyond ASCII stay as they are, and are rejected.
+    if !path.is_ascii() {
+        return Cow::Borrowed(path);
+    }
+    utf8_percent_encode(path, &RAW).into()
 }
 
 fn normalise(text: &str) -> Result<(Origin, String), TargetError> {

@@ -26,6 +26,11 @@ impl Texts {
         self.buffer.get(..self.json_len).unwrap_or_default()
     }
 
+    /// Bytes in memory.
+    pub(crate) const fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Keeps a text; `json` is what this was made of. A text that was borrowed from there costs nothing.
     pub(crate) fn keep(&mut self, text: &str, json: &str) -> Span {
         let offset = (text.as_ptr() as usize).checked_sub(json.as_ptr() as usize);

@@ -4,9 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use http::HeaderValue;
 use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
+use pop_core::CredentialError;
 use pop_core::nonce::NonceKeys;
+use pop_core::target::RequestTarget;
+
+use crate::config::State;
 
 /// Whether proofs must carry a nonce of this server (RFC 9449 §9).
 #[derive(Clone, Default)]
@@ -19,7 +23,41 @@ pub enum NoncePolicy {
     Required,
     /// Proofs of the requests for which this returns true need one. It must depend on what the client can foresee, such
     /// as the route, or clients are turned away at random.
-    PerRequest(Arc<dyn Fn(&Parts) -> bool + Send + Sync>),
+    PerRequest(Arc<dyn Fn(&NonceRequest<'_>) -> bool + Send + Sync>),
+}
+
+/// A request as a [`NoncePolicy::PerRequest`] sees it: the same on every layer, however deep in a router that is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NonceRequest<'r> {
+    /// The method.
+    pub method: &'r Method,
+    /// The absolute target URI as the client used it, with its query: the public origin, and the path in its normal form
+    /// (RFC 3986 §6.2.2), with what a router's `nest` or a proxy took away.
+    pub uri: Uri,
+    /// The header fields.
+    pub headers: &'r HeaderMap,
+    /// The extensions.
+    pub extensions: &'r Extensions,
+}
+
+impl NoncePolicy {
+    /// Whether a request needs a nonce.
+    pub(crate) fn requires(&self, state: &State, parts: &Parts) -> Result<bool, CredentialError> {
+        match self {
+            Self::Off => Ok(false),
+            Self::Required => Ok(true),
+            Self::PerRequest(required) => {
+                let path = state.origins.path(parts)?;
+                let target = RequestTarget::new(state.origins.origin(parts)?, &path);
+                let target = target.map_err(|_| CredentialError::Target)?;
+                let query = path.split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
+                let uri = Uri::try_from(format!("{target}{query}")).map_err(|_| CredentialError::Target)?;
+                let Parts { method, headers, extensions, .. } = parts;
+                Ok(required(&NonceRequest { method, uri, headers, extensions }))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for NoncePolicy {

@@ -4,7 +4,10 @@
 //!    HTTP/2) or, from a trusted proxy, `X-Forwarded-Host` and `X-Forwarded-Proto` choose from.
 //! 2. Two `Host` lines, or a `Host` that contradicts `:authority` or an absolute target, are refused.
 //! 3. The path is the one on the wire: what a router's `nest` stripped is put back, a prefix that a proxy stripped is
-//!    configured.
+//!    configured. An extension that names the target before it was stripped is believed only as far as stripping goes: the
+//!    present path is its end. Extensions can be copied to another request.
+//! 4. Paths with dot segments (`/a/../b`, `%2e%2e`) are rejected. URIs are compared without them, but routers don't resolve
+//!    them: a proof for `/b` would reach the handler of `/a/{*rest}`.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -14,10 +17,13 @@ use http::request::Parts;
 use http::{HeaderMap, Uri};
 use ipnet::IpNet;
 use pop_core::CredentialError;
-use pop_core::target::Origin;
+use pop_core::target::{Origin, has_dot_segments};
 
-/// The request target before anything rewrote it, for frameworks that change `uri` on its way. Put it into the request
-/// extensions outside of what rewrites; with feature `axum`, `Router::nest` is undone without it.
+/// The request target before a router stripped a prefix of its path. Put it into the request extensions outside of the router;
+/// with feature `axum`, `Router::nest` is undone without it.
+///
+/// It is believed only where the present path is its end, because extensions can be copied to another request. Other rewriting
+/// belongs inside of the layer.
 #[derive(Debug, Clone)]
 pub struct OriginalTarget(pub Uri);
 
@@ -70,6 +76,7 @@ impl OriginPolicy {
         // `OPTIONS *` and CONNECT have no path; neither is something a proof can name.
         let path = uri.path_and_query().map(http::uri::PathAndQuery::as_str).filter(|path| path.starts_with('/'));
         match path {
+            Some(path) if has_dot_segments(path) => Err(CredentialError::DotSegments),
             Some(path) if self.path_prefix.is_empty() => Ok(Cow::Borrowed(path)),
             Some(path) => Ok(Cow::Owned(format!("{}{path}", self.path_prefix))),
             None => Err(CredentialError::Target),
@@ -119,14 +126,41 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Cre
 }
 
 fn original_uri(parts: &Parts) -> &Uri {
+    let present = &parts.uri;
     if let Some(OriginalTarget(uri)) = parts.extensions.get() {
-        return uri;
+        return if ends_with(uri, present) { uri } else { present };
     }
     #[cfg(feature = "axum")]
-    if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get() {
+    if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get()
+        && (ends_with(uri, present) || is_root_of_nest(uri, parts))
+    {
         return uri;
     }
-    &parts.uri
+    present
+}
+
+/// Whether the present target is what is left of the original one when a prefix of its path is stripped.
+fn ends_with(original: &Uri, present: &Uri) -> bool {
+    original.path().ends_with(present.path()) && original.query() == present.query()
+}
+
+/// Whether the original path is that of the nested router itself. Of `/api` nothing is left but `/`, which is not its end.
+#[cfg(feature = "axum")]
+fn is_root_of_nest(original: &Uri, parts: &Parts) -> bool {
+    let Some(nested) = parts.extensions.get::<axum::extract::NestedPath>() else {
+        return false;
+    };
+    let is_parameter = |pattern: &str| pattern.starts_with('{');
+    let (mut patterns, mut segments) = (nested.as_str().split('/'), original.path().split('/'));
+    parts.uri.path() == "/"
+        && original.query() == parts.uri.query()
+        && loop {
+            match (patterns.next(), segments.next()) {
+                (None, None) => break true,
+                (Some(pattern), Some(segment)) if pattern == segment || is_parameter(pattern) => {}
+                _ => break false,
+            }
+        }
 }
 
 pub(crate) fn trusts(networks: &[IpNet], peer: IpAddr) -> bool {

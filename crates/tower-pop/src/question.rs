@@ -12,7 +12,6 @@ use pop_core::{CredentialError, Error, credentials};
 
 use crate::certificates::Evidence;
 use crate::config::PopConfig;
-use crate::nonces::NoncePolicy;
 
 /// Everything of a request that its verdict depends on.
 #[derive(Clone)]
@@ -43,11 +42,7 @@ impl<'r> Question<'r> {
             origin: Cow::Borrowed(state.origins.origin(parts)?),
             path: state.origins.path(parts)?,
             evidence: state.evidence(parts)?,
-            nonce_required: match &state.nonce_policy {
-                NoncePolicy::Off => false,
-                NoncePolicy::Required => true,
-                NoncePolicy::PerRequest(required) => required(parts),
-            },
+            nonce_required: state.nonce_policy.requires(state, parts)?,
             now: state.clock.now(),
             introspected: None,
         })

@@ -6,11 +6,12 @@ use http::request::Parts;
 use http::{HeaderName, Method};
 use pop_core::access_token::check_times;
 use pop_core::claims::ProofKind;
-use pop_core::credentials;
 use pop_core::policy::Mode;
+use pop_core::proof::DpopProof;
 use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::replay::ReplayKey;
 use pop_core::target::RequestTarget;
+use pop_core::{Error, credentials, judgement};
 
 use crate::config::PopConfig;
 use crate::token::VerifiedToken;
@@ -31,8 +32,27 @@ impl PopConfig {
             _ => false,
         };
         let current = check_times(token.access_token(), self.state.token.leeway, self.state.clock.now()).is_ok();
-        (enough && current && token.is_from(&self.state) && self.is_about(token, parts))
-            .then(|| Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
+        if !(enough && current && token.is_from(&self.state) && self.is_about(token, parts)) {
+            return None;
+        }
+        if let Err(error) = self.check_nonce_of(token, parts) {
+            return Some(self.reject(error, Some(token.scheme())));
+        }
+        Some(Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
+    }
+
+    /// Checks the nonce of a request that an outer layer has verified, where that layer did not require one and this one does.
+    /// The proof is used up, but its nonce was not looked at.
+    fn check_nonce_of(&self, token: &VerifiedToken, parts: &Parts) -> Result<(), Error> {
+        let state = &self.state;
+        let is_dpop = token.proof().kind() == ProofKind::Dpop;
+        if !is_dpop || token.subject_of_verdict().nonce_checked || !state.nonce_policy.requires(state, parts)? {
+            return Ok(());
+        }
+        let presented = credentials::present(&parts.headers, self.takes_bearer())?;
+        let read = self.read_proof(presented.proof?)?;
+        let proof = DpopProof::parse(&read.jws, &read.key, &state.proof)?;
+        judgement::check_freshness(&proof, state.clock.now(), &state.proof, Some(&state.nonces.keys)).map(drop)
     }
 
     /// Whether a verdict is about this very request: method, target, credentials, certificate. Extensions can be copied to
@@ -66,21 +86,23 @@ pub(crate) struct Subject {
     token: AccessTokenHash,
     /// Target and proof, where there was one.
     replay_key: Option<ReplayKey>,
+    /// Whether the proof had to have a nonce, and had a fresh one.
+    nonce_checked: bool,
 }
 
 impl Subject {
     pub(crate) fn new(method: &Method, token: AccessTokenHash) -> Self {
-        Self { method: method.clone(), token, replay_key: None }
+        Self { method: method.clone(), token, replay_key: None, nonce_checked: false }
     }
 
     /// The same with the proof that came along, and so the target that it names.
-    pub(crate) fn with_proof(self, replay_key: ReplayKey) -> Self {
-        Self { replay_key: Some(replay_key), ..self }
+    pub(crate) fn with_proof(self, replay_key: ReplayKey, nonce_checked: bool) -> Self {
+        Self { replay_key: Some(replay_key), nonce_checked, ..self }
     }
 
     /// The same for a verdict that does not rest on the proof.
     pub(crate) fn without_proof(self) -> Self {
-        Self { replay_key: None, ..self }
+        Self { replay_key: None, nonce_checked: false, ..self }
     }
 }
 

@@ -52,6 +52,11 @@ impl VerifiedToken {
         &self.inner.subject
     }
 
+    /// The scheme that the token came under.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.inner.scheme
+    }
+
     /// Whether this was verified with the very state of a configuration, so that its proof is used up already.
     pub(crate) fn is_from(&self, state: &Arc<State>) -> bool {
         Arc::ptr_eq(&self.inner.cfg.state, state)

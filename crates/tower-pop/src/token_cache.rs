@@ -35,7 +35,7 @@ struct ByClaims;
 
 impl Weighter<AccessTokenHash, CachedToken> for ByClaims {
     fn weight(&self, _: &AccessTokenHash, cached: &CachedToken) -> u64 {
-        (cached.token.raw_claims().len() / COUNTS_ONCE) as u64 + 1
+        (cached.token.size() / COUNTS_ONCE) as u64 + 1
     }
 }
 

@@ -21,6 +21,9 @@ pub enum CredentialError {
     /// path outside RFC 3986.
     #[error("request target refused")]
     Target,
+    /// The path has dot segments, plain or percent-encoded.
+    #[error("request target with dot segments")]
+    DotSegments,
     /// The header field of a trusted proxy that carries the client's certificate cannot be read.
     #[error("malformed client certificate field")]
     ClientCertificate,
@@ -43,6 +46,7 @@ impl CredentialError {
             Self::SchemeNotEnabled => "credential.scheme_not_enabled",
             Self::TokenInQuery => "credential.token_in_query",
             Self::Target => "credential.target",
+            Self::DotSegments => "credential.dot_segments",
             Self::EarlyData => "credential.early_data",
             Self::ClientCertificate => "credential.client_certificate",
             Self::ClientCertificateTooLarge => "credential.client_certificate_too_large",

@@ -8,7 +8,7 @@ use pop_core::jose::{AlgorithmSet, JsonLimits, Object};
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::{IatPolicy, Preset};
 use pop_core::scope::is_scope_token;
-use pop_core::target::Origin;
+use pop_core::target::{Origin, has_dot_segments};
 
 use super::bounds::within;
 use super::{ConfigError, PopConfig, PopConfigBuilder, State, check_mode};
@@ -151,7 +151,10 @@ impl PopConfigBuilder {
             return Err(ConfigError::ProxiesWithoutOrigins);
         }
         let prefix = &self.path_prefix;
-        let is_path = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains(['?', '#']);
+        let is_path = prefix.starts_with('/')
+            && !prefix.ends_with('/')
+            && !prefix.contains(['?', '#'])
+            && !has_dot_segments(prefix);
         if !prefix.is_empty() && !is_path {
             return Err(ConfigError::PathPrefix(prefix.clone()));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use pop_core::jose::crypto::CryptoBackend;
 use pop_core::jose::{Algorithm, RsaLimits};
-use pop_core::policy::{IatPolicy, Mode, Preset, ProofPolicy, TokenPolicy};
+use pop_core::policy::{IatPolicy, Mode, Preset, ProofPolicy, ReplayQuota, TokenPolicy};
 
 use crate::certificates::ClientCertificates;
 use crate::clock::{Clock, SystemClock};
@@ -251,6 +251,13 @@ impl PopConfigBuilder {
     /// Sets the capacity of the default in-memory store, at least 1,000. Defaults to 4,000,000 entries.
     pub fn replay_capacity(mut self, entries: usize) -> Self {
         self.replay_capacity = entries;
+        self
+    }
+
+    /// Sets whose share of the replay store a proof counts against: of its key, or of its client with all its keys. Defaults to
+    /// [`ReplayQuota::PerKey`].
+    pub fn replay_quota(mut self, quota: ReplayQuota) -> Self {
+        self.proof.quota = quota;
         self
     }
 

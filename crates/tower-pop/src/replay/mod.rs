@@ -14,7 +14,7 @@ use std::pin::Pin;
 
 pub use memory::{DEFAULT_CAPACITY, MemoryReplayStore};
 pub use pop_core::ReplayError;
-pub use pop_core::replay::{FirstUse, ReplayEntry, ReplayKey};
+pub use pop_core::replay::{FirstUse, QuotaOwner, ReplayEntry, ReplayKey};
 
 /// Remembers used proofs.
 ///
