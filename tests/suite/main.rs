@@ -6,6 +6,7 @@ mod config;
 mod docs;
 mod dpop;
 mod errors;
+mod explain;
 mod introspection;
 mod introspection_http;
 mod introspection_untrusted;

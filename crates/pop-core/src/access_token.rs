@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use crate::claims::AccessToken;
+use crate::error::Found;
 use crate::jose::{Algorithm, DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, is_media_type};
 use crate::policy::{TokenAllowances, TokenPolicy};
 use crate::token_claims::{NO_EXPIRY, TokenClaims};
@@ -55,7 +56,7 @@ impl<'j> UnverifiedToken<'j> {
     /// # Errors
     /// [`TokenError::Issuer`] when it is missing or no string.
     pub fn issuer(&self) -> Result<&str, TokenError> {
-        self.claims.issuer().ok().flatten().ok_or(TokenError::Issuer)
+        self.claims.issuer().ok().flatten().ok_or_else(|| TokenError::Issuer(self.claims.found_issuer()))
     }
 
     /// `iss` of a JWS that may be no acceptable token at all: to tell whose it claims to be, and for nothing else.
@@ -102,15 +103,18 @@ impl<'j> UnverifiedToken<'j> {
         check_type(&self.header, expected.allowances)?;
         let token = self.claims.read(self.issuer()?, expected)?;
         if token.audience.spans().is_empty() {
-            return Err(TokenError::Audience.into());
+            return Err(TokenError::Audience(Found::Nothing).into());
         }
         let allow = expected.allowances;
-        let complete = (allow.missing_iat || token.issued_at.is_some())
-            && (allow.missing_sub || token.subject.is_some())
-            && (allow.missing_client_id || token.client_id.is_some())
-            && (allow.missing_jti || token.jti.is_some());
-        if token.expires_at == NO_EXPIRY || !complete {
-            return Err(TokenError::MissingClaim.into());
+        let required = [
+            ("exp", token.expires_at != NO_EXPIRY),
+            ("iat", allow.missing_iat || token.issued_at.is_some()),
+            ("sub", allow.missing_sub || token.subject.is_some()),
+            ("client_id", allow.missing_client_id || token.client_id.is_some()),
+            ("jti", allow.missing_jti || token.jti.is_some()),
+        ];
+        if let Some((missing, _)) = required.into_iter().find(|(_, complete)| !complete) {
+            return Err(TokenError::MissingClaim(missing).into());
         }
         check_times(&token, expected.policy.leeway, now)?;
         Ok(token)
@@ -132,13 +136,13 @@ pub fn check_times(token: &AccessToken, leeway: Duration, now: u64) -> Result<()
     let leeway = leeway.as_secs();
     let latest = now.saturating_add(leeway);
     if now >= token.expires_at.saturating_add(if token.introspected { 0 } else { leeway }) {
-        return Err(TokenError::Expired);
+        return Err(TokenError::Expired { ago: now.saturating_sub(token.expires_at) });
     }
-    if token.not_before.is_some_and(|not_before| not_before > latest) {
-        return Err(TokenError::NotYetValid);
+    if let Some(not_before) = token.not_before.filter(|not_before| *not_before > latest) {
+        return Err(TokenError::NotYetValid { ahead: not_before.saturating_sub(now) });
     }
-    if token.issued_at.is_some_and(|issued_at| issued_at > latest) {
-        return Err(TokenError::IssuedInFuture);
+    if let Some(issued_at) = token.issued_at.filter(|issued_at| *issued_at > latest) {
+        return Err(TokenError::IssuedInFuture { ahead: issued_at.saturating_sub(now) });
     }
     Ok(())
 }
@@ -149,5 +153,5 @@ fn check_type(header: &JoseHeader<'_>, allow: TokenAllowances) -> Result<(), Tok
         Some(Json::String(typ)) => is_media_type(typ, "at+jwt") || (allow.typ_jwt && is_media_type(typ, "jwt")),
         Some(_) => false,
     };
-    if accepted { Ok(()) } else { Err(HeaderError::Type.into()) }
+    if accepted { Ok(()) } else { Err(HeaderError::Type(Found::of(header.typ())).into()) }
 }

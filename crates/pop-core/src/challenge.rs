@@ -1,13 +1,17 @@
 //! Every [`Error`] to its status and challenges (RFC 9449 §7.1, RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
 //!
 //! One header line per challenge, `DPoP` first. Error parameters stand in the challenge of the scheme that was used; where
-//! that is ambiguous, in all. Descriptions are fixed ASCII strings: no byte of a request reaches a response.
+//! that is ambiguous, in all. Descriptions of what is wrong with a token are fixed ASCII strings. Those of proofs say which claim
+//! of the client's own proof is missing or off, and which URL is expected: the canonical target, of a limited length, and nothing
+//! else of a request.
+
+use std::borrow::Cow;
 
 use http::{HeaderValue, StatusCode};
 
 use crate::credentials::Scheme;
-use crate::jose::AlgorithmSet;
-use crate::{BindingError, ConfirmationError, CredentialError, Error, ReplayError};
+use crate::jose::{AlgorithmSet, HeaderError, JwkError};
+use crate::{BindingError, ConfirmationError, CredentialError, Error, ProofError, ReplayError};
 
 /// What all challenges of one resource have in common.
 #[derive(Debug, Clone)]
@@ -27,8 +31,8 @@ pub struct Refusal {
     pub challenges: Vec<HeaderValue>,
     /// The `error` code of the challenge, if it has one.
     pub error: Option<&'static str>,
-    /// A fixed description for people.
-    pub description: &'static str,
+    /// A description for people, in the characters of a quoted string.
+    pub description: Cow<'static, str>,
     /// Whether a `DPoP-Nonce` must come along.
     pub nonce: bool,
     /// `Retry-After`, in seconds.
@@ -43,26 +47,35 @@ pub struct NotQuotable;
 /// Seconds after which a client may try again when something is out of reach.
 const RETRY_AFTER: u32 = 5;
 
+/// Longest target in bytes that a description names.
+const MAX_TARGET_LEN: usize = 256;
+
+/// Whether a text can stand in a quoted string as it is.
+fn is_quotable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
 impl Challenges {
     /// Challenges that list these algorithms and point to this metadata document.
     ///
     /// # Errors
     /// [`NotQuotable`] when the URL or the realm cannot be quoted.
     pub fn new(algorithms: AlgorithmSet, resource_metadata: Option<&str>, realm: &str) -> Result<Self, NotQuotable> {
-        let quotable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
         let resource_metadata = resource_metadata.unwrap_or_default();
-        if !quotable(resource_metadata) || !quotable(realm) {
+        if !is_quotable(resource_metadata) || !is_quotable(realm) {
             return Err(NotQuotable);
         }
         Ok(Self { algs: algorithms.names(), resource_metadata: resource_metadata.to_owned(), realm: realm.to_owned() })
     }
 
     /// The response to an error. `scheme` is the one the request used, if it could be read; `bearer` says whether the
-    /// `Bearer` scheme is enabled, so that it gets a challenge too.
+    /// `Bearer` scheme is enabled, so that it gets a challenge too; `target` is the URL that a proof had to name, in its normal
+    /// form.
     #[must_use]
-    pub fn refuse(&self, error: &Error, scheme: Option<Scheme>, bearer: bool) -> Refusal {
+    pub fn refuse(&self, error: &Error, scheme: Option<Scheme>, bearer: bool, target: Option<&str>) -> Refusal {
         let scheme = scheme.map_or(Used::Unknown, Used::Scheme);
-        Answer { challenges: self, bearer }.to(error, scheme)
+        let target = target.filter(|target| target.len() <= MAX_TARGET_LEN && is_quotable(target));
+        Answer { challenges: self, bearer, target }.to(error, scheme)
     }
 
     fn line(
@@ -110,6 +123,7 @@ impl Challenges {
 struct Answer<'c> {
     challenges: &'c Challenges,
     bearer: bool,
+    target: Option<&'c str>,
 }
 
 impl Answer<'_> {
@@ -162,7 +176,7 @@ impl Answer<'_> {
                     self.unauthorized(Some("invalid_token"), "Invalid certificate binding", used)
                 }
             },
-            Error::Proof(_) => self.invalid_proof(),
+            Error::Proof(proof) => self.invalid_proof(self.describe(*proof)),
             Error::Nonce(_) => Refusal {
                 nonce: true,
                 ..self.unauthorized(
@@ -172,7 +186,7 @@ impl Answer<'_> {
                 )
             },
             Error::Replay(replay) => match replay {
-                ReplayError::Replayed => self.invalid_proof(),
+                ReplayError::Replayed => self.invalid_proof("The DPoP proof was used before".into()),
                 ReplayError::KeyQuota { retry_after } => Refusal::plain(
                     StatusCode::TOO_MANY_REQUESTS,
                     "Too many requests with this key",
@@ -185,12 +199,12 @@ impl Answer<'_> {
                 let description = "The access token lacks a required scope";
                 Refusal {
                     status: StatusCode::FORBIDDEN,
-                    ..self.challenge(Some("insufficient_scope"), description, used, &parameters)
+                    ..self.challenge(Some("insufficient_scope"), description.into(), used, &parameters)
                 }
             }
             Error::StepUp(step_up) => self.challenge(
                 Some("insufficient_user_authentication"),
-                "A stronger or more recent authentication is required",
+                "A stronger or more recent authentication is required".into(),
                 used,
                 &step_up.parameters().collect::<Vec<_>>(),
             ),
@@ -198,25 +212,68 @@ impl Answer<'_> {
         }
     }
 
-    fn invalid_proof(&self) -> Refusal {
-        self.unauthorized(Some("invalid_dpop_proof"), "The DPoP proof is not valid", Used::Scheme(Scheme::Dpop))
+    fn invalid_proof(&self, description: Cow<'static, str>) -> Refusal {
+        self.unauthorized(Some("invalid_dpop_proof"), description, Used::Scheme(Scheme::Dpop))
+    }
+
+    /// What is wrong with a client's own proof, as far as it can be named in a few words.
+    fn describe(&self, error: ProofError) -> Cow<'static, str> {
+        let fixed = match error {
+            ProofError::Missing => "The DPoP header field is missing",
+            ProofError::Duplicated => "There is more than one DPoP header field",
+            ProofError::Malformed(_) => "The DPoP proof is not valid",
+            ProofError::Header(HeaderError::Type(_)) => "The DPoP proof's typ is not dpop+jwt",
+            ProofError::Header(HeaderError::Algorithm) => "The DPoP proof's alg is not accepted",
+            ProofError::Header(HeaderError::Critical | HeaderError::Encoding | HeaderError::Parameter) => {
+                "The DPoP proof has a header parameter that is not accepted"
+            }
+            ProofError::Key(JwkError::NotObject) => "The DPoP proof has no jwk",
+            ProofError::Key(JwkError::PrivateMember) => "The DPoP proof's jwk holds a private key",
+            ProofError::Key(_) => "The DPoP proof's jwk is not an accepted public key",
+            ProofError::Signature => "The DPoP proof's signature does not verify",
+            ProofError::MissingClaim(claim) => return format!("The DPoP proof has no {claim}").into(),
+            ProofError::InvalidClaim { claim, .. } => {
+                return format!("The DPoP proof's {claim} has the wrong type or value").into();
+            }
+            ProofError::JtiLength => "The DPoP proof's jti is empty or too long",
+            ProofError::MethodMismatch => "The DPoP proof's htm is not the method of the request",
+            ProofError::TargetInvalid | ProofError::TargetMismatch => match self.target {
+                Some(target) => return format!("The DPoP proof's htu is not {target}").into(),
+                None => "The DPoP proof's htu is not the URL of the request",
+            },
+            ProofError::TooOld { age } => return format!("The DPoP proof's iat is {age} s in the past").into(),
+            ProofError::InFuture { ahead } => return format!("The DPoP proof's iat is {ahead} s in the future").into(),
+            ProofError::Milliseconds => "The DPoP proof's iat is in milliseconds instead of seconds",
+            ProofError::Expired { ago } => return format!("The DPoP proof expired {ago} s ago").into(),
+            ProofError::NotYetValid { ahead } => {
+                return format!("The DPoP proof is not valid for another {ahead} s").into();
+            }
+            ProofError::AccessTokenHashMissing => "The DPoP proof has no ath",
+            ProofError::AccessTokenHashMismatch => "The DPoP proof's ath is not the hash of the access token",
+        };
+        fixed.into()
     }
 
     fn bad_request(&self, description: &'static str) -> Refusal {
         Refusal {
             status: StatusCode::BAD_REQUEST,
-            ..self.challenge(Some("invalid_request"), description, Used::Ambiguous, &[])
+            ..self.challenge(Some("invalid_request"), description.into(), Used::Ambiguous, &[])
         }
     }
 
-    fn unauthorized(&self, error: Option<&'static str>, description: &'static str, used: Used) -> Refusal {
-        self.challenge(error, description, used, &[])
+    fn unauthorized(
+        &self,
+        error: Option<&'static str>,
+        description: impl Into<Cow<'static, str>>,
+        used: Used,
+    ) -> Refusal {
+        self.challenge(error, description.into(), used, &[])
     }
 
     fn challenge(
         &self,
         error: Option<&'static str>,
-        description: &'static str,
+        description: Cow<'static, str>,
         used: Used,
         parameters: &[(&str, &str)],
     ) -> Refusal {
@@ -224,14 +281,14 @@ impl Answer<'_> {
         challenges.extend(self.challenges.line(
             Scheme::Dpop,
             error.filter(|_| used.is(Scheme::Dpop)),
-            description,
+            &description,
             parameters,
         ));
         if self.bearer {
             challenges.extend(self.challenges.line(
                 Scheme::Bearer,
                 error.filter(|_| used.is(Scheme::Bearer)),
-                description,
+                &description,
                 parameters,
             ));
         }
@@ -241,6 +298,7 @@ impl Answer<'_> {
 
 impl Refusal {
     fn plain(status: StatusCode, description: &'static str, retry_after: Option<u32>) -> Self {
+        let description = description.into();
         Self { status, challenges: Vec::new(), error: None, description, nonce: false, retry_after }
     }
 

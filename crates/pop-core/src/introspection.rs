@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::access_token::{Expectations, check_times};
 use crate::claims::AccessToken;
+use crate::error::Found;
 use crate::jose::{DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, Object, is_media_type};
 use crate::policy::TokenPolicy;
 use crate::token_claims::{NO_EXPIRY, TokenClaims};
@@ -47,11 +48,11 @@ pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> 
         None => return Err(Unavailable::Introspection.into()),
     }
     if claims.issuer()?.is_some_and(|issuer| *issuer != *expected.issuer) {
-        return Err(TokenError::Issuer.into());
+        return Err(TokenError::Issuer(Found::String).into());
     }
     let mut token = claims.read(expected.issuer, &expected.token)?;
     if token.audience.spans().is_empty() && !expected.token.allowances.introspection_without_aud {
-        return Err(TokenError::Audience.into());
+        return Err(TokenError::Audience(Found::Nothing).into());
     }
     token.introspected = true;
     if token.expires_at == NO_EXPIRY {
@@ -96,7 +97,11 @@ impl<'j> SignedIntrospection<'j> {
         let header = || -> Result<JoseHeader<'_>, TokenError> {
             let header = JoseHeader::parse::<TokenError>(jws.header(), JsonLimits::TOKEN)?;
             let typed = matches!(header.typ(), Some(Json::String(typ)) if is_media_type(typ, JWT_TYPE));
-            if typed && policy.algorithms.contains(header.alg) { Ok(header) } else { Err(HeaderError::Type.into()) }
+            if typed && policy.algorithms.contains(header.alg) {
+                Ok(header)
+            } else {
+                Err(HeaderError::Type(Found::of(header.typ())).into())
+            }
         };
         Ok(Self { jws, header: header().map_err(|_| Unavailable::Introspection)? })
     }

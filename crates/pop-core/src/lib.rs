@@ -36,6 +36,6 @@ mod texts;
 mod token_claims;
 
 pub use error::{
-    BindingError, ConfirmationError, CredentialError, Error, NonceError, ProofError, ReplayError, TokenError,
-    Unavailable,
+    BindingError, CODES, CodeHelp, ConfirmationError, CredentialError, Error, Found, NonceError, ProofError,
+    ReplayError, TokenError, Unavailable, help,
 };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::access_token::Expectations;
 use crate::claims::{AccessToken, Audience};
 use crate::cnf::Confirmation;
+use crate::error::Found;
 use crate::jose::{Claim, Json, JsonLimits, Malformed, Object, WrongType};
 use crate::scope::Scopes;
 use crate::texts::{Span, Texts};
@@ -82,16 +83,21 @@ impl<'c> TokenClaims<'c> {
     }
 
     pub(crate) fn issuer(&self) -> Result<Option<&str>, TokenError> {
-        Ok(self.iss.text()?)
+        Ok(self.iss.text("iss")?)
+    }
+
+    /// What stands in `iss`.
+    pub(crate) const fn found_issuer(&self) -> Found {
+        self.iss.found()
     }
 
     pub(crate) fn token_type(&self) -> Result<Option<&str>, TokenError> {
-        Ok(self.token_type.text()?)
+        Ok(self.token_type.text("token_type")?)
     }
 
     /// `token_use`, and `typ` as a claim: what kind of token an introspection response is about.
     pub(crate) fn kind(&self) -> Result<[Option<&str>; 2], TokenError> {
-        Ok([self.token_use.text()?, self.typ.text()?])
+        Ok([self.token_use.text("token_use")?, self.typ.text("typ")?])
     }
 
     /// `cnf`; `None` when there is no such claim.
@@ -122,15 +128,15 @@ impl<'c> TokenClaims<'c> {
         Ok(AccessToken {
             issuer: kept(Some(issuer)).unwrap_or_default(),
             audience: self.audience(expected, &mut |one| kept(Some(one)).unwrap_or_default())?,
-            expires_at: self.exp.date()?.unwrap_or(NO_EXPIRY),
-            not_before: self.nbf.date()?,
-            issued_at: self.iat.date()?,
-            subject: kept(self.sub.text()?),
-            client_id: kept(self.client_id.text()?),
-            jti: kept(self.jti.text()?),
+            expires_at: self.exp.date("exp")?.unwrap_or(NO_EXPIRY),
+            not_before: self.nbf.date("nbf")?,
+            issued_at: self.iat.date("iat")?,
+            subject: kept(self.sub.text("sub")?),
+            client_id: kept(self.client_id.text("client_id")?),
+            jti: kept(self.jti.text("jti")?),
             scope: kept(self.scope(expected.allowances.scope_array)?.as_deref()).unwrap_or_default(),
-            auth_time: self.auth_time.date()?,
-            acr: kept(self.acr.text()?),
+            auth_time: self.auth_time.date("auth_time")?,
+            acr: kept(self.acr.text("acr")?),
             confirmation: None,
             introspected: false,
             texts,
@@ -146,33 +152,34 @@ impl<'c> TokenClaims<'c> {
             Some(one @ Json::String(_)) => std::slice::from_ref(one),
             Some(Json::Array(many)) => many.as_slice(),
             None => return Ok(Audience::Many(Box::default())),
-            _ => return Err(TokenError::Audience),
+            _ => return Err(TokenError::Audience(self.aud.found())),
         };
         if all.is_empty() && expected.allowances.introspection_without_aud {
             return Ok(Audience::Many(Box::default()));
         }
         let is_ours = |one: &str| expected.audiences.iter().any(|own| **own == *one);
         if let [Json::String(one)] = all {
-            return if is_ours(one) { Ok(Audience::One(keep(one))) } else { Err(TokenError::Audience) };
+            return if is_ours(one) { Ok(Audience::One(keep(one))) } else { Err(TokenError::Audience(Found::String)) };
         }
-        let all = all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience)?;
+        let all = all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience(Found::Array))?;
         if !all.iter().any(|one| is_ours(one)) {
-            return Err(TokenError::Audience);
+            return Err(TokenError::Audience(Found::Array));
         }
         Ok(Audience::Many(all.into_iter().map(keep).collect()))
     }
 
     fn scope(&self, array_allowed: bool) -> Result<Option<Cow<'_, str>>, TokenError> {
+        let invalid = TokenError::InvalidClaim { claim: "scope", found: self.scope.found() };
         let scope: Cow<'_, str> = match self.scope.json() {
             None => return Ok(None),
             Some(Json::String(text)) => Cow::Borrowed(text),
             Some(Json::Array(list)) if array_allowed => {
                 let list = list.iter().map(Json::as_str).collect::<Option<Vec<_>>>();
-                list.ok_or(TokenError::InvalidClaim)?.join(" ").into()
+                list.ok_or(invalid)?.join(" ").into()
             }
-            Some(_) => return Err(TokenError::InvalidClaim),
+            Some(_) => return Err(invalid),
         };
-        if Scopes::parse(&scope).is_some() { Ok(Some(scope)) } else { Err(TokenError::InvalidClaim) }
+        if Scopes::parse(&scope).is_some() { Ok(Some(scope)) } else { Err(invalid) }
     }
 
     /// `authorization_details` is an array of objects with a `type` (RFC 9396 §2).
@@ -183,7 +190,10 @@ impl<'c> TokenClaims<'c> {
         let typed = |detail: &Json<'_>| detail.as_object().and_then(|detail| detail.get("type")?.as_str()).is_some();
         match details.as_array() {
             Some(details) if details.iter().all(typed) => Ok(()),
-            _ => Err(TokenError::InvalidClaim),
+            _ => Err(TokenError::InvalidClaim {
+                claim: "authorization_details",
+                found: self.authorization_details.found(),
+            }),
         }
     }
 }
@@ -197,7 +207,7 @@ fn is_empty(value: &Json<'_>) -> bool {
 }
 
 impl From<WrongType> for TokenError {
-    fn from(_: WrongType) -> Self {
-        Self::InvalidClaim
+    fn from(WrongType { claim, found }: WrongType) -> Self {
+        Self::InvalidClaim { claim, found }
     }
 }

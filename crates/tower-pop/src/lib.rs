@@ -32,6 +32,7 @@ mod certificates;
 pub mod clock;
 mod config;
 pub mod cors;
+mod explain;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
@@ -58,6 +59,7 @@ mod verifier;
 
 pub use certificates::{CertificateHeader, ClientCertificates, PeerCertificate, ProxyTrust};
 pub use config::{ConfigError, Dangerous, PopConfig, PopConfigBuilder};
+pub use explain::Explanation;
 #[cfg(feature = "axum")]
 pub use extract::{Claims, ExtractRejection};
 pub use future::ResponseFuture;

@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 use pop_core::claims::AccessToken;
-use pop_core::target::Origin;
+use pop_core::target::{Origin, RequestTarget};
 use pop_core::{CredentialError, Error, credentials};
 
 use crate::certificates::Evidence;
@@ -46,6 +46,11 @@ impl<'r> Question<'r> {
             now: state.clock.now(),
             introspected: None,
         })
+    }
+
+    /// The URL that a proof must name, in its normal form.
+    pub(crate) fn target(&self) -> Option<String> {
+        RequestTarget::new(&self.origin, &self.path).ok().map(|target| target.to_string())
     }
 
     /// Keeps only what a second look needs.

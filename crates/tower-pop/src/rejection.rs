@@ -9,6 +9,8 @@ use pop_core::challenge::Refusal;
 use pop_core::credentials::Scheme;
 
 use crate::config::PopConfig;
+use crate::explain::Explanation;
+use crate::telemetry;
 
 /// `DPoP-Nonce` (RFC 9449 §8.1).
 pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -24,12 +26,33 @@ struct Inner {
     error: Error,
     refusal: Refusal,
     nonce: Option<HeaderValue>,
+    explanation: Option<Explanation>,
+    /// Whether the explanation goes into the response.
+    explain: bool,
 }
 
 impl Rejection {
-    pub(crate) fn new(cfg: &PopConfig, error: Error, scheme: Option<Scheme>, nonce: Option<HeaderValue>) -> Self {
-        let refusal = cfg.state.challenges.refuse(&error, scheme, cfg.takes_bearer());
-        Self { inner: Box::new(Inner { error, refusal, nonce }) }
+    /// `target` is the URL that a proof had to name.
+    pub(crate) fn new(
+        cfg: &PopConfig,
+        error: Error,
+        scheme: Option<Scheme>,
+        nonce: Option<HeaderValue>,
+        target: Option<&str>,
+    ) -> Self {
+        let state = &*cfg.state;
+        let refusal = state.challenges.refuse(&error, scheme, cfg.takes_bearer(), target);
+        let explain = state.explain_rejections;
+        let explanation = (explain || telemetry::explains()).then(|| Explanation::of(&error, state, target));
+        Self { inner: Box::new(Inner { error, refusal, nonce, explanation, explain }) }
+    }
+
+    /// Which claim is at fault, what was found and expected, and what to change: for logs. There is one while events of level
+    /// `DEBUG` are enabled for `tower_pop`, and with
+    /// [`explain_rejections`](crate::PopConfigBuilder::explain_rejections).
+    #[must_use]
+    pub fn explanation(&self) -> Option<&Explanation> {
+        self.inner.explanation.as_ref()
     }
 
     /// Why the request was refused; [`Error::code`] for logs and metrics.
@@ -65,17 +88,33 @@ impl Rejection {
         response
     }
 
-    /// The RFC 9457 problem document: status, title and, where the challenge has one, its `error`.
+    /// The RFC 9457 problem document: status, title and, where the challenge has one, its `error`. With
+    /// [`explain_rejections`](crate::PopConfigBuilder::explain_rejections) also `code`, `claim`, `found`, `expected` and `remedy`.
     #[must_use]
     pub fn problem_json(&self) -> String {
         let status = self.inner.refusal.status;
         let mut problem = serde_json::json!({
             "title": status.canonical_reason().unwrap_or("Refused"),
             "status": status.as_u16(),
-            "detail": self.inner.refusal.description,
+            "detail": *self.inner.refusal.description,
         });
         if let (Some(error), Some(members)) = (self.inner.refusal.error, problem.as_object_mut()) {
             members.insert("error".to_owned(), error.into());
+        }
+        if let (true, Some(explanation), Some(members)) =
+            (self.inner.explain, &self.inner.explanation, problem.as_object_mut())
+        {
+            let Explanation { claim, found, expected, remedy } = explanation;
+            let texts = [
+                ("code", Some(self.inner.error.code())),
+                ("claim", *claim),
+                ("found", found.as_deref()),
+                ("expected", expected.as_deref()),
+                ("remedy", remedy.as_deref()),
+            ];
+            for (name, text) in texts {
+                members.extend(text.map(|text| (name.to_owned(), text.into())));
+            }
         }
         problem.to_string()
     }

@@ -36,7 +36,7 @@ impl PopConfig {
             return None;
         }
         if let Err(error) = self.check_nonce_of(token, parts) {
-            return Some(self.reject(error, Some(token.scheme())));
+            return Some(self.reject(error, Some(token.scheme()), None));
         }
         Some(Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
     }

@@ -9,6 +9,9 @@
 use pop_core::claims::ProofKind;
 use pop_core::{ConfirmationError, Error};
 
+use crate::explain::Explanation;
+use crate::rejection::Rejection;
+
 #[cfg(feature = "metrics")]
 const REQUESTS: &str = "pop_requests_total";
 
@@ -18,14 +21,30 @@ pub(crate) fn admitted(kind: ProofKind) {
     let _ = kind;
 }
 
-pub(crate) fn rejected(error: &Error) {
+/// Whether events about rejections are written, so that an explanation is worth making.
+pub(crate) fn explains() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
+pub(crate) fn rejected(rejection: &Rejection) {
+    let error = rejection.error();
     #[cfg(feature = "metrics")]
     metrics::counter!(REQUESTS, "outcome" => "rejected", "code" => error.code()).increment(1);
     match error {
         Error::Unavailable(_) | Error::Replay(pop_core::ReplayError::Full | pop_core::ReplayError::Unavailable) => {
-            tracing::warn!(code = error.code(), "request refused: {error}");
+            tracing::warn!(code = error.code(), "request rejected: {error}");
         }
-        _ => tracing::debug!(code = error.code(), "request refused: {error}"),
+        _ => match rejection.explanation() {
+            Some(Explanation { claim, found, expected, remedy }) => tracing::debug!(
+                code = error.code(),
+                claim,
+                found = found.as_deref(),
+                expected = expected.as_deref(),
+                remedy = remedy.as_deref(),
+                "request rejected: {error}"
+            ),
+            None => tracing::debug!(code = error.code(), "request rejected: {error}"),
+        },
     }
 }
 
@@ -38,10 +57,18 @@ pub(crate) fn signed_by_issuer(issuer: &str, error: &Error) {
 }
 
 /// A request that only mode `ReportOnly` let pass.
-pub(crate) fn unproven(error: &Error) {
+pub(crate) fn unproven(error: &Error, explanation: &Explanation) {
     #[cfg(feature = "metrics")]
     metrics::counter!(REQUESTS, "outcome" => "unproven", "code" => error.code()).increment(1);
-    tracing::warn!(code = error.code(), "request passed without proof in mode ReportOnly: {error}");
+    let Explanation { claim, found, expected, remedy } = explanation;
+    tracing::warn!(
+        code = error.code(),
+        claim,
+        found = found.as_deref(),
+        expected = expected.as_deref(),
+        remedy = remedy.as_deref(),
+        "request passed without proof in mode ReportOnly: {error}"
+    );
 }
 
 /// Seconds between `iat` and its arrival; negative for proofs from the future.

@@ -146,7 +146,7 @@ impl VerifiedToken {
     }
 
     fn reject(&self, error: Error) -> Rejection {
-        Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None)
+        Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None, None)
     }
 
     /// `exp`, in seconds since the epoch: close long-lived streams then.
@@ -171,6 +171,6 @@ pub(crate) struct Anonymous(pub(crate) PopConfig);
 impl Anonymous {
     /// 401 with the challenges of the layer that let the request through.
     pub(crate) fn reject(&self) -> Rejection {
-        Rejection::new(&self.0, CredentialError::Missing.into(), None, None)
+        Rejection::new(&self.0, CredentialError::Missing.into(), None, None, None)
     }
 }

@@ -19,10 +19,11 @@ use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::proof::{DpopProof, ProofKey};
 use pop_core::replay::FirstUse;
 use pop_core::target::RequestTarget;
-use pop_core::{BindingError, CredentialError, Error, ProofError, ReplayError, TokenError, Unavailable};
+use pop_core::{BindingError, CredentialError, Error, Found, ProofError, ReplayError, TokenError, Unavailable};
 
 use crate::certificates::Evidence;
 use crate::config::PopConfig;
+use crate::explain::Explanation;
 use crate::introspection::{Introspector, Lookup, Prover};
 use crate::keys::{KeyLookup, RemoteKeys};
 use crate::proof_keys::NewProofKey;
@@ -85,10 +86,10 @@ impl PopConfig {
         }
         let question = match Question::new(self, parts) {
             Ok(question) => question,
-            Err(error) => return Verification::Now(self.reject(error.into(), None)),
+            Err(error) => return Verification::Now(self.reject(error.into(), None, None)),
         };
         match self.decide(&question) {
-            Step::Done(outcome) => Verification::Now(self.conclude(outcome, &question.evidence)),
+            Step::Done(outcome) => Verification::Now(self.conclude(outcome, &question)),
             Step::Wait(wait) => {
                 let (cfg, question) = (self.clone(), question.into_owned());
                 Verification::Later(Box::pin(async move { cfg.decide_after(question, wait).await }))
@@ -122,7 +123,7 @@ impl PopConfig {
             match wait {
                 Wait::Keys(keys) => {
                     if let Err(error) = keys.refresh().await {
-                        return self.reject(error.into(), None);
+                        return self.reject(error.into(), None, None);
                     }
                 }
                 Wait::Introspection(introspector, token, hash, prover) => {
@@ -131,7 +132,7 @@ impl PopConfig {
             }
             question.now = self.state.clock.now();
             match self.decide(&question) {
-                Step::Done(outcome) => return self.conclude(outcome, &question.evidence),
+                Step::Done(outcome) => return self.conclude(outcome, &question),
                 Step::Record(provable) => {
                     let answer = self.record(&provable.unreplayed).wait().await;
                     return self.conclude_recorded(provable, &question.evidence, answer);
@@ -139,7 +140,7 @@ impl PopConfig {
                 Step::Wait(again) => wait = again,
             }
         }
-        self.reject(Unavailable::Keys.into(), None)
+        self.reject(Unavailable::Keys.into(), None, None)
     }
 
     /// Everything that can be said without I/O.
@@ -204,7 +205,7 @@ impl PopConfig {
             })),
             Err(error) => {
                 let subject = Subject::new(&question.method, hash);
-                Ok(self.unproven(token, presented.scheme, subject, error, question.nonce_required))
+                Ok(self.unproven(token, presented.scheme, subject, error, question))
             }
         }
     }
@@ -243,7 +244,9 @@ impl PopConfig {
             TokenStep::Wait(wait) => Step::Wait(wait),
             TokenStep::Verified(token) => match judgement::judge_bearer(Arc::clone(&token), certificate, unbound) {
                 Ok(claims) => Step::passed(claims, Scheme::Bearer, Subject::new(&question.method, *hash), false),
-                Err(error) => self.unproven(token, Scheme::Bearer, Subject::new(&question.method, *hash), error, false),
+                Err(error) => {
+                    self.unproven(token, Scheme::Bearer, Subject::new(&question.method, *hash), error, question)
+                }
             },
         })
     }
@@ -292,7 +295,7 @@ impl PopConfig {
         let token = parsed?;
         let name = token.issuer()?;
         let known = state.issuers.iter().enumerate().find(|(_, issuer)| *issuer.name == *name);
-        let (number, issuer) = known.ok_or(TokenError::Issuer)?;
+        let (number, issuer) = known.ok_or(TokenError::Issuer(Found::String))?;
         let expected = Expectations { audiences: &state.audiences, allowances: issuer.allow, policy: &state.token };
         match issuer.keys.lookup(token.key_id()?) {
             KeyLookup::Ready(snapshot) => {
@@ -352,7 +355,7 @@ impl PopConfig {
         let mut local = issuers.iter().filter(|issuer| issuer.verifies_locally());
         match named {
             Some(name) if local.any(|issuer| *issuer.name == *name) => Ok(None),
-            Some(name) if *own.name != *name => Err(TokenError::Issuer),
+            Some(name) if *own.name != *name => Err(TokenError::Issuer(Found::String)),
             // A JWT whose issuer cannot be read may be of a local one.
             None if looks_like_jws && local.next().is_some() => Ok(None),
             _ => Ok(Some(introspector)),
@@ -379,12 +382,14 @@ impl PopConfig {
         scheme: Scheme,
         subject: Subject,
         error: Error,
-        give_nonce: bool,
+        question: &Question<'_>,
     ) -> Step {
         if self.mode != Mode::ReportOnly {
             return Step::refused(Some(scheme), error);
         }
-        telemetry::unproven(&error);
+        let target = question.target();
+        telemetry::unproven(&error, &Explanation::of(&error, &self.state, target.as_deref()));
+        let give_nonce = scheme == Scheme::Dpop && question.nonce_required;
         Step::passed(judgement::report_only(token), scheme, subject, give_nonce)
     }
 
@@ -414,20 +419,20 @@ impl PopConfig {
             }
             Err(error) if self.mode == Mode::ReportOnly => {
                 let error = error.into();
-                telemetry::unproven(&error);
+                telemetry::unproven(&error, &Explanation::of(&error, &self.state, None));
                 self.admit(unreplayed.into_unproven(), scheme, subject.without_proof(), evidence, renew)
             }
-            Err(error) => self.reject(error.into(), Some(scheme)),
+            Err(error) => self.reject(error.into(), Some(scheme), None),
         }
     }
 
-    fn conclude(&self, outcome: Outcome, evidence: &Evidence) -> Verdict {
+    fn conclude(&self, outcome: Outcome, question: &Question<'_>) -> Verdict {
         match outcome {
             Outcome::Anonymous => Ok(Admitted { token: None, response: ResponseFields::default() }),
             Outcome::Passed { claims, scheme, subject, give_nonce } => {
-                self.admit(*claims, scheme, subject, evidence, give_nonce)
+                self.admit(*claims, scheme, subject, &question.evidence, give_nonce)
             }
-            Outcome::Refused(scheme, error) => self.reject(error, scheme),
+            Outcome::Refused(scheme, error) => self.reject(error, scheme, Some(question)),
         }
     }
 
@@ -447,13 +452,18 @@ impl PopConfig {
         Ok(Admitted { token, response: ResponseFields { nonce, vary } })
     }
 
-    pub(crate) fn reject(&self, error: Error, scheme: Option<Scheme>) -> Verdict {
-        telemetry::rejected(&error);
+    pub(crate) fn reject(&self, error: Error, scheme: Option<Scheme>, question: Option<&Question<'_>>) -> Verdict {
         let nonce = match error {
             Error::Nonce(_) => self.state.nonces.header(self.state.clock.now()),
             _ => None,
         };
-        Err(Rejection::new(self, error, scheme, nonce))
+        let target = match error {
+            Error::Proof(ProofError::TargetInvalid | ProofError::TargetMismatch) => question.and_then(Question::target),
+            _ => None,
+        };
+        let rejection = Rejection::new(self, error, scheme, nonce, target.as_deref());
+        telemetry::rejected(&rejection);
+        Err(rejection)
     }
 }
 

@@ -3,6 +3,8 @@
 mod binding;
 mod confirmation;
 mod credential;
+mod found;
+mod help;
 mod nonce;
 mod proof;
 mod replay;
@@ -12,6 +14,8 @@ mod unavailable;
 pub use binding::BindingError;
 pub use confirmation::ConfirmationError;
 pub use credential::CredentialError;
+pub use found::Found;
+pub use help::{CODES, CodeHelp, help};
 pub use nonce::NonceError;
 pub use proof::ProofError;
 pub use replay::ReplayError;
@@ -97,7 +101,7 @@ macro_rules! jws_codes {
         const fn header(error: HeaderError) -> &'static str {
             match error {
                 HeaderError::Algorithm => concat!($prefix, ".alg"),
-                HeaderError::Type => concat!($prefix, ".typ"),
+                HeaderError::Type(_) => concat!($prefix, ".typ"),
                 HeaderError::Critical => concat!($prefix, ".crit"),
                 HeaderError::Encoding => concat!($prefix, ".encoding"),
                 HeaderError::Parameter => concat!($prefix, ".header_parameter"),

@@ -1,4 +1,4 @@
-use super::jws_codes;
+use super::{Found, jws_codes};
 use crate::jose::{HeaderError, JwkError, Malformed};
 
 /// Why a DPoP proof is refused (RFC 9449 §4.3).
@@ -24,11 +24,16 @@ pub enum ProofError {
     #[error("signature does not verify")]
     Signature,
     /// A required claim is missing.
-    #[error("a required claim is missing")]
-    MissingClaim,
+    #[error("{0} is missing")]
+    MissingClaim(&'static str),
     /// A claim has the wrong JSON type or value.
-    #[error("a claim has the wrong type")]
-    InvalidClaim,
+    #[error("{claim} has the wrong type or value: {found}")]
+    InvalidClaim {
+        /// The name of the claim.
+        claim: &'static str,
+        /// What stands there.
+        found: Found,
+    },
     /// `jti` is empty or too long.
     #[error("jti is empty or too long")]
     JtiLength,
@@ -42,20 +47,32 @@ pub enum ProofError {
     #[error("htu is another URI")]
     TargetMismatch,
     /// `iat` lies further back than the proof's maximum age.
-    #[error("iat is too old")]
-    TooOld,
+    #[error("iat is {age} s in the past")]
+    TooOld {
+        /// Seconds since `iat`.
+        age: u64,
+    },
     /// `iat` lies further in the future than the clock skew allows.
-    #[error("iat is in the future")]
-    InFuture,
+    #[error("iat is {ahead} s in the future")]
+    InFuture {
+        /// Seconds until `iat`.
+        ahead: u64,
+    },
     /// `iat` counts milliseconds; NumericDate counts seconds (RFC 7519 §2).
     #[error("iat is in milliseconds")]
     Milliseconds,
     /// `exp` has passed.
-    #[error("expired")]
-    Expired,
+    #[error("expired {ago} s ago")]
+    Expired {
+        /// Seconds since `exp`.
+        ago: u64,
+    },
     /// `nbf` has not come yet.
-    #[error("not valid yet")]
-    NotYetValid,
+    #[error("not valid for another {ahead} s")]
+    NotYetValid {
+        /// Seconds until `nbf`.
+        ahead: u64,
+    },
     /// `ath` is missing.
     #[error("ath is missing")]
     AccessTokenHashMissing,
@@ -88,17 +105,17 @@ impl ProofError {
                 JwkError::Usage => "proof.jwk_usage",
             },
             Self::Signature => "proof.signature",
-            Self::MissingClaim => "proof.missing_claim",
-            Self::InvalidClaim => "proof.invalid_claim",
+            Self::MissingClaim(_) => "proof.missing_claim",
+            Self::InvalidClaim { .. } => "proof.invalid_claim",
             Self::JtiLength => "proof.jti_length",
             Self::MethodMismatch => "proof.htm_mismatch",
             Self::TargetInvalid => "proof.htu_invalid",
             Self::TargetMismatch => "proof.htu_mismatch",
-            Self::TooOld => "proof.iat_too_old",
-            Self::InFuture => "proof.iat_in_future",
+            Self::TooOld { .. } => "proof.iat_too_old",
+            Self::InFuture { .. } => "proof.iat_in_future",
             Self::Milliseconds => "proof.iat_milliseconds",
-            Self::Expired => "proof.expired",
-            Self::NotYetValid => "proof.not_yet_valid",
+            Self::Expired { .. } => "proof.expired",
+            Self::NotYetValid { .. } => "proof.not_yet_valid",
             Self::AccessTokenHashMissing => "proof.ath_missing",
             Self::AccessTokenHashMismatch => "proof.ath_mismatch",
         }

@@ -1,4 +1,4 @@
-use super::jws_codes;
+use super::{Found, jws_codes};
 use crate::jose::{HeaderError, Malformed};
 
 /// Why an access token is not valid.
@@ -13,7 +13,7 @@ pub enum TokenError {
     Header(#[from] HeaderError),
     /// `iss` is missing or no configured issuer.
     #[error("unknown issuer")]
-    Issuer,
+    Issuer(Found),
     /// The issuer has no key with this `kid` for this algorithm.
     #[error("unknown key")]
     UnknownKey,
@@ -22,22 +22,36 @@ pub enum TokenError {
     Signature,
     /// `aud` is missing, of the wrong type or names other resources only.
     #[error("meant for another audience")]
-    Audience,
+    Audience(Found),
     /// `exp` has passed.
-    #[error("expired")]
-    Expired,
+    #[error("expired {ago} s ago")]
+    Expired {
+        /// Seconds since then.
+        ago: u64,
+    },
     /// `nbf` has not come yet.
-    #[error("not valid yet")]
-    NotYetValid,
+    #[error("not valid for another {ahead} s")]
+    NotYetValid {
+        /// Seconds until then.
+        ahead: u64,
+    },
     /// `iat` lies in the future.
-    #[error("issued in the future")]
-    IssuedInFuture,
+    #[error("issued {ahead} s in the future")]
+    IssuedInFuture {
+        /// Seconds until then.
+        ahead: u64,
+    },
     /// A required claim is missing.
-    #[error("a required claim is missing")]
-    MissingClaim,
+    #[error("{0} is missing")]
+    MissingClaim(&'static str),
     /// A claim has the wrong JSON type or value.
-    #[error("a claim has the wrong type")]
-    InvalidClaim,
+    #[error("{claim} has the wrong type or value: {found}")]
+    InvalidClaim {
+        /// The name of the claim.
+        claim: &'static str,
+        /// What stands there.
+        found: Found,
+    },
     /// The authorization server says that the token is not active (RFC 7662 §2.2).
     #[error("not active")]
     Inactive,
@@ -55,15 +69,15 @@ impl TokenError {
         match self {
             Self::Malformed(error) => malformed(error),
             Self::Header(error) => header(error),
-            Self::Issuer => "token.issuer",
+            Self::Issuer(_) => "token.issuer",
             Self::UnknownKey => "token.unknown_key",
             Self::Signature => "token.signature",
-            Self::Audience => "token.audience",
-            Self::Expired => "token.expired",
-            Self::NotYetValid => "token.not_yet_valid",
-            Self::IssuedInFuture => "token.issued_in_future",
-            Self::MissingClaim => "token.missing_claim",
-            Self::InvalidClaim => "token.invalid_claim",
+            Self::Audience(_) => "token.audience",
+            Self::Expired { .. } => "token.expired",
+            Self::NotYetValid { .. } => "token.not_yet_valid",
+            Self::IssuedInFuture { .. } => "token.issued_in_future",
+            Self::MissingClaim(_) => "token.missing_claim",
+            Self::InvalidClaim { .. } => "token.invalid_claim",
             Self::Inactive => "token.inactive",
             Self::TokenType => "token.token_type",
         }

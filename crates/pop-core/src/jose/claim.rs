@@ -3,13 +3,17 @@
 use std::borrow::Cow;
 
 use super::Json;
+use crate::error::Found;
 
 /// A claim that is there or not.
 #[derive(Default)]
 pub(crate) struct Claim<'j>(Option<Json<'j>>);
 
 /// A claim has another JSON type than it must.
-pub(crate) struct WrongType;
+pub(crate) struct WrongType {
+    pub(crate) claim: &'static str,
+    pub(crate) found: Found,
+}
 
 impl<'j> Claim<'j> {
     pub(crate) const ABSENT: Self = Self(None);
@@ -18,23 +22,32 @@ impl<'j> Claim<'j> {
         self.0.as_ref()
     }
 
-    /// A string.
-    pub(crate) fn text(&self) -> Result<Option<&str>, WrongType> {
-        self.0.as_ref().map(|text| text.as_str().ok_or(WrongType)).transpose()
+    /// A string. `claim` is the name, for the error.
+    pub(crate) fn text(&self, claim: &'static str) -> Result<Option<&str>, WrongType> {
+        self.0.as_ref().map(|text| text.as_str().ok_or_else(|| self.wrong(claim))).transpose()
     }
 
     /// A string, to keep.
-    pub(crate) fn into_text(self) -> Result<Option<Cow<'j, str>>, WrongType> {
+    pub(crate) fn into_text(self, claim: &'static str) -> Result<Option<Cow<'j, str>>, WrongType> {
         match self.0 {
             None => Ok(None),
             Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err(WrongType),
+            Some(_) => Err(self.wrong(claim)),
         }
     }
 
     /// Seconds since the epoch.
-    pub(crate) fn date(&self) -> Result<Option<u64>, WrongType> {
-        self.0.as_ref().map(|date| date.as_numeric_date().ok_or(WrongType)).transpose()
+    pub(crate) fn date(&self, claim: &'static str) -> Result<Option<u64>, WrongType> {
+        self.0.as_ref().map(|date| date.as_numeric_date().ok_or_else(|| self.wrong(claim))).transpose()
+    }
+
+    /// What stands here instead of what is expected.
+    pub(crate) const fn found(&self) -> Found {
+        Found::of(self.0.as_ref())
+    }
+
+    const fn wrong(&self, claim: &'static str) -> WrongType {
+        WrongType { claim, found: self.found() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The header parameters that every JWS must satisfy (RFC 7515 §4).
 
 use super::{Algorithm, Claim, Json, JsonLimits, Malformed, Object, WrongType};
+use crate::error::Found;
 
 /// Why a JOSE header is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -11,7 +12,7 @@ pub enum HeaderError {
     Algorithm,
     /// `typ` is missing, not a string or another type.
     #[error("wrong typ")]
-    Type,
+    Type(Found),
     /// `crit` names an extension, or is malformed: none is understood here (RFC 7515 §4.1.11).
     #[error("crit is not understood")]
     Critical,
@@ -77,7 +78,7 @@ impl<'h> JoseHeader<'h> {
     /// # Errors
     /// [`HeaderError::Parameter`].
     pub fn kid(&self) -> Result<Option<&str>, HeaderError> {
-        Ok(self.kid.text()?)
+        Ok(self.kid.text("kid")?)
     }
 
     /// The `jwk` parameter.

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ProofError;
 use crate::constant_time;
+use crate::error::Found;
 use crate::jose::{Claim, DecodedJws, Json, JsonLimits, JwkThumbprint, Object, WrongType, decode_array};
 use crate::policy::ProofPolicy;
 use crate::proof::ProofKey;
@@ -79,20 +80,20 @@ impl<'j> DpopProof<'j> {
         let proof = Self {
             jws,
             key,
-            jti: claims.jti.into_text()?.ok_or(ProofError::MissingClaim)?,
-            htm: claims.htm.into_text()?.ok_or(ProofError::MissingClaim)?,
-            htu: claims.htu.into_text()?.ok_or(ProofError::MissingClaim)?,
-            iat: claims.iat.date()?.ok_or(ProofError::MissingClaim)?,
-            exp: claims.exp.date()?,
-            nbf: claims.nbf.date()?,
-            ath: claims.ath.into_text()?,
-            nonce: claims.nonce.into_text()?,
+            jti: claims.jti.into_text("jti")?.ok_or(ProofError::MissingClaim("jti"))?,
+            htm: claims.htm.into_text("htm")?.ok_or(ProofError::MissingClaim("htm"))?,
+            htu: claims.htu.into_text("htu")?.ok_or(ProofError::MissingClaim("htu"))?,
+            iat: claims.iat.date("iat")?.ok_or(ProofError::MissingClaim("iat"))?,
+            exp: claims.exp.date("exp")?,
+            nbf: claims.nbf.date("nbf")?,
+            ath: claims.ath.into_text("ath")?,
+            nonce: claims.nonce.into_text("nonce")?,
         };
         if proof.jti.is_empty() || proof.jti.len() > policy.max_jti_len {
             return Err(ProofError::JtiLength);
         }
         if proof.nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE_LEN) {
-            return Err(ProofError::InvalidClaim);
+            return Err(ProofError::InvalidClaim { claim: "nonce", found: Found::String });
         }
         Ok(proof)
     }
@@ -142,12 +143,13 @@ impl<'j> DpopProof<'j> {
     /// [`ProofError::TooOld`], [`ProofError::InFuture`], [`ProofError::Milliseconds`], [`ProofError::Expired`] or
     /// [`ProofError::NotYetValid`].
     pub fn check_time(&self, policy: &ProofPolicy, now: u64) -> Result<(), ProofError> {
-        if now.saturating_sub(self.iat) > policy.max_age.as_secs() {
-            return Err(ProofError::TooOld);
+        let (age, ahead) = (now.saturating_sub(self.iat), self.iat.saturating_sub(now));
+        if age > policy.max_age.as_secs() {
+            return Err(ProofError::TooOld { age });
         }
-        if self.iat.saturating_sub(now) > policy.clock_skew.as_secs() {
+        if ahead > policy.clock_skew.as_secs() {
             let milliseconds = self.iat >= MILLISECONDS_FROM;
-            return Err(if milliseconds { ProofError::Milliseconds } else { ProofError::InFuture });
+            return Err(if milliseconds { ProofError::Milliseconds } else { ProofError::InFuture { ahead } });
         }
         self.check_own_limits(policy, now)
     }
@@ -158,11 +160,11 @@ impl<'j> DpopProof<'j> {
     /// [`ProofError::Expired`] or [`ProofError::NotYetValid`].
     pub fn check_own_limits(&self, policy: &ProofPolicy, now: u64) -> Result<(), ProofError> {
         let skew = policy.clock_skew.as_secs();
-        if self.exp.is_some_and(|exp| now >= exp.saturating_add(skew)) {
-            return Err(ProofError::Expired);
+        if let Some(exp) = self.exp.filter(|exp| now >= exp.saturating_add(skew)) {
+            return Err(ProofError::Expired { ago: now.saturating_sub(exp) });
         }
-        if self.nbf.is_some_and(|nbf| nbf > now.saturating_add(skew)) {
-            return Err(ProofError::NotYetValid);
+        if let Some(nbf) = self.nbf.filter(|nbf| *nbf > now.saturating_add(skew)) {
+            return Err(ProofError::NotYetValid { ahead: nbf.saturating_sub(now) });
         }
         Ok(())
     }
@@ -229,7 +231,7 @@ impl<'j> Claims<'j> {
 }
 
 impl From<WrongType> for ProofError {
-    fn from(_: WrongType) -> Self {
-        Self::InvalidClaim
+    fn from(WrongType { claim, found }: WrongType) -> Self {
+        Self::InvalidClaim { claim, found }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ProofError;
+use crate::error::Found;
 use crate::jose::crypto::VerifyingKey;
 use crate::jose::{
     Algorithm, HeaderError, JoseHeader, Json, JsonLimits, Jwk, JwkError, JwkThumbprint, Malformed, decode,
@@ -25,7 +26,7 @@ impl ProofKey {
         let header = decode(header_segment).map_err(|_| Malformed::NotBase64url)?;
         let header = JoseHeader::parse::<ProofError>(&header, JsonLimits::PROOF)?;
         if header.typ().and_then(Json::as_str) != Some("dpop+jwt") {
-            return Err(HeaderError::Type.into());
+            return Err(HeaderError::Type(Found::of(header.typ())).into());
         }
         if !policy.algorithms.contains(header.alg) {
             return Err(HeaderError::Algorithm.into());

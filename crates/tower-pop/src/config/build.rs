@@ -33,6 +33,9 @@ impl PopConfigBuilder {
     pub fn build(self) -> Result<PopConfig, ConfigError> {
         check_mode(self.preset, self.mode)?;
         check_json()?;
+        if self.explain_rejections {
+            tracing::warn!("responses explain rejections, which tells attackers what to change: for development only");
+        }
         self.check_numbers()?;
         self.check_algorithms()?;
         self.check_scopes()?;
@@ -77,6 +80,7 @@ impl PopConfigBuilder {
                 .into_iter()
                 .map(|(scope, implied)| (scope.into(), implied.into_iter().map(Into::into).collect()))
                 .collect(),
+            explain_rejections: self.explain_rejections,
             refuse_token_in_query: self.refuse_token_in_query,
             refuse_early_data: self.refuse_early_data,
             pass_preflight: self.pass_preflight,

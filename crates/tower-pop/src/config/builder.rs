@@ -41,6 +41,7 @@ pub struct PopConfigBuilder {
     pub(super) fetch: Option<Arc<dyn HttpFetch>>,
     pub(super) scope_implications: Vec<(String, Vec<String>)>,
     pub(super) refuse_before_start: bool,
+    pub(super) explain_rejections: bool,
     pub(super) refuse_token_in_query: bool,
     pub(super) refuse_early_data: bool,
     pub(super) pass_preflight: bool,
@@ -74,6 +75,7 @@ impl PopConfigBuilder {
             fetch: None,
             scope_implications: Vec::new(),
             refuse_before_start: false,
+            explain_rejections: false,
             refuse_token_in_query: false,
             refuse_early_data: false,
             pass_preflight: false,
@@ -311,6 +313,14 @@ impl PopConfigBuilder {
         implied: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         self.scope_implications.push((scope.into(), implied.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Puts the code of a rejection, the claim at fault, what was found and expected, and what to change into the problem
+    /// document of the response, for development. It tells attackers as much as clients, so that a warning is logged. Off by
+    /// default; the log has all of it at level `DEBUG` (`RUST_LOG=tower_pop=debug`).
+    pub fn explain_rejections(mut self) -> Self {
+        self.explain_rejections = true;
         self
     }
 

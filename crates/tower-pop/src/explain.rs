@@ -1,0 +1,241 @@
+//! Why a request was rejected, for the people who run the resource: which claim, what was found, what was expected, and what to
+//! change.
+//!
+//! Of a token or proof only the names of claims, kinds of JSON values and distances in time are told, never a value. What is
+//! expected is this resource's own configuration.
+
+use std::borrow::Cow;
+
+use pop_core::jose::{HeaderError, JwkError, Malformed};
+use pop_core::{Error, Found, ProofError, TokenError, help};
+
+use crate::config::State;
+
+/// An explanation of one rejection. `Debug` and `Display` are safe to log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The claim or header parameter at fault, if it is one.
+    pub claim: Option<&'static str>,
+    /// What was found there: a kind of value or a distance in time.
+    pub found: Option<Cow<'static, str>>,
+    /// What this resource expects.
+    pub expected: Option<Cow<'static, str>>,
+    /// What to change, and on which side.
+    pub remedy: Option<Cow<'static, str>>,
+}
+
+/// Beyond this many seconds a date is not early or late: it is written in another unit.
+const ANOTHER_UNIT: u64 = 1_000_000_000;
+
+impl Explanation {
+    /// Explains an error. `target` is the URL that a proof had to name.
+    pub(crate) fn of(error: &Error, state: &State, target: Option<&str>) -> Self {
+        let explanation = match error {
+            Error::Token(error) => of_token(*error, state),
+            Error::Proof(error) => of_proof(*error, state, target),
+            Error::Confirmation(_) | Error::Binding(_) => Self { claim: Some("cnf"), ..Self::default() },
+            Error::Nonce(_) => Self { claim: Some("nonce"), ..Self::default() },
+            Error::Scope(error) => Self::default().claim("scope").expected(error.needed().to_owned()),
+            _ => Self::default(),
+        };
+        let remedy = || help(error.code()).map(|help| help.remedy.into());
+        Self { remedy: explanation.remedy.or_else(remedy), ..explanation }
+    }
+
+    fn claim(self, claim: &'static str) -> Self {
+        Self { claim: Some(claim), ..self }
+    }
+
+    fn found(self, found: impl Into<Cow<'static, str>>) -> Self {
+        Self { found: Some(found.into()), ..self }
+    }
+
+    fn expected(self, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self { expected: Some(expected.into()), ..self }
+    }
+
+    fn remedy(self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            ("claim", self.claim),
+            ("found", self.found.as_deref()),
+            ("expected", self.expected.as_deref()),
+            ("remedy", self.remedy.as_deref()),
+        ];
+        let mut separator = "";
+        for (name, text) in parts {
+            if let Some(text) = text {
+                write!(f, "{separator}{name}: {text}")?;
+                separator = "; ";
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of_token(error: TokenError, state: &State) -> Explanation {
+    let explanation = Explanation::default();
+    let leeway = state.token.leeway.as_secs();
+    match error {
+        TokenError::Malformed(Malformed::TooLarge) => {
+            explanation.expected(format!("at most {} bytes", state.token.max_len))
+        }
+        TokenError::Header(HeaderError::Algorithm) => {
+            explanation.claim("alg").expected(state.token.algorithms.names().to_string())
+        }
+        TokenError::Header(HeaderError::Type(found)) => {
+            let found = if found == Found::String { "another type" } else { found.as_str() };
+            explanation.claim("typ").found(found).expected("at+jwt")
+        }
+        TokenError::Header(HeaderError::Critical) => explanation.claim("crit"),
+        TokenError::Issuer(found) => {
+            let found = if found == Found::String { "another issuer" } else { found.as_str() };
+            let ours = listed(state.issuers.iter().map(|issuer| &*issuer.name));
+            explanation.claim("iss").found(found).expected(ours)
+        }
+        TokenError::Audience(found) => {
+            let found = match found {
+                Found::String => "another audience",
+                Found::Array => "a list without this resource",
+                other => other.as_str(),
+            };
+            explanation.claim("aud").found(found).expected(listed(state.audiences.iter().map(|audience| &**audience)))
+        }
+        TokenError::UnknownKey => explanation.claim("kid"),
+        TokenError::Expired { ago } => explanation
+            .claim("exp")
+            .found(format!("{ago} s in the past"))
+            .expected(format!("at most {leeway} s in the past")),
+        TokenError::NotYetValid { ahead } => ahead_of("nbf", ahead, leeway),
+        TokenError::IssuedInFuture { ahead } => ahead_of("iat", ahead, leeway),
+        TokenError::MissingClaim(claim) => {
+            let explanation = explanation.claim(claim).found(Found::Nothing.as_str());
+            match claim {
+                "sub" => explanation.remedy("`IssuerConfig::allow_missing_sub()`"),
+                "client_id" => explanation.remedy("`IssuerConfig::allow_missing_client_id()`"),
+                "jti" => explanation.remedy("`IssuerConfig::allow_missing_jti()`"),
+                "iat" => explanation.remedy("`IssuerConfig::allow_missing_iat()`"),
+                _ => explanation.remedy("authorization server: every token needs it"),
+            }
+        }
+        TokenError::InvalidClaim { claim, found } => {
+            let explanation = explanation.claim(claim).found(found.as_str());
+            let explanation = match claim {
+                "exp" | "nbf" | "iat" | "auth_time" => explanation.expected("seconds since the epoch, as a number"),
+                "authorization_details" => explanation.expected("an array of objects with a type"),
+                "scope" => explanation.expected("scope tokens, separated by spaces"),
+                _ => explanation.expected("a string"),
+            };
+            if found == Found::Array && claim != "authorization_details" {
+                explanation.remedy("`IssuerConfig::allow_scope_array()`, where it is the scope")
+            } else {
+                explanation.remedy("authorization server")
+            }
+        }
+        TokenError::TokenType => explanation.claim("token_type"),
+        _ => explanation,
+    }
+}
+
+fn of_proof(error: ProofError, state: &State, target: Option<&str>) -> Explanation {
+    let explanation = Explanation::default();
+    let (max_age, skew) = (state.proof.max_age.as_secs(), state.proof.clock_skew.as_secs());
+    match error {
+        ProofError::Malformed(Malformed::TooLarge) => {
+            explanation.expected(format!("at most {} bytes", state.proof.max_len))
+        }
+        ProofError::Header(HeaderError::Algorithm) => {
+            explanation.claim("alg").expected(state.proof.algorithms.names().to_string())
+        }
+        ProofError::Header(HeaderError::Type(found)) => {
+            let found = if found == Found::String { "another type" } else { found.as_str() };
+            explanation.claim("typ").found(found).expected("dpop+jwt")
+        }
+        ProofError::Header(HeaderError::Critical) => explanation.claim("crit"),
+        ProofError::Key(JwkError::RsaModulus) => {
+            explanation.claim("jwk").expected("a modulus of 2048 bits or more, within `.max_proof_rsa_bits(..)`")
+        }
+        ProofError::Key(_) => explanation.claim("jwk"),
+        ProofError::MissingClaim(claim) => explanation.claim(claim).found(Found::Nothing.as_str()),
+        ProofError::InvalidClaim { claim, found } => {
+            let expected = match claim {
+                "exp" | "nbf" | "iat" => "seconds since the epoch, as a number",
+                _ => "a string",
+            };
+            explanation.claim(claim).found(found.as_str()).expected(expected)
+        }
+        ProofError::JtiLength => explanation.claim("jti").expected(format!("1 to {} bytes", state.proof.max_jti_len)),
+        ProofError::MethodMismatch => explanation.claim("htm").expected("the method of the request"),
+        ProofError::TargetInvalid | ProofError::TargetMismatch => {
+            let explanation = explanation.claim("htu");
+            match target {
+                Some(target) => explanation.expected(target.to_owned()),
+                None => explanation,
+            }
+        }
+        ProofError::TooOld { age } => {
+            let explanation =
+                explanation.claim("iat").found(in_the_past(age)).expected(format!("at most {max_age} s in the past"));
+            if is_whole_hours(age) {
+                explanation.remedy("the client's clock is off by whole hours: it takes local time for UTC")
+            } else {
+                explanation
+            }
+        }
+        ProofError::InFuture { ahead } => {
+            let explanation = ahead_of("iat", ahead, skew);
+            if is_whole_hours(ahead) {
+                explanation.remedy("the client's clock is off by whole hours: it takes local time for UTC")
+            } else {
+                explanation.remedy(format!("the client's clock is {ahead} s ahead of this one; `.clock_skew(..)`"))
+            }
+        }
+        ProofError::Milliseconds => {
+            explanation.claim("iat").found("milliseconds").expected("seconds since the epoch, as a number")
+        }
+        ProofError::Expired { ago } => {
+            explanation.claim("exp").found(in_the_past(ago)).expected(format!("at most {skew} s in the past"))
+        }
+        ProofError::NotYetValid { ahead } => ahead_of("nbf", ahead, skew),
+        ProofError::AccessTokenHashMissing => explanation.claim("ath").found(Found::Nothing.as_str()),
+        ProofError::AccessTokenHashMismatch => {
+            explanation.claim("ath").expected("base64url of the SHA-256 of the access token")
+        }
+        _ => explanation,
+    }
+}
+
+fn in_the_past(seconds: u64) -> String {
+    if seconds >= ANOTHER_UNIT {
+        "not a time of these years: perhaps another unit than seconds".to_owned()
+    } else {
+        format!("{seconds} s in the past")
+    }
+}
+
+fn ahead_of(claim: &'static str, ahead: u64, tolerance: u64) -> Explanation {
+    let explanation = Explanation::default().claim(claim).expected(format!("at most {tolerance} s in the future"));
+    if ahead >= ANOTHER_UNIT {
+        explanation.found("milliseconds").remedy("NumericDate counts seconds")
+    } else {
+        explanation.found(format!("{ahead} s in the future"))
+    }
+}
+
+/// Within a minute of one to fourteen hours: the distance of time zones.
+const fn is_whole_hours(seconds: u64) -> bool {
+    let minutes = (seconds + 30) / 60;
+    let hours = (minutes + 1) / 60;
+    hours >= 1 && hours <= 14 && minutes.abs_diff(hours * 60) <= 1
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.collect();
+    names.join(" or ")
+}
