@@ -36,9 +36,9 @@ pub(crate) struct TokenClaims<'c> {
 
 impl<'c> TokenClaims<'c> {
     /// Reads the JSON of a token's claims or of an answer about one.
-    pub(crate) fn parse(json: &'c [u8]) -> Result<Self, Malformed> {
+    pub(crate) fn parse(json: &'c [u8], limits: JsonLimits) -> Result<Self, Malformed> {
         let mut claims = Self::default();
-        claims.raw = Object::walk(json, JsonLimits::TOKEN, &mut |name, value| claims.take(name, value))?;
+        claims.raw = Object::walk(json, limits, &mut |name, value| claims.take(name, value))?;
         Ok(claims)
     }
 

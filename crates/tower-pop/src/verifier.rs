@@ -22,9 +22,10 @@ use pop_core::target::RequestTarget;
 use pop_core::{BindingError, CredentialError, Error, ProofError, ReplayError, TokenError, Unavailable};
 
 use crate::certificates::Evidence;
+use crate::clock::{Deadline, Moment};
 use crate::config::PopConfig;
 use crate::introspection::{Introspector, Lookup};
-use crate::keys::{KeyLookup, RemoteKeys};
+use crate::keys::{KeyLookup, Refresh};
 use crate::proof_keys::NewProofKey;
 use crate::question::Question;
 use crate::rejection::Rejection;
@@ -120,16 +121,18 @@ impl PopConfig {
         // A token names one issuer, so one wait settles the matter; a second covers a key set that expired meanwhile.
         for _ in 0..2 {
             match wait {
-                Wait::Keys(keys) => {
-                    if let Err(error) = keys.refresh().await {
+                Wait::Keys(refresh) => {
+                    if let Err(error) = refresh.run().await {
                         return self.reject(error.into(), None);
                     }
+                    question.keys_refreshed = true;
                 }
                 Wait::Introspection(introspector, token, hash) => {
                     question.introspected = Some(introspector.ask(&token, hash).await);
                 }
             }
-            question.now = self.state.clock.now();
+            question.moment = Moment::now(&*self.state.clock);
+            question.now = question.moment.seconds();
             match self.decide(&question) {
                 Step::Done(outcome) => return self.conclude(outcome, &question.evidence),
                 Step::Record(provable) => {
@@ -254,7 +257,7 @@ impl PopConfig {
     ) -> Result<TokenStep, Error> {
         let state = &*self.state;
         if let Some(cached) = state.tokens.get(hash)
-            && self.still_holds(&cached)
+            && self.still_holds(&cached, question.moment)
         {
             // An expired token stays in memory, where it is refused cheaply.
             check_times(&cached.token, state.token.leeway, question.now)?;
@@ -284,32 +287,42 @@ impl PopConfig {
         let known = state.issuers.iter().enumerate().find(|(_, issuer)| *issuer.name == *name);
         let (number, issuer) = known.ok_or(TokenError::Issuer)?;
         let expected = Expectations { audiences: &state.audiences, allowances: issuer.allow, policy: &state.token };
-        match issuer.keys.lookup(token.key_id()?) {
+        match issuer.keys.lookup(token.key_id()?, question.keys_refreshed) {
             KeyLookup::Ready(snapshot) => {
-                token.verify_signature(&snapshot.keys)?;
+                if let Err(error) = token.verify_signature(&snapshot.keys) {
+                    // Another key may have taken the `kid`: a reason to look again, for a request that is right otherwise.
+                    if !question.keys_refreshed
+                        && let Some(refresh) = issuer.keys.refresh_after_failure(&snapshot)
+                        && let Ok(claims) = token.check_claims(&expected, question.now)
+                        && before_waiting(Some(&claims)).is_ok()
+                    {
+                        return Ok(TokenStep::Wait(Wait::Keys(refresh)));
+                    }
+                    return Err(error.into());
+                }
                 let token = Arc::new(token.check_claims(&expected, question.now)?);
                 let cached = CachedToken {
                     token: Arc::clone(&token),
                     issuer: number,
                     generation: Some(snapshot.generation),
-                    until: state.clock.monotonic().saturating_add(token_cache::LONGEST),
+                    until: Deadline::after(question.moment, token_cache::LONGEST),
                 };
                 state.tokens.insert(*hash, cached);
                 Ok(TokenStep::Verified(token))
             }
             KeyLookup::Failed(unavailable) => Err(unavailable.into()),
-            KeyLookup::Fetch(keys) => {
+            KeyLookup::Fetch(refresh) => {
                 before_waiting(Some(&token.check_claims(&expected, question.now)?))?;
-                Ok(TokenStep::Wait(Wait::Keys(keys)))
+                Ok(TokenStep::Wait(Wait::Keys(refresh)))
             }
         }
     }
 
     /// Whether what a cached token rests on still stands: its own end, and for a JWT the issuer's keys.
-    fn still_holds(&self, cached: &CachedToken) -> bool {
+    fn still_holds(&self, cached: &CachedToken, now: Moment) -> bool {
         let issuer = self.state.issuers.get(cached.issuer);
-        let current = |generation| issuer.is_some_and(|issuer| issuer.keys.is_current(generation));
-        self.state.clock.monotonic() < cached.until && cached.generation.is_none_or(current)
+        let current = |generation| issuer.is_some_and(|issuer| issuer.keys.is_current(generation, now));
+        !cached.until.has_passed(now) && cached.generation.is_none_or(current)
     }
 
     /// Whom to ask about a token, if anybody. A JWT of an issuer whose JWTs are verified here goes to nobody, whatever
@@ -323,7 +336,7 @@ impl PopConfig {
         let introspector = issuers.iter().find_map(|issuer| issuer.introspector.as_ref())?;
         let looks_like_jws = jws.is_some_and(|jws| jws.header().first() == Some(&b'{'));
         // Also of a token that is not acceptable: it is whose it is. Whose cannot be read is not risked with anybody.
-        let claimed = || jws.filter(|_| looks_like_jws).and_then(UnverifiedToken::claimed_issuer);
+        let claimed = || jws.filter(|_| looks_like_jws).and_then(|jws| UnverifiedToken::claimed_issuer(jws, &self.state.token));
         let named = match parsed {
             Some(token) => token.issuer().ok().map(Cow::Borrowed),
             None => claimed().map(|name| Cow::Owned(name.into())),
@@ -450,7 +463,7 @@ struct ReadProof<'p> {
 
 /// What a decision can wait for.
 enum Wait {
-    Keys(Arc<RemoteKeys>),
+    Keys(Refresh),
     Introspection(Arc<Introspector>, Box<str>, AccessTokenHash),
 }
 

@@ -29,8 +29,8 @@ use tokio::sync::Semaphore;
 
 use super::Introspection;
 use super::breaker::Breaker;
-use crate::clock::Clock;
-use crate::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch, IssuerKeys, KeyLookup, exchange};
+use crate::clock::{Clock, Deadline, Moment};
+use crate::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch, IssuerKeys, KeyLookup, exchange, without_query};
 use crate::token_cache::{CachedToken, TokenCache};
 
 /// Refused tokens that are remembered.
@@ -139,7 +139,7 @@ impl Introspector {
         let answer = self.answer_in_turn(token).await;
         let now = self.parts.clock.monotonic();
         match &answer {
-            Ok(token) => self.remember(Arc::clone(token), hash, now),
+            Ok(token) => self.remember(Arc::clone(token), hash, Moment::now(&*self.parts.clock)),
             Err(Error::Unavailable(_)) => tracing::warn!(issuer = %self.parts.issuer, "introspection failed"),
             Err(error @ Error::Token(TokenError::Inactive)) => {
                 let until = now.saturating_add(self.parts.config.cache_inactive_for);
@@ -170,11 +170,11 @@ impl Introspector {
         answer
     }
 
-    fn remember(&self, token: Arc<AccessToken>, hash: AccessTokenHash, now: Duration) {
+    fn remember(&self, token: Arc<AccessToken>, hash: AccessTokenHash, now: Moment) {
         let cache_for = self.parts.config.cache_for;
         if !cache_for.is_zero() {
             // The end of the token itself is looked at on every use.
-            let until = now.saturating_add(cache_for);
+            let until = Deadline::after(now, cache_for);
             let cached = CachedToken { token, issuer: self.parts.number, generation: None, until };
             self.parts.tokens.insert(hash, cached);
         }
@@ -225,17 +225,29 @@ impl Introspector {
         let jws = jws.map_err(|_| self.failed(&FetchError::Document("not a compact JWS")))?;
         let signed = SignedIntrospection::parse(&jws, &self.parts.policy)?;
         // Keys may be cold, and then expire while they are waited for.
+        let mut refreshed = false;
         for _ in 0..3 {
-            match self.parts.keys.lookup(signed.key_id()?) {
+            match self.parts.keys.lookup(signed.key_id()?, refreshed) {
                 KeyLookup::Ready(snapshot) => {
                     let recipients: Vec<&str> = self.recipients().collect();
                     let (leeway, now) = (self.parts.policy.leeway, self.parts.clock.now());
                     let body = signed.verify(&snapshot.keys, &self.parts.issuer, &recipients, leeway, now);
+                    if body.is_err()
+                        && !refreshed
+                        && let Some(refresh) = self.parts.keys.refresh_after_failure(&snapshot)
+                    {
+                        refresh.run().await?;
+                        refreshed = true;
+                        continue;
+                    }
                     return body
                         .map(Bytes::from)
                         .map_err(|_| self.failed(&FetchError::Document("the signed response does not hold")));
                 }
-                KeyLookup::Fetch(keys) => keys.refresh().await?,
+                KeyLookup::Fetch(refresh) => {
+                    refresh.run().await?;
+                    refreshed = true;
+                }
                 KeyLookup::Failed(unavailable) => return Err(unavailable.into()),
             }
         }
@@ -249,7 +261,8 @@ impl Introspector {
     }
 
     fn failed(&self, error: &FetchError) -> Error {
-        tracing::warn!(issuer = %self.parts.issuer, %error, "no usable introspection response");
+        let url = without_query(&self.parts.config.endpoint);
+        tracing::warn!(issuer = %self.parts.issuer, %url, %error, "no usable introspection response");
         Unavailable::Introspection.into()
     }
 

@@ -1,20 +1,24 @@
 //! Exchanges by hyper over rustls and the platform's trust store.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::CertificateError;
 
-use super::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+use super::{ConnectionCause, ConnectionFailure, FetchError, FetchRequest, FetchResponse, HttpFetch};
 
 /// The default [`HttpFetch`]: HTTP/1.1 and 2, TLS by rustls, no redirects, no cookies, no proxies. Needs a tokio runtime
 /// when it is used, not when it is made.
@@ -74,17 +78,80 @@ async fn send(
         builder = builder.header(AUTHORIZATION, authorization);
     }
     let request = builder.body(Full::from(form.unwrap_or_default())).map_err(|_| FetchError::Url)?;
-    let response = client.request(request).await.map_err(|_| FetchError::Connection)?;
+    let response = client.request(request).await.map_err(|error| not_connected(&error))?;
     if response.status() != StatusCode::OK {
         return Err(FetchError::Status(response.status().as_u16()));
     }
     let content_type = text(response.headers(), CONTENT_TYPE);
     let cache_control = text(response.headers(), CACHE_CONTROL);
+    let age = age(response.headers());
     let body = Limited::new(response.into_body(), max_len)
         .collect()
         .await
-        .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLong } else { FetchError::Connection })?;
-    Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control })
+        .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLong } else { not_connected(&*error) })?;
+    Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control, age })
+}
+
+/// The greatest `Age`, should there be several; what is not a number counts for nothing (RFC 9111 §5.1).
+fn age(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(AGE).iter().filter_map(|value| value.to_str().ok());
+    let digits = values.flat_map(|value| value.split(',')).map(str::trim);
+    let numbers = digits.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    numbers.map(|text| text.parse().unwrap_or(u64::from(u32::MAX))).max().map(Duration::from_secs)
+}
+
+/// What is to be said of a failed connection: its kind, and the texts of all errors beneath.
+fn not_connected(error: &(dyn StdError + 'static)) -> FetchError {
+    let (mut cause, mut detail) = (ConnectionCause::Other, String::new());
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !detail.contains(&text) {
+            detail += if detail.is_empty() { "" } else { ": " };
+            detail += &text;
+        }
+        // The innermost error knows best.
+        cause = cause_of(error).unwrap_or(cause);
+        // An io::Error that wraps another one names that one's source as its own.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|wrapped| wrapped as &(dyn StdError + 'static)).or_else(|| error.source());
+    }
+    FetchError::NotConnected(ConnectionFailure::new(cause, &detail))
+}
+
+fn cause_of(error: &(dyn StdError + 'static)) -> Option<ConnectionCause> {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(match error {
+            rustls::Error::InvalidCertificate(error) => match error {
+                CertificateError::UnknownIssuer => ConnectionCause::UntrustedAuthority,
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    ConnectionCause::HostName
+                }
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => ConnectionCause::CertificateTime,
+                _ => ConnectionCause::Certificate,
+            },
+            rustls::Error::InvalidMessage(_) => ConnectionCause::NotTls,
+            _ => ConnectionCause::Tls,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return match error.kind() {
+            ErrorKind::ConnectionRefused => Some(ConnectionCause::Refused),
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NotConnected => {
+                Some(ConnectionCause::Unreachable)
+            }
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => Some(ConnectionCause::Closed),
+            _ => None,
+        };
+    }
+    // The connector's error type has no name outside of hyper-util.
+    (error.to_string() == "dns error").then_some(ConnectionCause::NameNotFound)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
