@@ -336,7 +336,8 @@ impl PopConfig {
         let introspector = issuers.iter().find_map(|issuer| issuer.introspector.as_ref())?;
         let looks_like_jws = jws.is_some_and(|jws| jws.header().first() == Some(&b'{'));
         // Also of a token that is not acceptable: it is whose it is. Whose cannot be read is not risked with anybody.
-        let claimed = || jws.filter(|_| looks_like_jws).and_then(|jws| UnverifiedToken::claimed_issuer(jws, &self.state.token));
+        let claimed =
+            || jws.filter(|_| looks_like_jws).and_then(|jws| UnverifiedToken::claimed_issuer(jws, &self.state.token));
         let named = match parsed {
             Some(token) => token.issuer().ok().map(Cow::Borrowed),
             None => claimed().map(|name| Cow::Owned(name.into())),

@@ -158,8 +158,8 @@ impl PopConfigBuilder {
     }
 
     /// Sets the most members that one JSON object in an access token's claims or in an introspection response may have,
-    /// 32 to 16,384: for realms that write a member for each client into a claim. Their names are also the longest part of
-    /// such a token: see [`max_token_len`](Self::max_token_len) and
+    /// 32 to 16,384: for realms that write a member for each client into a claim. Such tokens are long as well: see
+    /// [`max_token_len`](Self::max_token_len) and
     /// [`Introspection::max_response_len`](crate::Introspection::max_response_len). Defaults to 128.
     pub fn max_token_members(mut self, members: u16) -> Self {
         self.token.json.members = members;

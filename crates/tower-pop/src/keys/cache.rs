@@ -224,8 +224,8 @@ impl RemoteKeys {
         let now = Moment::now(&*self.clock);
         let held = self.held.load();
         let seen = held.as_ref().filter(|held| held.snapshot.generation == snapshot.generation).map(|held| held.fetch);
-        let due = !self.failed_lately(now)
-            && self.flight().allowance.allows(Reason::Signature, now, &self.policy.caching);
+        let due =
+            !self.failed_lately(now) && self.flight().allowance.allows(Reason::Signature, now, &self.policy.caching);
         due.then(|| self.refresh(Reason::Signature, seen))
     }
 
@@ -359,8 +359,8 @@ impl RemoteKeys {
 
     fn store(&self, keys: JwkSet, response: FetchResponse, sent: Moment) {
         let caching = &self.policy.caching;
-        let fresh_for = max_age(response.cache_control.as_deref())
-            .map_or(caching.fresh_for, |age| age.clamp(SHORTEST, LONGEST));
+        let fresh_for =
+            max_age(response.cache_control.as_deref()).map_or(caching.fresh_for, |age| age.clamp(SHORTEST, LONGEST));
         let now = Moment::now(&*self.clock);
         let age = now.since(sent).saturating_add(response.age.unwrap_or_default());
         let rest = |time: Duration| time.saturating_sub(age).max(LEAST_REST.min(fresh_for));

@@ -78,17 +78,19 @@ async fn send(
         builder = builder.header(AUTHORIZATION, authorization);
     }
     let request = builder.body(Full::from(form.unwrap_or_default())).map_err(|_| FetchError::Url)?;
-    let response = client.request(request).await.map_err(|error| not_connected(&error))?;
+    let response = client.request(request).await.map_err(|error| not_connected(&error, ConnectionCause::Other))?;
     if response.status() != StatusCode::OK {
         return Err(FetchError::Status(response.status().as_u16()));
     }
     let content_type = text(response.headers(), CONTENT_TYPE);
     let cache_control = text(response.headers(), CACHE_CONTROL);
     let age = age(response.headers());
-    let body = Limited::new(response.into_body(), max_len)
-        .collect()
-        .await
-        .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLong } else { not_connected(&*error) })?;
+    let body = Limited::new(response.into_body(), max_len).collect().await.map_err(|error| {
+        match error.is::<LengthLimitError>() {
+            true => FetchError::TooLong,
+            false => not_connected(&*error, ConnectionCause::Closed),
+        }
+    })?;
     Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control, age })
 }
 
@@ -101,8 +103,8 @@ fn age(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// What is to be said of a failed connection: its kind, and the texts of all errors beneath.
-fn not_connected(error: &(dyn StdError + 'static)) -> FetchError {
-    let (mut cause, mut detail) = (ConnectionCause::Other, String::new());
+fn not_connected(error: &(dyn StdError + 'static), otherwise: ConnectionCause) -> FetchError {
+    let (mut cause, mut detail) = (otherwise, String::new());
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
@@ -123,7 +125,8 @@ fn cause_of(error: &(dyn StdError + 'static)) -> Option<ConnectionCause> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some(match error {
             rustls::Error::InvalidCertificate(error) => match error {
-                CertificateError::UnknownIssuer => ConnectionCause::UntrustedAuthority,
+                // The second: another authority of the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => ConnectionCause::UntrustedAuthority,
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     ConnectionCause::HostName
                 }
