@@ -96,6 +96,14 @@ fn err_14_bounds_numbers() {
     refused(builder().max_proof_len(10), "max_proof_len is 10");
     refused(builder().max_token_len(10), "max_token_len is 10");
     refused(builder().max_jti_len(1), "max_jti_len is 1");
+    refused(builder().max_token_members(31), "max_token_members is 31");
+    refused(builder().max_token_members(u16::MAX), "max_token_members is 65535");
+    refused(builder().max_token_values(255), "max_token_values is 255");
+    refused(builder().max_token_values(u32::MAX), "max_token_values is 4294967295");
+    refused(builder().max_token_depth(3), "max_token_depth is 3");
+    refused(builder().max_token_depth(33), "max_token_depth is 33");
+    builder().max_token_members(32).max_token_values(256).max_token_depth(4).build().unwrap();
+    builder().max_token_members(16_384).max_token_values(65_536).max_token_depth(32).build().unwrap();
 }
 
 #[test]
@@ -111,9 +119,13 @@ fn err_14_atk_26_bounds_the_caching_of_keys() {
     refused(with(|caching| caching.retry_after = Duration::ZERO), "jwks retry_after in ms is 0");
     refused(with(|caching| caching.timeout = Duration::from_secs(61)), "jwks timeout in ms is 61000");
     refused(with(|caching| caching.max_len = usize::MAX), "jwks max_len is");
+    refused(with(|caching| caching.refresh_burst = 0), "jwks refresh_burst is 0");
+    refused(with(|caching| caching.refresh_burst = 101), "jwks refresh_burst is 101");
+    with(|caching| caching.refresh_burst = 1).build().unwrap();
     with(|caching| caching.cool_down = Duration::from_secs(1)).build().unwrap();
     with(|caching| caching.stale_for = Duration::ZERO).build().unwrap();
     assert_eq!(JwksCaching::default().cool_down, Duration::from_secs(30), "ATK-26 the default");
+    assert_eq!(JwksCaching::default().refresh_burst, 3, "ATK-26 the default");
 }
 
 #[test]

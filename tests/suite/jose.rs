@@ -1,12 +1,21 @@
 //! JOSE: strict parsing and crypto hygiene, on both backends.
 
-use pop_authserver::{Algorithm, DpopKey};
-use proptest::prelude::*;
-use serde_json::json;
-use tower_pop::pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use tower_pop::pop_core::jose::{self, DecodedJws, Json, JsonLimits, Jwk, Malformed, Object, PublicKey, RsaLimits};
+use std::time::Duration;
 
-use crate::support::{Expected, api, api_on};
+use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tower_pop::IssuerConfig;
+use tower_pop::pop_core::access_token::Expectations;
+use tower_pop::pop_core::introspection::{self, IntrospectionExpectations};
+use tower_pop::pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
+use tower_pop::pop_core::jose::{
+    self, DecodedJws, Json, JsonLimits, Jwk, JwkError, Malformed, Object, PublicKey, RsaLimits,
+};
+
+use tower_pop::pop_core::policy::{TokenAllowances, TokenPolicy};
+
+use crate::support::{AUDIENCE, Expected, ISSUER, NOW, api, api_for, api_on, api_with};
 
 fn public(key: &DpopKey) -> PublicKey {
     let text = key.public_jwk().to_string();
@@ -152,6 +161,164 @@ fn jose_12_pss_salt_is_as_long_as_the_hash() {
         assert!(verifier.verify(b"message", &[&[0], &good[..]].concat()).is_err());
         assert!(VerifyingKey::new(&public(&key), Algorithm::ES256, *backend).is_err(), "JOSE-23");
     }
+}
+
+/// ATK-24: some serializers write every member that they know. In a set that the issuer answers for, `null` and empty
+/// optional members restrict nothing; in a proof they are rejected (`tests/suite/dpop.rs`).
+#[tokio::test]
+async fn atk_24_optional_members_of_published_keys_that_say_nothing_count_as_absent() {
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    let set: Value = serde_json::from_str(&server.jwks_json()).unwrap();
+    let with = |members: Value| {
+        let mut key = set["keys"][0].clone();
+        key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let another = DpopKey::generate(Algorithm::ES256).unwrap().public_jwk();
+        IssuerConfig::new(ISSUER).static_jwks(json!({ "keys": [key, another] }).to_string())
+    };
+    for (members, expected) in [
+        (json!({ "use": null }), Expected::Ok),
+        (json!({ "use": "" }), Expected::Ok),
+        (json!({ "use": "enc" }), Expected::Token),
+        (json!({ "use": [] }), Expected::Token),
+        (json!({ "use": 0 }), Expected::Token),
+        (json!({ "key_ops": null }), Expected::Ok),
+        (json!({ "key_ops": [] }), Expected::Ok),
+        (json!({ "key_ops": [null] }), Expected::Token),
+        (json!({ "key_ops": ["encrypt"] }), Expected::Token),
+        (json!({ "key_ops": "" }), Expected::Token),
+        (json!({ "alg": null }), Expected::Ok),
+        (json!({ "alg": "" }), Expected::Ok),
+        (json!({ "alg": "ES384" }), Expected::Token),
+        (json!({ "alg": [] }), Expected::Token),
+        (json!({ "x5c": null, "x5t": null, "x5u": null, "n": null, "e": null }), Expected::Ok),
+        (json!({ "d": null, "k": null, "p": null, "q": null, "oth": null }), Expected::Ok),
+        (json!({ "d": "" }), Expected::Token),
+        (json!({ "d": 0 }), Expected::Token),
+        (json!({ "y": null }), Expected::Token),
+        (json!({ "kty": null }), Expected::Token),
+        (json!({ "crv": null }), Expected::Token),
+    ] {
+        let api = api_for(TestAuthServer::offline_at(ISSUER, NOW), with(members.clone()), |builder| builder);
+        let token = server.token().audience(AUDIENCE).bound_to(&api.key);
+        api.with_token(&token.mint()).await.is(expected, &members.to_string());
+    }
+    let api = api_for(TestAuthServer::offline_at(ISSUER, NOW), with(json!({ "kid": null })), |builder| builder);
+    let token = server.token().audience(AUDIENCE).bound_to(&api.key);
+    api.with_token(&token.mint())
+        .await
+        .is(Expected::Token, "a kid that is null is none")
+        .coded("token.unknown_key", "");
+    api.with_token(&token.without_header("kid").mint()).await.is(Expected::Ok, "as for a token without one");
+    let twice = set["keys"][0].to_string().replacen('{', "{\"use\":null,", 1);
+    let twice = IssuerConfig::new(ISSUER).static_jwks(format!("{{\"keys\":[{twice}]}}"));
+    let error = tower_pop::PopConfig::builder(twice, AUDIENCE).build().unwrap_err();
+    assert!(error.to_string().contains("duplicate member"), "JOSE-04 {error}");
+}
+
+/// JOSE-14: one octet before the modulus, and only for an issuer that is allowed to.
+#[tokio::test]
+async fn jose_14_a_leading_zero_octet_of_an_rsa_modulus_is_an_allowance_of_the_issuer() {
+    for backend in CryptoBackend::COMPILED_IN {
+        for alg in [Algorithm::RS256, Algorithm::PS256] {
+            let key = DpopKey::generate(alg).unwrap();
+            let with = |member: &str, zeros: usize| {
+                let mut jwk = key.public_jwk();
+                let bytes = [vec![0; zeros], jose::decode(jwk[member].as_str().unwrap()).unwrap()].concat();
+                jwk[member] = jose::encode(bytes).into();
+                let another = DpopKey::generate(Algorithm::ES256).unwrap().public_jwk();
+                IssuerConfig::new(ISSUER).static_jwks(json!({ "keys": [jwk, another] }).to_string())
+            };
+            for (row, issuer, expected) in [
+                ("canonical", with("n", 0), Expected::Ok),
+                ("canonical, allowed", with("n", 0).allow_rsa_leading_zero(), Expected::Ok),
+                ("one zero", with("n", 1), Expected::Token),
+                ("one zero, allowed", with("n", 1).allow_rsa_leading_zero(), Expected::Ok),
+                ("two zeros, allowed", with("n", 2).allow_rsa_leading_zero(), Expected::Token),
+                ("a zero before e, allowed", with("e", 1).allow_rsa_leading_zero(), Expected::Token),
+            ] {
+                let api = api_for(TestAuthServer::offline_at(ISSUER, NOW), issuer, |b| b.crypto_backend(*backend));
+                let token = api.token().without_header("kid").header("alg", alg.name()).signed_by(&key);
+                api.with_token(&token.mint()).await.is(expected, &format!("{row} {alg:?} {backend:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn jose_14_jose_15_a_leading_zero_octet_changes_no_thumbprint_and_is_never_read_in_a_proof() {
+    let key = DpopKey::generate(Algorithm::RS256).unwrap();
+    let mut jwk = key.public_jwk();
+    let bytes = [vec![0], jose::decode(jwk["n"].as_str().unwrap()).unwrap()].concat();
+    jwk["n"] = jose::encode(bytes).into();
+    let text = jwk.to_string();
+    let object = Object::parse(text.as_bytes(), JsonLimits::PROOF).unwrap();
+    let allowed = RsaLimits::default().allow_leading_zero();
+    let read = Jwk::parse_published(&object, allowed).unwrap();
+    assert_eq!(read.key().thumbprint(), key.thumbprint(), "JOSE-15");
+    assert_eq!(Jwk::parse_published(&object, RsaLimits::default()).unwrap_err(), JwkError::LeadingZero);
+    assert_eq!(Jwk::parse(&object, allowed).unwrap_err(), JwkError::LeadingZero, "JOSE-14 strict whatever is allowed");
+    let largest = json!({ "kty": "RSA", "e": "AQAB", "n": jose::encode([vec![0], vec![0xff; 1024]].concat()) });
+    let text = largest.to_string();
+    let object = Object::parse(text.as_bytes(), JsonLimits::PROOF).unwrap();
+    Jwk::parse_published(&object, RsaLimits::up_to(8192).allow_leading_zero()).unwrap();
+}
+
+/// JOSE-05: a realm with many clients has one member for each in a claim.
+#[tokio::test]
+async fn jose_05_the_limits_of_tokens_are_options() {
+    let clients = |count: usize| -> Value {
+        let roles = json!({ "roles": ["view-profile"] });
+        (0..count).map(|i| (format!("client-{i}"), roles.clone())).collect::<serde_json::Map<_, _>>().into()
+    };
+    let deep = |depth: usize| (1..depth).fold(json!({}), |inner, _| json!({ "a": inner }));
+    let standard = api();
+    let larger = api_with(|builder| {
+        let builder = builder.max_token_members(1000).max_token_values(20_000).max_token_depth(20);
+        builder.max_token_len(256 * 1024)
+    });
+    for (row, claim, code) in [
+        ("128 clients", clients(128), None),
+        ("150 clients", clients(150), Some("token.too_many_members")),
+        ("12 kB of values", json!(vec![0; 4500]), Some("token.too_many_members")),
+        ("deep", deep(15), Some("token.too_deep")),
+    ] {
+        let token = standard.token().claim("resource_access", claim.clone()).mint();
+        let answer = standard.with_token(&token).await;
+        assert_eq!(answer.code, code, "{row}");
+        let token = larger.token().claim("resource_access", claim).mint();
+        larger.with_token(&token).await.is(Expected::Ok, row);
+    }
+    for (row, claim, code) in [
+        ("1001 clients", clients(1001), "token.too_many_members"),
+        ("values", json!(vec![0; 20_001]), "token.too_many_members"),
+        ("too deep", deep(20), "token.too_deep"),
+    ] {
+        let token = larger.token().claim("resource_access", claim).mint();
+        larger.with_token(&token).await.is(Expected::Token, row).coded(code, row);
+    }
+    let twice = format!("{{\"client-999\":1,{}", &clients(1000).to_string()[1..]);
+    let payload = larger.token().payload_text();
+    let token = larger.token().raw_payload(format!("{{\"resource_access\":{twice},{}", &payload[1..]));
+    larger.with_token(&token.mint()).await.is(Expected::Token, "JOSE-04").coded("token.duplicate_member", "JOSE-04");
+    let mut wide = standard.proof("x").claim("pad", clients(100));
+    wide = wide.claim("ath", "x");
+    larger.with(&larger.token().mint(), &wide.mint()).await.is(Expected::Proof, "proofs have limits of their own");
+}
+
+#[test]
+fn jose_05_the_limits_of_tokens_are_those_of_introspection_responses() {
+    let clients: serde_json::Map<_, _> = (0..150).map(|i| (format!("client-{i}"), json!({}))).collect();
+    let answer = json!({ "active": true, "aud": AUDIENCE, "resource_access": clients }).to_string();
+    let audiences = [AUDIENCE.into()];
+    let read = |members: u16| {
+        let mut policy = TokenPolicy::default();
+        policy.json.members = members;
+        let token = Expectations { audiences: &audiences, allowances: TokenAllowances::default(), policy: &policy };
+        let expected = IntrospectionExpectations { issuer: ISSUER, token, cache_for: Duration::from_secs(10) };
+        introspection::read(answer.as_bytes(), &expected, NOW).map(drop).map_err(|error| error.code())
+    };
+    assert_eq!(read(128), Err("unavailable.introspection"));
+    assert_eq!(read(150), Ok(()));
 }
 
 #[test]

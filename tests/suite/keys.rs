@@ -1,16 +1,21 @@
 //! The key cache: ATK-24..29, META-17, X-13, with a manual clock and a scripted fetch; nothing sleeps.
+//! Over real sockets: what is said of connections that fail.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use pop_authserver::{DpopKey, TestAuthServer};
-use serde_json::json;
+use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, TokenMint};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
-use tower_pop::{IatPolicy, IssuerConfig, Mode, NoncePolicy, PopConfigBuilder};
+use tower_pop::clock::ManualClock;
+use tower_pop::keys::{ConnectionCause, FetchError, FetchRequest, FetchResponse, HttpFetch, HyperFetch, JwksCaching};
+use tower_pop::{IatPolicy, Introspection, IssuerConfig, Mode, NoncePolicy, PopConfigBuilder};
 
 use crate::support::{AUDIENCE, Api, Expected, ISSUER, NOW, api_for, request};
 
@@ -18,20 +23,24 @@ const JWKS: &str = "https://as.example/jwks";
 const METADATA: &str = "https://as.example/.well-known/oauth-authorization-server";
 const OPENID: &str = "https://as.example/.well-known/openid-configuration";
 
-type Document = Result<(String, Option<String>), FetchError>;
+type Document = Result<FetchResponse, FetchError>;
 
 /// Answers from a table, counts, and can be made to wait.
 #[derive(Clone)]
 struct Script {
     documents: Arc<Mutex<HashMap<String, Document>>>,
-    requests: Arc<AtomicUsize>,
+    urls: Arc<Mutex<Vec<String>>>,
     gate: Arc<Semaphore>,
+    /// The URL that never answers.
+    hangs: Arc<Mutex<Option<String>>>,
+    /// The clock that an answer takes this many seconds of.
+    takes: Arc<OnceLock<(Arc<ManualClock>, u64)>>,
 }
 
 impl Script {
     fn new() -> Self {
         let gate = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        Self { documents: Arc::default(), requests: Arc::default(), gate }
+        Self { documents: Arc::default(), urls: Arc::default(), gate, hangs: Arc::default(), takes: Arc::default() }
     }
 
     fn set(&self, url: &str, document: Document) {
@@ -39,30 +48,33 @@ impl Script {
     }
 
     fn serve(&self, url: &str, body: impl Into<String>) {
-        self.set(url, Ok((body.into(), None)));
+        self.set(url, Ok(FetchResponse::new(body.into())));
     }
 
     fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.urls.lock().unwrap().len()
+    }
+
+    fn urls(&self) -> Vec<String> {
+        self.urls.lock().unwrap().clone()
     }
 }
 
 impl HttpFetch for Script {
     fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
-        self.requests.fetch_add(1, Ordering::SeqCst);
+        self.urls.lock().unwrap().push(request.url.clone());
         let script = self.clone();
         Box::pin(async move {
             let _open = script.gate.acquire().await;
-            let document = script.documents.lock().unwrap().get(&request.url).cloned();
-            let (body, cache_control) = document.unwrap_or(Err(FetchError::Status(404)))?;
-            if body.len() > request.max_len {
-                return Err(FetchError::TooLong);
+            if script.hangs.lock().unwrap().as_ref() == Some(&request.url) {
+                std::future::pending::<()>().await;
             }
-            let response = FetchResponse::new(body);
-            Ok(match cache_control {
-                Some(value) => response.cache_control(value),
-                None => response,
-            })
+            if let Some((clock, seconds)) = script.takes.get() {
+                clock.advance(*seconds);
+            }
+            let document = script.documents.lock().unwrap().get(&request.url).cloned();
+            let response = document.unwrap_or(Err(FetchError::Status(404)))?;
+            if response.body.len() > request.max_len { Err(FetchError::TooLong) } else { Ok(response) }
         })
     }
 }
@@ -99,31 +111,210 @@ async fn keys_are_fetched_once_and_used_while_fresh() {
 }
 
 #[tokio::test]
-async fn atk_26_an_unknown_kid_causes_one_fetch_per_cool_down() {
+async fn atk_26_unknown_kids_cause_a_few_fetches_and_then_one_per_cool_down() {
     let script = Script::new();
     let api = fetched(&script).await;
-    let unknown = |i: usize| api.token().header("kid", format!("random-{i}")).mint();
+    let unknown = |i: u64| api.token().header("kid", format!("random-{i}")).mint();
     for i in 0..200 {
         api.with_token(&unknown(i)).await.is(Expected::Token, "ATK-26 X-13").coded("token.unknown_key", "ATK-26");
     }
-    assert_eq!(script.requests(), 1, "within the cool-down after a good fetch nothing is fetched");
-    api.clock.advance(31);
-    let token = |i: usize| api.token().claim("iat", NOW).header("kid", format!("later-{i}")).mint();
-    for i in 0..200 {
-        api.with_token(&token(i)).await.is(Expected::Token, "ATK-26");
+    assert_eq!(script.requests(), 1 + 3, "the burst, and no more within the cool-down");
+    for second in 1..=120 {
+        api.clock.advance(1);
+        for i in 0..3 {
+            api.with_token(&unknown(1000 * second + i)).await.is(Expected::Token, "ATK-26");
+        }
     }
-    assert_eq!(script.requests(), 2, "one more after the cool-down");
+    assert_eq!(script.requests(), 1 + 3 + 4, "one more for each cool-down of 30 s");
+    api.clock.advance(3 * 30);
+    for i in 0..200 {
+        api.with_token(&unknown(i)).await.is(Expected::Token, "ATK-26");
+    }
+    assert_eq!(script.requests(), 8 + 3, "a quiet time gives the burst back, and no more");
 }
 
 #[tokio::test]
-async fn atk_26_rotation_is_noticed_after_the_cool_down() {
+async fn atk_26_unknown_kids_at_one_time_cause_one_fetch() {
+    let script = Script::new();
+    let gate = Arc::new(Semaphore::new(1));
+    let script = Script { gate: Arc::clone(&gate), ..script };
+    let api = Arc::new(fetched(&script).await);
+    gate.forget_permits(1);
+    let requests: Vec<_> = (0..100)
+        .map(|i| {
+            let api = Arc::clone(&api);
+            tokio::spawn(async move { api.with_token(&api.token().header("kid", format!("{i}")).mint()).await.code })
+        })
+        .collect();
+    settle().await;
+    gate.add_permits(1);
+    for request in requests {
+        assert_eq!(request.await.unwrap(), Some("token.unknown_key"));
+    }
+    assert_eq!(script.requests(), 2, "single flight");
+}
+
+#[tokio::test]
+async fn atk_26_rotation_is_noticed_at_once_and_then_after_the_cool_down() {
     let script = Script::new();
     let api = fetched(&script).await;
+    for round in 1..=3 {
+        api.server.rotate_keys().unwrap();
+        script.serve(JWKS, api.server.jwks_json());
+        api.with_token(&api.token().mint()).await.is(Expected::Ok, "AS-29 the new key is found at once");
+        assert_eq!(script.requests(), 1 + round);
+    }
     api.server.rotate_keys().unwrap();
     script.serve(JWKS, api.server.jwks_json());
-    api.with_token(&api.token().mint()).await.is(Expected::Token, "too soon");
+    api.with_token(&api.token().mint()).await.is(Expected::Token, "too soon").coded("token.unknown_key", "ATK-26");
     api.clock.advance(31);
-    api.with_token(&api.token().mint()).await.is(Expected::Ok, "AS-29 the new key is found");
+    api.with_token(&api.token().mint()).await.is(Expected::Ok, "AS-29 the new key is found after the cool-down");
+    assert_eq!(script.requests(), 5);
+}
+
+#[tokio::test]
+async fn atk_26_the_burst_is_an_option() {
+    let script = Script::new();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    script.serve(JWKS, server.jwks_json());
+    let mut caching = JwksCaching::default();
+    caching.refresh_burst = 1;
+    let issuer = IssuerConfig::new(ISSUER).jwks_uri(JWKS).jwks_caching(caching);
+    let api = api_for(server, issuer, |builder| builder.http_fetch(script.clone()));
+    for i in 0..20 {
+        api.with_token(&api.token().header("kid", format!("{i}")).mint()).await.is(Expected::Token, "ATK-26");
+    }
+    assert_eq!(script.requests(), 2);
+}
+
+/// RFC 9701: the issuer signs its answers with the same keys.
+#[tokio::test]
+async fn intro_11_atk_26_a_signed_answer_by_a_key_that_took_anothers_kid_is_read_after_one_refresh() {
+    const ENDPOINT: &str = "https://as.example/introspect";
+    let script = Script::new();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    script.serve(JWKS, server.jwks_json());
+    let introspection = Introspection::at(ENDPOINT).client_secret_basic("api", "secret").require_signed();
+    let issuer = IssuerConfig::new(ISSUER).jwks_uri(JWKS).introspection(introspection);
+    let api = api_for(server, issuer, |builder| builder.http_fetch(script.clone()));
+    let answer = |change: &dyn Fn(TokenMint) -> TokenMint| {
+        let cnf = json!({ "jkt": api.key.thumbprint().to_string() });
+        let answer = json!({ "active": true, "aud": AUDIENCE, "exp": NOW + 300, "cnf": cnf });
+        let mint = api.server.token().header("typ", "token-introspection+jwt").without("sub").without("exp");
+        let body = change(mint.claim("aud", "api").claim("token_introspection", answer)).mint();
+        script.set(ENDPOINT, Ok(FetchResponse::new(body).content_type("application/token-introspection+jwt")));
+    };
+    let fetches = || script.urls().iter().filter(|url| *url == JWKS).count();
+    answer(&|mint| mint);
+    api.with_token("one").await.is(Expected::Ok, "INTRO-11");
+    assert_eq!(fetches(), 1);
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    script.serve(JWKS, replaced(&api.server, &key, true));
+    answer(&|mint| mint.signed_by(&key));
+    api.with_token("two").await.is(Expected::Ok, "the key that took the kid");
+    assert_eq!(fetches(), 2);
+    let other = DpopKey::generate(Algorithm::ES256).unwrap();
+    answer(&|mint| mint.signed_by(&other));
+    for number in 0..5 {
+        api.with_token(&format!("forged-{number}")).await.is(Expected::Down, "INTRO-11");
+    }
+    assert_eq!(fetches(), 2, "ATK-26");
+}
+
+/// The set of the server with another key in place of its own, under the same `kid` or under none.
+fn replaced(server: &TestAuthServer, key: &DpopKey, with_kid: bool) -> String {
+    let jwks: Value = serde_json::from_str(&server.jwks_json()).unwrap();
+    let mut jwk = key.public_jwk();
+    if with_kid {
+        jwk["kid"] = jwks["keys"][0]["kid"].clone();
+    }
+    json!({ "keys": [jwk] }).to_string()
+}
+
+#[tokio::test]
+async fn atk_26_a_key_that_took_anothers_kid_is_noticed() {
+    for (row, alg, with_kid) in [
+        ("the same kid", Algorithm::ES256, true),
+        ("no kid", Algorithm::ES256, false),
+        ("the same kid for another algorithm", Algorithm::Ed25519, true),
+    ] {
+        let script = Script::new();
+        let api = fetched(&script).await;
+        let old = api.token().mint();
+        api.with_token(&old).await.is(Expected::Ok, row);
+        let key = DpopKey::generate(alg).unwrap();
+        script.serve(JWKS, replaced(&api.server, &key, with_kid));
+        let token = api.token().header("alg", alg.name()).signed_by(&key);
+        let token = if with_kid { token } else { token.without_header("kid") };
+        api.with_token(&token.mint()).await.is(Expected::Ok, row);
+        assert_eq!(script.requests(), 2, "{row}");
+        let answer = api.with_token(&old).await.is(Expected::Token, row);
+        assert!(matches!(answer.code, Some("token.signature" | "token.unknown_key")), "{row}: {:?}", answer.code);
+    }
+}
+
+#[tokio::test]
+async fn atk_26_a_signature_that_does_not_verify_causes_one_fetch_per_cool_down() {
+    let script = Script::new();
+    let api = fetched(&script).await;
+    let other = DpopKey::generate(Algorithm::ES256).unwrap();
+    let forged = || api.token().signed_by(&other);
+    for _ in 0..100 {
+        for token in [forged(), forged().without_header("kid")] {
+            let answer = api.with_token(&token.mint()).await.is(Expected::Token, "ATK-26");
+            answer.coded("token.signature", "ATK-26");
+        }
+    }
+    assert_eq!(script.requests(), 2, "one, whatever the burst");
+    for second in 1..=90 {
+        api.clock.advance(1);
+        let answer = api.with_token(&forged().mint()).await.is(Expected::Token, "ATK-26");
+        answer.coded("token.signature", &format!("second {second}"));
+    }
+    assert_eq!(script.requests(), 2 + 3, "one for each cool-down of 30 s");
+}
+
+#[tokio::test]
+async fn atk_26_a_forged_signature_is_no_503_while_the_refresh_fails() {
+    let script = Script::new();
+    let api = fetched(&script).await;
+    let other = DpopKey::generate(Algorithm::ES256).unwrap();
+    script.set(JWKS, Err(FetchError::Timeout));
+    for second in 0..60 {
+        let answer = api.with_token(&api.token().signed_by(&other).mint()).await.is(Expected::Token, "ATK-26");
+        answer.coded("token.signature", &format!("second {second}"));
+        api.with_token(&api.token().mint()).await.is(Expected::Ok, "the twin: a key that is known");
+        api.clock.advance(1);
+    }
+    assert_eq!(script.requests(), 1 + 2, "a failure is not tried again before the cool-down either");
+}
+
+#[tokio::test]
+async fn atk_26_a_forged_signature_on_a_request_that_is_wrong_anyway_causes_no_fetch() {
+    let script = Script::new();
+    let api = fetched(&script).await;
+    let other = DpopKey::generate(Algorithm::ES256).unwrap();
+    let forged = || api.token().signed_by(&other);
+    let token = forged().mint();
+    for (row, proof) in [
+        ("bad signature", api.proof(&token).tampered_signature()),
+        ("htm", api.proof(&token).method("PUT")),
+        ("htu", api.proof(&token).url("https://evil.example/")),
+        ("iat", api.proof(&token).issued_at(1)),
+        ("ath", api.proof("another")),
+    ] {
+        api.with(&token, &proof.mint()).await.is(Expected::Token, row).coded("token.signature", row);
+    }
+    for (row, token) in [
+        ("audience", forged().audience("https://other.example")),
+        ("expired", forged().expires_in(-100)),
+        ("unbound", forged().without("cnf")),
+        ("bound to another key", forged().bound_to(&other)),
+    ] {
+        api.with_token(&token.mint()).await.is(Expected::Token, row).coded("token.signature", row);
+    }
+    assert_eq!(script.requests(), 1);
+    api.with_token(&token).await.is(Expected::Token, "the twin");
     assert_eq!(script.requests(), 2);
 }
 
@@ -141,9 +332,11 @@ async fn atk_26_an_unknown_kid_is_503_while_the_refresh_fails() {
     }
     assert_eq!(script.requests(), 2, "a failure is not retried at once");
     api.with_token(&known).await.is(Expected::Ok, "known keys go on");
-    api.clock.advance(6);
-    api.with_token(&unknown).await.is(Expected::Down, "again");
-    assert_eq!(script.requests(), 3);
+    for round in 1..=6 {
+        api.clock.advance(6);
+        api.with_token(&unknown).await.is(Expected::Down, "again").coded("unavailable.key_refresh", "ATK-26");
+        assert_eq!(script.requests(), 2 + round, "failures do not use up the burst");
+    }
 }
 
 #[tokio::test]
@@ -204,10 +397,10 @@ async fn atk_21_cnf_10_x_04_x_35_no_url_in_a_token_or_proof_is_fetched() {
     let by_url = api.proof(&token).without_header("jwk").header("jku", evil).mint();
     api.with(&token, &by_url).await.is(Expected::Proof, "DPOP-06 jku");
     settle().await;
-    assert_eq!(script.requests(), 1, "ATK-21 CNF-10");
     let harmless = api.token().header("jku", evil).mint();
     api.with_token(&harmless).await.is(Expected::Ok, "the twin: signed by the issuer's key, the URL is not looked at");
-    assert_eq!(script.requests(), 1, "ATK-21");
+    assert!(script.urls().iter().all(|url| url == JWKS), "ATK-21 CNF-10 {:?}", script.urls());
+    assert_eq!(script.requests(), 2, "ATK-21: the issuer's own set, once for the signatures that do not verify");
 }
 
 #[tokio::test]
@@ -350,7 +543,7 @@ async fn a_request_that_is_wrong_anyway_causes_no_fetch() {
     let script = Script::new();
     let api = api(&script, |builder| builder);
     let token = api.token().mint();
-    let other = DpopKey::generate(pop_authserver::Algorithm::ES256).unwrap();
+    let other = DpopKey::generate(Algorithm::ES256).unwrap();
     for (row, token, proof) in [
         ("bad signature", token.clone(), api.proof(&token).tampered_signature().mint()),
         ("htm", token.clone(), api.proof(&token).method("PUT").mint()),
@@ -391,7 +584,7 @@ async fn cache_control_is_followed_within_bounds() {
     for (cache_control, fresh_for) in [("max-age=120", 120), ("max-age=1", 60), ("public, Max-Age=\"999999\"", 3600)] {
         let script = Script::new();
         let api = api(&script, |builder| builder);
-        script.set(JWKS, Ok((api.server.jwks_json(), Some(cache_control.to_owned()))));
+        script.set(JWKS, Ok(FetchResponse::new(api.server.jwks_json()).cache_control(cache_control)));
         let token = api.token().claim("exp", NOW + 100_000).mint();
         api.with_token(&token).await.is(Expected::Ok, cache_control);
         api.clock.advance(fresh_for - 1);
@@ -421,17 +614,23 @@ async fn atk_28_meta_17_discovery_checks_the_issuer() {
     }
     for (row, document) in [
         ("ATK-28 another issuer", metadata("https://as.example/", JWKS)),
+        ("ATK-28 the issuer in another case", metadata("https://AS.example", JWKS)),
+        ("no issuer", json!({ "jwks_uri": JWKS }).to_string()),
+        ("an issuer that is null", json!({ "issuer": null, "jwks_uri": JWKS }).to_string()),
+        ("a jwks_uri that is null", json!({ "issuer": ISSUER, "jwks_uri": null }).to_string()),
         ("ATK-25 plain http", metadata(ISSUER, "http://as.example/jwks")),
         ("X-64 loopback http for an https issuer", metadata(ISSUER, "http://127.0.0.1/jwks")),
         ("no jwks_uri", json!({ "issuer": ISSUER }).to_string()),
         ("duplicate issuer", format!("{{\"issuer\":\"x\",{}", &metadata(ISSUER, JWKS)[1..])),
         ("HTML", "<html>".to_owned()),
     ] {
-        let script = Script::new();
-        let api = discover(&script);
-        script.serve(METADATA, document);
-        api.with_token(&api.token().mint()).await.is(Expected::Down, row);
-        assert_eq!(script.requests(), 1, "{row}: the keys are not even asked for");
+        for url in [METADATA, OPENID] {
+            let script = Script::new();
+            let api = discover(&script);
+            script.serve(url, document.clone());
+            api.with_token(&api.token().mint()).await.is(Expected::Down, row);
+            assert_eq!(script.urls(), [METADATA, OPENID], "{row}: the keys are not even asked for");
+        }
     }
     let script = Script::new();
     let api = discover(&script);
@@ -451,7 +650,7 @@ async fn keys_over_real_sockets() {
     let server = TestAuthServer::start().await;
     let issuer = server.issuer().to_owned();
     let cfg = tower_pop::PopConfig::builder(issuer.as_str(), AUDIENCE).build().unwrap();
-    let key = DpopKey::generate(pop_authserver::Algorithm::ES256).unwrap();
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let token = server.token().audience(AUDIENCE).bound_to(&key).mint();
     let send = || {
         let proof = pop_authserver::proof(&key).url(crate::support::URL).for_token(&token).mint();
@@ -475,4 +674,381 @@ async fn keys_over_real_sockets() {
     let tower_pop::Verification::Later(verdict) = cfg.verify(&parts) else { panic!("keys are not in memory") };
     assert!(verdict.await.unwrap().token.is_some());
     assert_eq!(server.jwks_requests(), 1);
+}
+
+#[tokio::test]
+async fn atk_27_the_age_of_keys_counts_from_before_the_request_and_includes_that_of_the_response() {
+    let response = |max_age: u64, age: u64| {
+        let response = move |body: String| FetchResponse::new(body).cache_control(format!("max-age={max_age}"));
+        move |body: String| response(body).age(Duration::from_secs(age))
+    };
+    for (row, max_age, age, takes, fresh_for) in [
+        ("no age", 300, 0, 0, 300),
+        ("kept by a cache for a while", 300, 200, 0, 100),
+        ("kept by a cache for longer than it is fresh", 300, 100_000, 0, 10),
+        ("an answer that takes 60 s", 300, 0, 60, 240),
+        ("both", 300, 200, 60, 40),
+        ("longer than we follow", 86_400, 3_500, 0, 100),
+    ] {
+        let script = Script::new();
+        let api = api(&script, |builder| builder);
+        script.set(JWKS, Ok(response(max_age, age)(api.server.jwks_json())));
+        script.takes.set((Arc::clone(&api.clock), takes)).unwrap();
+        let token = api.token().claim("exp", NOW + 100_000).mint();
+        // A proof may be this old, and the first request waits for as long as the answer takes.
+        let proof = || api.proof(&token).issued_at(tower_pop::clock::Clock::now(&*api.clock) + takes.min(29)).mint();
+        api.with(&token, &proof()).await.is(Expected::Ok, row);
+        api.clock.advance(fresh_for - 1);
+        api.with(&token, &proof()).await.is(Expected::Ok, row);
+        settle().await;
+        assert_eq!(script.requests(), 1, "{row}: still fresh");
+        api.clock.advance(1);
+        api.with(&token, &proof()).await.is(Expected::Ok, row);
+        settle().await;
+        assert_eq!(script.requests(), 2, "{row}: refreshed");
+    }
+}
+
+#[tokio::test]
+async fn atk_27_a_response_that_a_cache_kept_for_long_is_not_used_for_longer_for_it() {
+    let script = Script::new();
+    let api = api(&script, |builder| builder);
+    let hour = Duration::from_secs(3600);
+    script.set(JWKS, Ok(FetchResponse::new(api.server.jwks_json()).age(hour)));
+    let token = || api.token().claim("exp", NOW + 100_000).mint();
+    api.with_token(&token()).await.is(Expected::Ok, "300 s of 3,900 s are left");
+    script.set(JWKS, Err(FetchError::Connection));
+    api.clock.advance(299);
+    api.with_token(&token()).await.is(Expected::Ok, "stale");
+    settle().await;
+    api.clock.advance(1);
+    api.with_token(&token()).await.is(Expected::Down, "the end").coded("unavailable.keys", "ATK-27");
+}
+
+#[tokio::test]
+async fn atk_27_atk_29_a_machine_that_was_suspended_finds_its_keys_as_old_as_they_are() {
+    let script = Script::new();
+    let api = fetched(&script).await;
+    let token = api.token().claim("exp", NOW + 1_000_000).mint();
+    api.with_token(&token).await.is(Expected::Ok, "cached");
+    // The monotonic clock stands still from here on.
+    api.clock.set_wall_clock(NOW + 301);
+    api.with_token(&token).await.is(Expected::Ok, "stale");
+    settle().await;
+    assert_eq!(script.requests(), 2, "301 s of suspension: refreshed in the background");
+    script.set(JWKS, Err(FetchError::Connection));
+    api.clock.set_wall_clock(NOW + 301 + 3901);
+    let answer = api.with_token(&token).await.is(Expected::Down, "ATK-27 more than an hour of suspension");
+    answer.coded("unavailable.keys", "ATK-27");
+    api.server.rotate_keys().unwrap();
+    api.server.drop_old_keys();
+    script.serve(JWKS, api.server.jwks_json());
+    api.clock.set_wall_clock(NOW + 301 + 3901 + 6);
+    let answer = api.with_token(&token).await.is(Expected::Token, "ATK-29 its key is gone");
+    answer.coded("token.unknown_key", "ATK-29");
+    api.with_token(&api.token().claim("exp", NOW + 1_000_000).mint()).await.is(Expected::Ok, "the twin");
+}
+
+#[tokio::test]
+async fn atk_26_atk_27_a_wall_clock_that_is_set_causes_neither_endless_fetches_nor_endless_refusals() {
+    let script = Script::new();
+    // The replay store revives nothing when the clock goes back; this is about the keys.
+    let api = api(&script, |builder| builder.dangerous().without_replay_store());
+    let token = || api.token().claim("iat", 1).claim("exp", NOW + 10_000_000).mint();
+    api.with_token(&token()).await.is(Expected::Ok, "the first request fetches");
+    // Forwards, by a month: what is in memory ends early, once.
+    api.clock.set_wall_clock(NOW + 2_600_000);
+    for _ in 0..50 {
+        api.with_token(&token()).await.is(Expected::Ok, "the month after");
+        settle().await;
+    }
+    assert_eq!(script.requests(), 2);
+    // Back again: nothing is kept for longer for it.
+    api.clock.set_wall_clock(NOW);
+    for _ in 0..50 {
+        api.with_token(&token()).await.is(Expected::Ok, "back again");
+        settle().await;
+    }
+    assert_eq!(script.requests(), 2, "and nothing ends because of it");
+    for i in 0..50 {
+        api.with_token(&api.token().header("kid", format!("{i}")).mint()).await.is(Expected::Token, "ATK-26");
+    }
+    assert_eq!(script.requests(), 2 + 3, "the burst is what it is");
+    script.set(JWKS, Err(FetchError::Timeout));
+    api.clock.advance(301);
+    api.with_token(&token()).await.is(Expected::Ok, "by the monotonic clock it is stale");
+    settle().await;
+    assert_eq!(script.requests(), 6);
+    script.serve(JWKS, api.server.jwks_json());
+    api.clock.set_wall_clock(NOW - 100_000);
+    api.clock.advance(6);
+    let early = api.token().claim("iat", 1).claim("exp", NOW + 10_000_000).mint();
+    api.with_token(&early).await.is(Expected::Ok, "by the wall clock the failure lies in the future");
+    settle().await;
+    assert_eq!(script.requests(), 7, "and is tried again all the same");
+}
+
+#[tokio::test]
+async fn meta_17_atk_28_whatever_is_wrong_at_one_well_known_url_the_next_is_tried() {
+    let tenant = "https://as.example/tenant";
+    let urls = [
+        "https://as.example/.well-known/oauth-authorization-server/tenant",
+        "https://as.example/.well-known/openid-configuration/tenant",
+        "https://as.example/tenant/.well-known/openid-configuration",
+        "https://as.example/tenant/.well-known/oauth-authorization-server",
+    ];
+    let metadata = |issuer: &str, jwks_uri: &str| json!({ "issuer": issuer, "jwks_uri": jwks_uri }).to_string();
+    let html = || Ok(FetchResponse::new("<html>sign in</html>").content_type("text/html"));
+    let wrong: [(&str, Document); 13] = [
+        ("403", Err(FetchError::Status(403))),
+        ("401", Err(FetchError::Status(401))),
+        ("404", Err(FetchError::Status(404))),
+        ("a redirect", Err(FetchError::Status(302))),
+        ("500", Err(FetchError::Status(500))),
+        ("too long", Err(FetchError::TooLong)),
+        ("a time-out", Err(FetchError::Timeout)),
+        ("no connection", Err(FetchError::Connection)),
+        ("a page for people", html()),
+        ("no jwks_uri", Ok(FetchResponse::new(json!({ "issuer": tenant }).to_string()))),
+        ("another issuer", Ok(FetchResponse::new(metadata(ISSUER, JWKS)))),
+        ("an issuer with a slash", Ok(FetchResponse::new(metadata("https://as.example/tenant/", JWKS)))),
+        ("a plain http jwks_uri", Ok(FetchResponse::new(metadata(tenant, "http://as.example/jwks")))),
+    ];
+    let discover = |script: &Script| {
+        let server = TestAuthServer::offline_at(tenant, NOW);
+        script.serve(JWKS, server.jwks_json());
+        api_for(server, IssuerConfig::new(tenant), |builder| builder.http_fetch(script.clone()))
+    };
+    for (row, document) in wrong {
+        for (right_at, right) in urls.iter().enumerate() {
+            let script = Script::new();
+            let api = discover(&script);
+            urls[..right_at].iter().for_each(|url| script.set(url, document.clone()));
+            script.serve(right, metadata(tenant, JWKS));
+            api.with_token(&api.token().mint()).await.is(Expected::Ok, row);
+            let expected: Vec<&str> = urls[..=right_at].iter().copied().chain([JWKS]).collect();
+            assert_eq!(script.urls(), expected, "{row}");
+        }
+        let script = Script::new();
+        let api = discover(&script);
+        urls.iter().for_each(|url| script.set(url, document.clone()));
+        api.with_token(&api.token().mint()).await.is(Expected::Down, row).coded("unavailable.keys", row);
+        assert_eq!(script.urls(), urls, "{row}: the keys are not even asked for");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn meta_17_a_well_known_url_that_hangs_is_given_up_in_bounded_time() {
+    let script = Script::new();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    script.serve(JWKS, server.jwks_json());
+    script.serve(OPENID, json!({ "issuer": ISSUER, "jwks_uri": JWKS }).to_string());
+    *script.hangs.lock().unwrap() = Some(METADATA.to_owned());
+    let api = api_for(server, IssuerConfig::new(ISSUER), |builder| builder.http_fetch(script.clone()));
+    let start = tokio::time::Instant::now();
+    api.with_token(&api.token().mint()).await.is(Expected::Ok, "the next one answers");
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+}
+
+/// Collects what is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO);
+        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn lines(&self, part: &str) -> usize {
+        self.text().lines().filter(|line| line.contains(part)).count()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn meta_17_the_log_names_each_url_and_what_is_wrong_there() {
+    let (log, _guard) = Log::start();
+    let script = Script::new();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    script.set(METADATA, Err(FetchError::Status(403)));
+    script.serve(OPENID, "<html>");
+    let api = api_for(server, IssuerConfig::new(ISSUER), |builder| builder.http_fetch(script.clone()));
+    api.with_token(&api.token().mint()).await.is(Expected::Down, "no metadata");
+    let text = log.text();
+    let says = |url: &str, why: &str| text.lines().any(|line| line.contains(url) && line.contains(why));
+    assert!(says(METADATA, "status 403") && says(OPENID, "not strict JSON"), "{text}");
+}
+
+#[tokio::test]
+async fn atk_26_the_log_says_once_when_the_keys_are_fetched_again() {
+    let (log, _guard) = Log::start();
+    let script = Script::new();
+    let api = fetched(&script).await;
+    for i in 0..20 {
+        api.with_token(&api.token().header("kid", format!("{i}")).mint()).await.is(Expected::Token, "ATK-26");
+    }
+    assert_eq!(log.lines("again_in_s=30"), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn atk_24_each_skipped_key_is_logged_once_with_its_kid_and_the_reason() {
+    let (log, _guard) = Log::start();
+    let script = Script::new();
+    let api = api(&script, |builder| builder);
+    let mut jwks: Value = serde_json::from_str(&api.server.jwks_json()).unwrap();
+    let odd = format!("odd\u{7}{}", "x".repeat(500));
+    jwks["keys"].as_array_mut().unwrap().extend([
+        json!({ "kty": "RSA", "kid": "encryption", "use": "enc", "n": "AQAB", "e": "AQAB" }),
+        json!({ "kty": "XYZ", "kid": odd }),
+        json!({ "kty": "XYZ" }),
+    ]);
+    script.serve(JWKS, jwks.to_string());
+    let token = || api.token().claim("exp", NOW + 100_000).mint();
+    api.with_token(&token()).await.is(Expected::Ok, "the usable key is found");
+    jwks["note"] = "another body, the same keys".into();
+    script.serve(JWKS, jwks.to_string());
+    for _ in 0..3 {
+        api.clock.advance(301);
+        api.with_token(&token()).await.is(Expected::Ok, "refreshed");
+        settle().await;
+    }
+    assert_eq!(script.requests(), 4);
+    assert_eq!(log.lines("a key of the issuer is not used"), 3, "{}", log.text());
+    let shown = format!("odd?{}", "x".repeat(60));
+    assert!(log.text().contains("encryption") && log.text().contains(&shown), "{}", log.text());
+    assert!(!log.text().contains(&"x".repeat(61)) && !log.text().contains('\u{7}'), "{}", log.text());
+}
+
+#[test]
+fn atk_24_skipped_keys_of_a_set_that_is_given_are_logged_too() {
+    let (log, _guard) = Log::start();
+    let set = json!({ "keys": [{ "kty": "XYZ", "kid": "given" }] }).to_string();
+    let issuer = IssuerConfig::new(ISSUER).static_jwks(set);
+    tower_pop::PopConfig::builder(issuer, AUDIENCE).build().unwrap_err();
+    assert_eq!(log.lines("given"), 1, "{}", log.text());
+}
+
+/// Fetches as usual and keeps what became of it.
+#[derive(Clone)]
+struct Watched(HyperFetch, Arc<Mutex<Vec<Result<FetchResponse, FetchError>>>>);
+
+impl HttpFetch for Watched {
+    fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        let (answer, seen) = (self.0.fetch(request), Arc::clone(&self.1));
+        Box::pin(async move {
+            let answer = answer.await;
+            seen.lock().unwrap().push(answer.clone());
+            answer
+        })
+    }
+}
+
+/// Accepts connections, and TLS where there is a certificate, and answers every request with this.
+async fn answers(certificate: Option<&TestCertificate>, response: String) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = certificate.map(|certificate| {
+        let chain = vec![certificate.der().to_vec().into()];
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certificate.key_der()).into();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = builder.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        tokio_rustls::TlsAcceptor::from(Arc::new(config))
+    });
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (acceptor, response) = (acceptor.clone(), response.clone());
+            tokio::spawn(async move {
+                match acceptor {
+                    None => {
+                        _ = stream.read(&mut [0; 4096]).await;
+                        _ = stream.write_all(response.as_bytes()).await;
+                        _ = stream.shutdown().await;
+                    }
+                    Some(acceptor) => {
+                        if let Ok(mut stream) = acceptor.accept(stream).await {
+                            _ = stream.write_all(response.as_bytes()).await;
+                            _ = stream.shutdown().await;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+fn http(body: &str, fields: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n{fields}\r\n{body}", body.len())
+}
+
+/// Trusts this certificate and no other.
+fn trusting(certificate: &TestCertificate) -> HyperFetch {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.der().to_vec().into()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    HyperFetch::with_tls(builder.unwrap().with_root_certificates(roots).with_no_client_auth())
+}
+
+#[tokio::test]
+async fn atk_25_a_connection_that_fails_is_logged_with_url_and_cause() {
+    let localhost = TestCertificate::self_signed("localhost");
+    let elsewhere = TestCertificate::self_signed("elsewhere.example");
+    let body = TestAuthServer::offline_at(ISSUER, NOW).jwks_json();
+    let unused = {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let plain = answers(None, http(&body, "")).await;
+    let tls = answers(Some(&localhost), http(&body, "Age: 12\r\n")).await;
+    let named = answers(Some(&elsewhere), http(&body, "")).await;
+    let cut = answers(Some(&localhost), http(&body, "").replace("Content-Length: ", "Content-Length: 9")).await;
+    for (url, trusted, cause) in [
+        (format!("https://localhost:{unused}/jwks"), &localhost, ConnectionCause::Refused),
+        (format!("https://localhost:{plain}/jwks"), &localhost, ConnectionCause::NotTls),
+        (format!("https://localhost:{tls}/jwks"), &elsewhere, ConnectionCause::UntrustedAuthority),
+        (format!("https://localhost:{named}/jwks"), &elsewhere, ConnectionCause::HostName),
+        (format!("https://localhost:{cut}/jwks"), &localhost, ConnectionCause::Closed),
+        ("https://as.invalid/jwks".to_owned(), &localhost, ConnectionCause::NameNotFound),
+    ] {
+        let (log, _guard) = Log::start();
+        let watched = Watched(trusting(trusted), Arc::default());
+        let server = TestAuthServer::offline_at(ISSUER, NOW);
+        let issuer = IssuerConfig::new(ISSUER).jwks_uri(format!("{url}?secret=s3cret"));
+        let api = api_for(server, issuer, |builder| builder.http_fetch(watched.clone()));
+        api.with_token(&api.token().mint()).await.is(Expected::Down, &url);
+        let seen = watched.1.lock().unwrap().clone();
+        let [Err(FetchError::NotConnected(failure))] = &seen[..] else { panic!("{url}: {seen:?}") };
+        assert_eq!(failure.cause(), cause, "{url}: {failure}");
+        let text = log.text();
+        assert!(text.lines().any(|line| line.contains(&url) && line.contains(&cause.to_string())), "{text}");
+        assert!(text.contains("WARN") && !text.contains("s3cret"), "{text}");
+    }
+    let watched = Watched(trusting(&localhost), Arc::default());
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    let issuer = IssuerConfig::new(ISSUER).jwks_uri(format!("https://localhost:{tls}/jwks"));
+    let api = api_for(server, issuer, |builder| builder.http_fetch(watched.clone()));
+    api.with_token(&api.token().mint()).await.is(Expected::Token, "the twin is reached; its key is another");
+    let seen = watched.1.lock().unwrap().clone();
+    assert!(seen.iter().all(|answer| answer.as_ref().unwrap().age == Some(Duration::from_secs(12))), "Age is read");
 }

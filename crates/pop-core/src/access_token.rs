@@ -48,7 +48,7 @@ impl<'j> UnverifiedToken<'j> {
         if !policy.algorithms.contains(header.alg) {
             return Err(HeaderError::Algorithm.into());
         }
-        Ok(Self { jws, header, claims: TokenClaims::parse(jws.payload())? })
+        Ok(Self { jws, header, claims: TokenClaims::parse(jws.payload(), policy.json)? })
     }
 
     /// `iss`, to select the issuer whose keys may verify the token.
@@ -61,8 +61,8 @@ impl<'j> UnverifiedToken<'j> {
 
     /// `iss` of a JWS that may be no acceptable token at all: to tell whose it claims to be, and for nothing else.
     #[must_use]
-    pub fn claimed_issuer(jws: &DecodedJws<'_>) -> Option<Box<str>> {
-        TokenClaims::parse(jws.payload()).ok()?.issuer().ok()?.map(Into::into)
+    pub fn claimed_issuer(jws: &DecodedJws<'_>, policy: &TokenPolicy) -> Option<Box<str>> {
+        TokenClaims::parse(jws.payload(), policy.json).ok()?.issuer().ok()?.map(Into::into)
     }
 
     /// `alg`.

@@ -72,12 +72,13 @@ fn thumbprint<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::JsonLimits;
     use crate::token_claims::TokenClaims;
 
     const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
     fn read(claims: &str) -> Result<Option<Confirmation>, ConfirmationError> {
-        TokenClaims::parse(claims.as_bytes()).unwrap().confirmation()
+        TokenClaims::parse(claims.as_bytes(), JsonLimits::TOKEN).unwrap().confirmation()
     }
 
     #[test]

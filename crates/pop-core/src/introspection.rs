@@ -41,7 +41,8 @@ pub struct IntrospectionExpectations<'e> {
 /// [`Error::Unavailable`] for what is no answer, [`TokenError::Inactive`] for `active: false`, else [`Error::Token`] or
 /// [`Error::Confirmation`].
 pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> Result<AccessToken, Error> {
-    let claims = TokenClaims::parse_response(body).map_err(|_| Unavailable::Introspection)?;
+    let claims =
+        TokenClaims::parse_response(body, expected.token.policy.json).map_err(|_| Unavailable::Introspection)?;
     match claims.is_active() {
         Some(true) => {}
         Some(false) => return Err(TokenError::Inactive.into()),
@@ -86,6 +87,8 @@ fn check_token_type(claims: &TokenClaims<'_>, token: &AccessToken) -> Result<(),
 pub struct SignedIntrospection<'j> {
     jws: &'j DecodedJws<'j>,
     header: JoseHeader<'j>,
+    /// As for a plain response, which is one level less deep.
+    limits: JsonLimits,
 }
 
 impl<'j> SignedIntrospection<'j> {
@@ -103,7 +106,8 @@ impl<'j> SignedIntrospection<'j> {
                 Err(HeaderError::Type(Found::of(header.typ())).into())
             }
         };
-        Ok(Self { jws, header: header().map_err(|_| Unavailable::Introspection)? })
+        let limits = JsonLimits { depth: policy.json.depth.saturating_add(1), ..policy.json };
+        Ok(Self { jws, header: header().map_err(|_| Unavailable::Introspection)?, limits })
     }
 
     /// `kid`.
@@ -136,7 +140,7 @@ impl<'j> SignedIntrospection<'j> {
         if !signed {
             return Err(unusable());
         }
-        let claims = Object::parse(self.jws.payload(), JsonLimits::TOKEN).map_err(|_| unusable())?;
+        let claims = Object::parse(self.jws.payload(), self.limits).map_err(|_| unusable())?;
         let from_issuer = claims.get("iss").and_then(Json::as_str) == Some(issuer);
         let is_recipient = |aud: &Json<'_>| aud.as_str().is_some_and(|aud| recipients.contains(&aud));
         let for_us = match claims.get("aud") {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::jose::crypto::CryptoBackend;
-use crate::jose::{AlgorithmSet, RsaLimits};
+use crate::jose::{AlgorithmSet, JsonLimits, RsaLimits};
 
 /// Which requests may pass.
 ///
@@ -137,6 +137,8 @@ pub struct TokenPolicy {
     pub leeway: Duration,
     /// Longest token in bytes. Defaults to 16 KiB.
     pub max_len: usize,
+    /// Bounds on the claims of a JWT and on introspection responses. Defaults to [`JsonLimits::TOKEN`].
+    pub json: JsonLimits,
     /// Bounds on RSA keys in JWK sets. Defaults to 2048 to 4096 bits.
     pub rsa: RsaLimits,
     /// The library that verifies. Defaults to `aws-lc-rs` when compiled in.
@@ -149,6 +151,7 @@ impl Default for TokenPolicy {
             algorithms: AlgorithmSet::TOKEN,
             leeway: Duration::from_secs(30),
             max_len: 16 * 1024,
+            json: JsonLimits::TOKEN,
             rsa: RsaLimits::default(),
             backend: CryptoBackend::default(),
         }

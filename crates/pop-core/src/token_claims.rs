@@ -39,17 +39,17 @@ pub(crate) struct TokenClaims<'c> {
 
 impl<'c> TokenClaims<'c> {
     /// Reads the JSON of a token's claims.
-    pub(crate) fn parse(json: &'c [u8]) -> Result<Self, Malformed> {
+    pub(crate) fn parse(json: &'c [u8], limits: JsonLimits) -> Result<Self, Malformed> {
         let mut claims = Self::default();
-        claims.raw = Object::walk(json, JsonLimits::TOKEN, &mut |name, value| claims.take(name, value))?;
+        claims.raw = Object::walk(json, limits, &mut |name, value| claims.take(name, value))?;
         Ok(claims)
     }
 
     /// Reads the JSON of an introspection response. Servers that fill in a template write `null` or an empty string for what
     /// they don't know: such members count as absent, except those that the decision compares.
-    pub(crate) fn parse_response(json: &'c [u8]) -> Result<Self, Malformed> {
+    pub(crate) fn parse_response(json: &'c [u8], limits: JsonLimits) -> Result<Self, Malformed> {
         let mut claims = Self::default();
-        claims.raw = Object::walk(json, JsonLimits::TOKEN, &mut |name, value| {
+        claims.raw = Object::walk(json, limits, &mut |name, value| {
             let compared = matches!(name, "active" | "iss" | "aud" | "exp" | "nbf" | "iat" | "cnf");
             if compared || !is_empty(&value) {
                 claims.take(name, value);

@@ -1,4 +1,5 @@
-//! Time, passed in: wall-clock seconds judge tokens and proofs, a monotonic clock judges how long something is kept.
+//! Time, passed in: wall-clock seconds judge tokens and proofs. How long something is kept is judged by both clocks, by
+//! whichever went further: while a machine is suspended its monotonic clock may stand still.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time since some fixed point; never goes back.
     fn monotonic(&self) -> Duration;
+
+    /// Time since the epoch by the wall clock, of which [`now`](Self::now) is the whole seconds. Defaults to `now`:
+    /// caches then end up to a second early.
+    fn wall(&self) -> Duration {
+        Duration::from_secs(self.now())
+    }
 }
 
 /// The machine's clocks.
@@ -26,12 +33,56 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> u64 {
-        // A clock before 1970 reads as 1970: every token is then issued in the future and refused.
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+        self.wall().as_secs()
     }
 
     fn monotonic(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn wall(&self) -> Duration {
+        // A clock before 1970 reads as 1970: every token is then issued in the future and refused.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+/// What both clocks show at one moment. Reading them takes no lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    monotonic: Duration,
+    wall: Duration,
+}
+
+impl Moment {
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self { monotonic: clock.monotonic(), wall: clock.wall() }
+    }
+
+    /// Seconds since the epoch.
+    pub(crate) const fn seconds(self) -> u64 {
+        self.wall.as_secs()
+    }
+
+    /// The time that has passed since an earlier moment, by the clock that went further. A wall clock that was set back
+    /// counts for nothing; one that was set forward makes things older than they are.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        let monotonic = self.monotonic.saturating_sub(earlier.monotonic);
+        monotonic.max(self.wall.saturating_sub(earlier.wall))
+    }
+}
+
+/// The end of something that is kept: reached when one of the clocks has reached it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(Moment);
+
+impl Deadline {
+    /// This long after a moment.
+    pub(crate) const fn after(moment: Moment, time: Duration) -> Self {
+        Self(Moment { monotonic: moment.monotonic.saturating_add(time), wall: moment.wall.saturating_add(time) })
+    }
+
+    pub(crate) fn has_passed(self, now: Moment) -> bool {
+        now.monotonic >= self.0.monotonic || now.wall >= self.0.wall
     }
 }
 
@@ -55,7 +106,8 @@ impl ManualClock {
         self.monotonic.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Sets the wall clock, forwards or backwards, while the monotonic clock stands still.
+    /// Sets the wall clock, forwards or backwards, while the monotonic clock stands still: as when somebody sets it, or
+    /// forwards as after a suspension.
     pub fn set_wall_clock(&self, now: u64) {
         self.now.store(now, Ordering::Relaxed);
     }
@@ -68,5 +120,39 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         Duration::from_secs(self.monotonic.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn atk_27_atk_29_a_deadline_is_reached_by_the_clock_that_goes_further() {
+        let clock = ManualClock::at(1_000_000);
+        let start = Moment::now(&clock);
+        let deadline = Deadline::after(start, Duration::from_secs(60));
+        clock.advance(59);
+        assert!(!deadline.has_passed(Moment::now(&clock)), "both clocks at 59 s");
+        clock.set_wall_clock(1);
+        assert!(!deadline.has_passed(Moment::now(&clock)), "a wall clock that was set back ends nothing");
+        assert_eq!(Moment::now(&clock).since(start), Duration::from_secs(59), "nor does it make anything younger");
+        clock.advance(1);
+        assert!(deadline.has_passed(Moment::now(&clock)), "and prolongs nothing");
+        let start = Moment::now(&clock);
+        let deadline = Deadline::after(start, Duration::from_secs(60));
+        clock.set_wall_clock(start.seconds() + 59);
+        assert!(!deadline.has_passed(Moment::now(&clock)), "59 s of suspension");
+        clock.set_wall_clock(start.seconds() + 60);
+        assert!(deadline.has_passed(Moment::now(&clock)), "60 s of suspension");
+        assert_eq!(Moment::now(&clock).since(start), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn the_systems_clock_shows_the_same_time_in_seconds_and_in_full() {
+        let clock = SystemClock::default();
+        let (before, exact, after) = (clock.now(), clock.wall(), clock.now());
+        assert!((before..=after).contains(&exact.as_secs()));
+        assert!(before > 1_600_000_000);
     }
 }

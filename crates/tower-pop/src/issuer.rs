@@ -16,6 +16,7 @@ pub struct IssuerConfig {
     pub(crate) issuer: String,
     pub(crate) keys: KeySource,
     pub(crate) allow: TokenAllowances,
+    pub(crate) rsa_leading_zero: bool,
     pub(crate) caching: JwksCaching,
     pub(crate) introspection: Option<Introspection>,
 }
@@ -37,13 +38,15 @@ impl fmt::Debug for KeySource {
 
 impl IssuerConfig {
     /// An issuer, exactly as its tokens spell it in `iss`: trailing slash, case and port are significant. Its keys are
-    /// found by discovery (RFC 8414, then OpenID Connect).
+    /// found by discovery: in the first of the well-known URLs of RFC 8414 and of OpenID Connect that has metadata of
+    /// exactly this issuer with a `jwks_uri`.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
             keys: KeySource::Remote(KeyLocation::Discovery),
             allow: TokenAllowances::default(),
+            rsa_leading_zero: false,
             caching: JwksCaching::default(),
             introspection: None,
         }
@@ -75,6 +78,14 @@ impl IssuerConfig {
     #[must_use]
     pub fn jwks_caching(mut self, caching: JwksCaching) -> Self {
         self.caching = caching;
+        self
+    }
+
+    /// Accepts RSA keys in this issuer's key set whose modulus is written with a leading zero octet, against RFC 7518
+    /// §6.3.1.1. Such keys are skipped by default, and the log says so. Keys in proofs must always be canonical.
+    #[must_use]
+    pub fn allow_rsa_leading_zero(mut self) -> Self {
+        self.rsa_leading_zero = true;
         self
     }
 

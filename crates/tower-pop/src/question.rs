@@ -11,6 +11,7 @@ use pop_core::target::{Origin, RequestTarget};
 use pop_core::{CredentialError, Error, credentials};
 
 use crate::certificates::Evidence;
+use crate::clock::Moment;
 use crate::config::PopConfig;
 
 /// Everything of a request that its verdict depends on.
@@ -22,7 +23,11 @@ pub(crate) struct Question<'r> {
     pub(crate) path: Cow<'r, str>,
     pub(crate) evidence: Evidence,
     pub(crate) nonce_required: bool,
+    /// When it is looked at; `now` is the same in seconds.
+    pub(crate) moment: Moment,
     pub(crate) now: u64,
+    /// Whether the issuer's keys were fetched for its sake.
+    pub(crate) keys_refreshed: bool,
     /// What the authorization server said of the token, once it was asked.
     pub(crate) introspected: Option<Result<Arc<AccessToken>, Error>>,
 }
@@ -36,6 +41,7 @@ impl<'r> Question<'r> {
         if state.refuse_token_in_query && parts.uri.query().is_some_and(credentials::has_token_in_query) {
             return Err(CredentialError::TokenInQuery);
         }
+        let moment = Moment::now(&*state.clock);
         Ok(Self {
             method: Cow::Borrowed(&parts.method),
             headers: Cow::Borrowed(&parts.headers),
@@ -43,7 +49,9 @@ impl<'r> Question<'r> {
             path: state.origins.path(parts)?,
             evidence: state.evidence(parts)?,
             nonce_required: state.nonce_policy.requires(state, parts)?,
-            now: state.clock.now(),
+            moment,
+            now: moment.seconds(),
+            keys_refreshed: false,
             introspected: None,
         })
     }

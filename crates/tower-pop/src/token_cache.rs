@@ -13,6 +13,8 @@ use pop_core::proof::dpop::AccessTokenHash;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::clock::Deadline;
+
 /// No token is kept longer without being verified again.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -26,8 +28,8 @@ pub(crate) struct CachedToken {
     pub(crate) issuer: usize,
     /// Of the issuer's keys; `None` for what the authorization server said of a token.
     pub(crate) generation: Option<u64>,
-    /// Until when it is used, by the monotonic clock.
-    pub(crate) until: Duration,
+    /// Until when it is used.
+    pub(crate) until: Deadline,
 }
 
 #[derive(Clone)]

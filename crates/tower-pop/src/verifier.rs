@@ -22,10 +22,11 @@ use pop_core::target::RequestTarget;
 use pop_core::{BindingError, CredentialError, Error, Found, ProofError, ReplayError, TokenError, Unavailable};
 
 use crate::certificates::Evidence;
+use crate::clock::{Deadline, Moment};
 use crate::config::PopConfig;
 use crate::explain::Explanation;
 use crate::introspection::{Introspector, Lookup, Prover};
-use crate::keys::{KeyLookup, RemoteKeys};
+use crate::keys::{KeyLookup, Refresh};
 use crate::proof_keys::NewProofKey;
 use crate::question::Question;
 use crate::rejection::Rejection;
@@ -121,16 +122,18 @@ impl PopConfig {
         // A token names one issuer, so one wait settles the matter; a second covers a key set that expired meanwhile.
         for _ in 0..2 {
             match wait {
-                Wait::Keys(keys) => {
-                    if let Err(error) = keys.refresh().await {
+                Wait::Keys(refresh) => {
+                    if let Err(error) = refresh.run().await {
                         return self.reject(error.into(), None, None);
                     }
+                    question.keys_refreshed = true;
                 }
                 Wait::Introspection(introspector, token, hash, prover) => {
                     question.introspected = Some(introspector.ask(&token, hash, prover).await);
                 }
             }
-            question.now = self.state.clock.now();
+            question.moment = Moment::now(&*self.state.clock);
+            question.now = question.moment.seconds();
             match self.decide(&question) {
                 Step::Done(outcome) => return self.conclude(outcome, &question),
                 Step::Record(provable) => {
@@ -267,7 +270,7 @@ impl PopConfig {
             checked => checked,
         };
         if let Some(cached) = state.tokens.get(hash)
-            && self.still_holds(&cached)
+            && self.still_holds(&cached, question.moment)
         {
             // An expired token stays in memory, where it is refused cheaply.
             check_times(&cached.token, state.token.leeway, question.now)?;
@@ -297,33 +300,43 @@ impl PopConfig {
         let known = state.issuers.iter().enumerate().find(|(_, issuer)| *issuer.name == *name);
         let (number, issuer) = known.ok_or(TokenError::Issuer(Found::String))?;
         let expected = Expectations { audiences: &state.audiences, allowances: issuer.allow, policy: &state.token };
-        match issuer.keys.lookup(token.key_id()?) {
+        match issuer.keys.lookup(token.key_id()?, question.keys_refreshed) {
             KeyLookup::Ready(snapshot) => {
-                token.verify_signature(&snapshot.keys)?;
+                if let Err(error) = token.verify_signature(&snapshot.keys) {
+                    // Another key may have taken the `kid`: a reason to look again, for a request that is right otherwise.
+                    if !question.keys_refreshed
+                        && let Some(refresh) = issuer.keys.refresh_after_failure(&snapshot)
+                        && let Ok(claims) = token.check_claims(&expected, question.now)
+                        && before_waiting(Some(&claims)).is_ok()
+                    {
+                        return Ok(TokenStep::Wait(Wait::Keys(refresh)));
+                    }
+                    return Err(error.into());
+                }
                 let token = token.check_claims(&expected, question.now);
                 let token = Arc::new(token.inspect_err(|error| telemetry::signed_by_issuer(&issuer.name, error))?);
                 let cached = CachedToken {
                     token: Arc::clone(&token),
                     issuer: number,
                     generation: Some(snapshot.generation),
-                    until: state.clock.monotonic().saturating_add(token_cache::LONGEST),
+                    until: Deadline::after(question.moment, token_cache::LONGEST),
                 };
                 state.tokens.insert(*hash, cached);
                 Ok(TokenStep::Verified(token))
             }
             KeyLookup::Failed(unavailable) => Err(unavailable.into()),
-            KeyLookup::Fetch(keys) => {
+            KeyLookup::Fetch(refresh) => {
                 before_waiting(Some(&token.check_claims(&expected, question.now)?))?;
-                Ok(TokenStep::Wait(Wait::Keys(keys)))
+                Ok(TokenStep::Wait(Wait::Keys(refresh)))
             }
         }
     }
 
     /// Whether what a cached token rests on still stands: its own end, and for a JWT the issuer's keys.
-    fn still_holds(&self, cached: &CachedToken) -> bool {
+    fn still_holds(&self, cached: &CachedToken, now: Moment) -> bool {
         let issuer = self.state.issuers.get(cached.issuer);
-        let current = |generation| issuer.is_some_and(|issuer| issuer.keys.is_current(generation));
-        self.state.clock.monotonic() < cached.until && cached.generation.is_none_or(current)
+        let current = |generation| issuer.is_some_and(|issuer| issuer.keys.is_current(generation, now));
+        !cached.until.has_passed(now) && cached.generation.is_none_or(current)
     }
 
     /// Returns the issuer to introspect a token at, if any. JWTs of issuers that are verified locally are never introspected,
@@ -347,7 +360,8 @@ impl PopConfig {
             return Ok(None);
         }
         // `iss` counts also in a token that is not acceptable.
-        let claimed = || jws.filter(|_| looks_like_jws).and_then(UnverifiedToken::claimed_issuer);
+        let claimed =
+            || jws.filter(|_| looks_like_jws).and_then(|jws| UnverifiedToken::claimed_issuer(jws, &self.state.token));
         let named = match parsed {
             Some(token) => token.issuer().ok().map(Cow::Borrowed),
             None => claimed().map(|name| Cow::Owned(name.into())),
@@ -493,7 +507,7 @@ pub(crate) struct ReadProof<'p> {
 
 /// What a decision can wait for.
 enum Wait {
-    Keys(Arc<RemoteKeys>),
+    Keys(Refresh),
     Introspection(Arc<Introspector>, Box<str>, AccessTokenHash, Option<Prover>),
 }
 

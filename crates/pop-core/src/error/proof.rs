@@ -97,7 +97,7 @@ impl ProofError {
                 JwkError::PrivateMember => "proof.jwk_private",
                 JwkError::KeyType => "proof.jwk_kty",
                 JwkError::Curve => "proof.jwk_crv",
-                JwkError::Member => "proof.jwk_member",
+                JwkError::Member | JwkError::LeadingZero => "proof.jwk_member",
                 JwkError::RsaModulus => "proof.jwk_rsa_modulus",
                 JwkError::RsaExponent => "proof.jwk_rsa_exponent",
                 JwkError::Point => "proof.jwk_point",

@@ -2,7 +2,8 @@
 //!
 //! Accepted are EC keys on P-256, P-384 and P-521, RSA keys within [`RsaLimits`] and Ed25519 keys, each in the one
 //! spelling its RFC prescribes. Refused are keys with any private member, with coordinates of another length, with
-//! leading zero octets, with weak parameters. Whether a point lies on its curve is checked when a key is imported for
+//! leading zero octets, with weak parameters. Keys that an issuer publishes are read with some patience for other
+//! people's serializers ([`Jwk::parse_published`]), keys in proofs never ([`Jwk::parse`]). Whether a point lies on its curve is checked when a key is imported for
 //! verification ([`super::crypto::VerifyingKey::new`]).
 
 use std::fmt;
@@ -31,6 +32,10 @@ pub enum JwkError {
     /// A required member is missing, not a string, not canonical base64url or not of the prescribed length.
     #[error("malformed key member")]
     Member,
+    /// The RSA modulus or exponent starts with a zero octet, a second encoding of the same key (RFC 7518 §6.3.1.1). See
+    /// [`RsaLimits::allow_leading_zero`].
+    #[error("the RSA modulus or exponent has a leading zero octet")]
+    LeadingZero,
     /// The RSA modulus is even or outside the allowed size.
     #[error("RSA modulus refused")]
     RsaModulus,
@@ -89,6 +94,7 @@ impl Curve {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RsaLimits {
     max_bits: u32,
+    leading_zero: bool,
 }
 
 impl RsaLimits {
@@ -99,7 +105,16 @@ impl RsaLimits {
     #[must_use]
     pub const fn up_to(max_bits: u32) -> Self {
         let max_bits = if max_bits > 8192 { 8192 } else { max_bits };
-        Self { max_bits: if max_bits < Self::MIN_BITS { Self::MIN_BITS } else { max_bits } }
+        Self { max_bits: if max_bits < Self::MIN_BITS { Self::MIN_BITS } else { max_bits }, leading_zero: false }
+    }
+
+    /// Accepts one zero octet before the modulus of a key that an issuer publishes, against RFC 7518 §6.3.1.1: some
+    /// libraries write the sign octet of their big integers. The key is the same without it, and so are its thumbprint
+    /// and what it verifies. [`Jwk::parse`], which reads the keys of proofs, ignores this. Off by default.
+    #[must_use]
+    pub const fn allow_leading_zero(mut self) -> Self {
+        self.leading_zero = true;
+        self
     }
 }
 
@@ -219,7 +234,22 @@ impl Jwk {
     /// # Errors
     /// Any [`JwkError`] except [`JwkError::Point`] and [`JwkError::Algorithm`].
     pub fn parse(object: &Object<'_>, rsa: RsaLimits) -> Result<Self, JwkError> {
-        if PRIVATE_MEMBERS.iter().any(|name| object.contains(name)) {
+        Self::read(object, rsa, Reader::Strict)
+    }
+
+    /// Reads a JWK of a key set, which its issuer answers for. Members that are `null` count as absent, private ones
+    /// included, and so do an empty `use`, `alg` or `key_ops`: some serializers write every member that they know. A
+    /// leading zero octet of an RSA modulus is skipped where `rsa` allows it. Everything else is as strict as in
+    /// [`parse`](Self::parse).
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn parse_published(object: &Object<'_>, rsa: RsaLimits) -> Result<Self, JwkError> {
+        Self::read(object, rsa, Reader::Tolerant)
+    }
+
+    fn read(object: &Object<'_>, rsa: RsaLimits, reader: Reader) -> Result<Self, JwkError> {
+        if PRIVATE_MEMBERS.iter().any(|name| reader.get(object, name).is_some()) {
             return Err(JwkError::PrivateMember);
         }
         let key = match text(object, "kty").ok_or(JwkError::KeyType)? {
@@ -232,14 +262,14 @@ impl Jwk {
                 Some("Ed25519") => PublicKey::Ed25519(decode(member(object, "x")?)?),
                 _ => return Err(JwkError::Curve),
             },
-            "RSA" => rsa_key(member(object, "n")?, member(object, "e")?, rsa)?,
+            "RSA" => rsa_key(member(object, "n")?, member(object, "e")?, rsa, reader)?,
             _ => return Err(JwkError::KeyType),
         };
-        check_usage(object)?;
+        check_usage(object, reader)?;
         Ok(Self {
             key,
-            kid: optional_text(object, "kid")?.map(Into::into),
-            alg: optional_text(object, "alg")?.map(Into::into),
+            kid: reader.optional_text(object, "kid")?.map(Into::into),
+            alg: reader.optional_text(object, "alg")?.filter(|alg| !reader.is_nothing(alg)).map(Into::into),
         })
     }
 
@@ -263,13 +293,41 @@ impl Jwk {
     }
 }
 
-fn rsa_key(n: &str, e: &str, limits: RsaLimits) -> Result<PublicKey, JwkError> {
-    // 8192 bits are 1,366 characters; nothing longer is worth decoding.
-    if n.len() > 1366 || e.len() > 8 {
-        return Err(if n.len() > 1366 { JwkError::RsaModulus } else { JwkError::RsaExponent });
+/// How optional members are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// A member that is there means something, whatever its value.
+    Strict,
+    /// `null` and empty values count as absent.
+    Tolerant,
+}
+
+impl Reader {
+    fn get<'o, 'a>(self, object: &'o Object<'a>, name: &str) -> Option<&'o Json<'a>> {
+        object.get(name).filter(|value| self == Self::Strict || **value != Json::Null)
     }
-    let n = base64url::decode(n).map_err(|_| JwkError::Member)?;
+
+    fn optional_text<'o>(self, object: &'o Object<'_>, name: &str) -> Result<Option<&'o str>, JwkError> {
+        self.get(object, name).map(|value| value.as_str().ok_or(JwkError::Member)).transpose()
+    }
+
+    fn is_nothing(self, text: &str) -> bool {
+        self == Self::Tolerant && text.is_empty()
+    }
+}
+
+fn rsa_key(n: &str, e: &str, limits: RsaLimits, reader: Reader) -> Result<PublicKey, JwkError> {
+    let leading_zero = limits.leading_zero && reader == Reader::Tolerant;
+    // 8192 bits are 1,366 characters, and one more with an octet before them; nothing longer is worth decoding.
+    let longest = if leading_zero { 1367 } else { 1366 };
+    if n.len() > longest || e.len() > 8 {
+        return Err(if n.len() > longest { JwkError::RsaModulus } else { JwkError::RsaExponent });
+    }
+    let mut n = base64url::decode(n).map_err(|_| JwkError::Member)?;
     let e = base64url::decode(e).map_err(|_| JwkError::Member)?;
+    if leading_zero && n.len() > 1 && n.first() == Some(&0) {
+        n.remove(0);
+    }
     let (Some(&n_first), Some(&n_last)) = (n.first(), n.last()) else {
         return Err(JwkError::Member);
     };
@@ -277,7 +335,7 @@ fn rsa_key(n: &str, e: &str, limits: RsaLimits) -> Result<PublicKey, JwkError> {
         return Err(JwkError::Member);
     };
     if n_first == 0 || e_first == 0 {
-        return Err(JwkError::Member); // a second spelling of the same key (RFC 7518 §6.3.1.1)
+        return Err(JwkError::LeadingZero);
     }
     let bits = u32::try_from(n.len()).unwrap_or(u32::MAX).saturating_mul(8) - n_first.leading_zeros();
     if n_last % 2 == 0 || !(RsaLimits::MIN_BITS..=limits.max_bits).contains(&bits) {
@@ -289,12 +347,14 @@ fn rsa_key(n: &str, e: &str, limits: RsaLimits) -> Result<PublicKey, JwkError> {
     Ok(PublicKey::Rsa { n: n.into(), e: e.into() })
 }
 
-fn check_usage(object: &Object<'_>) -> Result<(), JwkError> {
-    if object.get("use").is_some_and(|value| value.as_str() != Some("sig")) {
+fn check_usage(object: &Object<'_>, reader: Reader) -> Result<(), JwkError> {
+    let for_signatures = |usage: &str| usage == "sig" || reader.is_nothing(usage);
+    if reader.get(object, "use").is_some_and(|usage| !usage.as_str().is_some_and(for_signatures)) {
         return Err(JwkError::Usage);
     }
-    match object.get("key_ops") {
+    match reader.get(object, "key_ops") {
         None => Ok(()),
+        Some(Json::Array(operations)) if operations.is_empty() && reader == Reader::Tolerant => Ok(()),
         Some(Json::Array(operations)) if operations.iter().any(|op| op.as_str() == Some("verify")) => Ok(()),
         Some(_) => Err(JwkError::Usage),
     }
@@ -306,10 +366,6 @@ fn text<'o>(object: &'o Object<'_>, name: &str) -> Option<&'o str> {
 
 fn member<'o>(object: &'o Object<'_>, name: &str) -> Result<&'o str, JwkError> {
     text(object, name).ok_or(JwkError::Member)
-}
-
-fn optional_text<'o>(object: &'o Object<'_>, name: &str) -> Result<Option<&'o str>, JwkError> {
-    object.get(name).map(|value| value.as_str().ok_or(JwkError::Member)).transpose()
 }
 
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], JwkError> {

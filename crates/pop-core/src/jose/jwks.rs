@@ -26,11 +26,17 @@ pub enum JwksError {
     NoUsableKey,
 }
 
+/// Longest part of a `kid` that is kept for a report, in characters.
+const REPORTED_KID: usize = 64;
+
 /// A key of a set that was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct SkippedKey {
     /// Position in the `keys` array.
     pub index: usize,
+    /// Its `kid`, for a log: at most 64 characters, and `?` for what is not printable ASCII.
+    pub kid: Option<Box<str>>,
     /// Why it was left out.
     pub reason: JwkError,
 }
@@ -48,7 +54,8 @@ pub struct JwkSet {
 }
 
 impl JwkSet {
-    /// Reads a set. Keys that cannot be used are skipped and reported, not fatal (RFC 7517 §5).
+    /// Reads a set. Keys that cannot be used are skipped and reported, not fatal (RFC 7517 §5). Each key is read by
+    /// [`Jwk::parse_published`].
     ///
     /// # Errors
     /// Any [`JwksError`]. A set without one usable key is an error: it must not replace keys that work.
@@ -58,22 +65,38 @@ impl JwkSet {
         rsa: RsaLimits,
         backend: CryptoBackend,
     ) -> Result<(Self, Vec<SkippedKey>), JwksError> {
+        let mut skipped = Vec::new();
+        Self::parse_reporting(text, allowed, rsa, backend, &mut |key| skipped.push(key)).map(|set| (set, skipped))
+    }
+
+    /// Reads a set as [`parse`](Self::parse) does and reports each skipped key, also of a set that is then refused
+    /// because none is left.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn parse_reporting(
+        text: &[u8],
+        allowed: AlgorithmSet,
+        rsa: RsaLimits,
+        backend: CryptoBackend,
+        report: &mut dyn FnMut(SkippedKey),
+    ) -> Result<Self, JwksError> {
         let document = Object::parse(text, JsonLimits::DOCUMENT)?;
         let keys = document.get("keys").and_then(Json::as_array).ok_or(JwksError::NoKeys)?;
         if keys.len() > MAX_KEYS {
             return Err(JwksError::TooMany);
         }
-        let (mut entries, mut skipped) = (Vec::new(), Vec::new());
+        let mut entries = Vec::new();
         for (index, key) in keys.iter().enumerate() {
             match read_key(key, allowed, rsa, backend) {
                 Ok(usable) => entries.extend(usable),
-                Err(reason) => skipped.push(SkippedKey { index, reason }),
+                Err(reason) => report(SkippedKey { index, kid: reported_kid(key), reason }),
             }
         }
         if entries.is_empty() {
             return Err(JwksError::NoUsableKey);
         }
-        Ok((Self { entries }, skipped))
+        Ok(Self { entries })
     }
 
     /// The keys that may have made a signature with this `kid` and algorithm, in the order of the set. Without a `kid`
@@ -98,13 +121,19 @@ impl fmt::Debug for JwkSet {
     }
 }
 
+fn reported_kid(key: &Json<'_>) -> Option<Box<str>> {
+    let kid = key.as_object()?.get("kid")?.as_str()?;
+    let printable = |char: char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' };
+    Some(kid.chars().take(REPORTED_KID).map(printable).collect::<String>().into())
+}
+
 fn read_key(
     key: &Json<'_>,
     allowed: AlgorithmSet,
     rsa: RsaLimits,
     backend: CryptoBackend,
 ) -> Result<Vec<Entry>, JwkError> {
-    let jwk = Jwk::parse(key.as_object().ok_or(JwkError::NotObject)?, rsa)?;
+    let jwk = Jwk::parse_published(key.as_object().ok_or(JwkError::NotObject)?, rsa)?;
     let entries = allowed
         .iter()
         .filter(|alg| jwk.serves(*alg))

@@ -97,6 +97,9 @@ impl PopConfigBuilder {
             ("token_leeway", seconds(&self.token.leeway), 0, seconds(&MAX_LEEWAY)),
             ("max_proof_len", self.proof.max_len as u64, 512, 1 << 20),
             ("max_token_len", self.token.max_len as u64, 512, 1 << 20),
+            ("max_token_members", u64::from(self.token.json.members), 32, 16_384),
+            ("max_token_values", u64::from(self.token.json.values), 256, 65_536),
+            ("max_token_depth", u64::from(self.token.json.depth), 4, 32),
             ("max_jti_len", self.proof.max_jti_len as u64, 16, 1 << 16),
             ("replay_capacity", self.replay_capacity as u64, 1000, u64::from(u32::MAX)),
         ])?;

@@ -159,6 +159,29 @@ impl PopConfigBuilder {
         self
     }
 
+    /// Sets the most members that one JSON object in an access token's claims or in an introspection response may have,
+    /// 32 to 16,384: for realms that write a member for each client into a claim. Such tokens are long as well: see
+    /// [`max_token_len`](Self::max_token_len) and
+    /// [`Introspection::max_response_len`](crate::Introspection::max_response_len). Defaults to 128.
+    pub fn max_token_members(mut self, members: u16) -> Self {
+        self.token.json.members = members;
+        self
+    }
+
+    /// Sets the most JSON values that an access token's claims or an introspection response may have, 256 to 65,536, those
+    /// within arrays and objects included. Defaults to 4,096.
+    pub fn max_token_values(mut self, values: u32) -> Self {
+        self.token.json.values = values;
+        self
+    }
+
+    /// Sets how deep objects and arrays may be nested in an access token's claims or in an introspection response, 4 to
+    /// 32, the outermost object included. Defaults to 8.
+    pub fn max_token_depth(mut self, depth: u8) -> Self {
+        self.token.json.depth = depth;
+        self
+    }
+
     /// Sets the longest `jti` of a proof in bytes, at least 16. Defaults to 256.
     pub fn max_jti_len(mut self, bytes: usize) -> Self {
         self.proof.max_jti_len = bytes;

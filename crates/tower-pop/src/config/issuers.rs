@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pop_core::jose::JwkSet;
+use pop_core::jose::{JwkSet, RsaLimits};
 use pop_core::policy::TokenPolicy;
 use pop_core::target::Origin;
 
@@ -89,10 +89,16 @@ impl PopConfigBuilder {
     }
 
     fn static_keys(&self, config: &IssuerConfig, jwks: &[u8]) -> Result<IssuerKeys, ConfigError> {
-        let TokenPolicy { algorithms, rsa, backend, .. } = self.token;
-        JwkSet::parse(jwks, algorithms, rsa, backend)
-            .map(|(keys, _)| IssuerKeys::fixed(keys))
+        let TokenPolicy { algorithms, backend, .. } = self.token;
+        let mut report = |key| crate::keys::report_skipped(&config.issuer, &key);
+        JwkSet::parse_reporting(jwks, algorithms, self.rsa_limits(config), backend, &mut report)
+            .map(IssuerKeys::fixed)
             .map_err(|error| ConfigError::StaticJwks { issuer: config.issuer.clone(), error })
+    }
+
+    /// Bounds on the RSA keys of one issuer's key set.
+    fn rsa_limits(&self, config: &IssuerConfig) -> RsaLimits {
+        if config.rsa_leading_zero { self.token.rsa.allow_leading_zero() } else { self.token.rsa }
     }
 
     fn remote_keys(
@@ -109,7 +115,7 @@ impl PopConfigBuilder {
         check_caching(config.caching)?;
         let policy = KeyPolicy {
             algorithms: self.token.algorithms,
-            rsa: self.token.rsa,
+            rsa: self.rsa_limits(config),
             backend: self.token.backend,
             caching: config.caching,
             allow_http: self.allow_http,
@@ -126,6 +132,7 @@ fn check_caching(caching: JwksCaching) -> Result<(), ConfigError> {
         ("jwks fresh_for in ms", millis(caching.fresh_for), 1_000, DAY),
         ("jwks stale_for in ms", millis(caching.stale_for), 0, 7 * DAY),
         ("jwks cool_down in ms", millis(caching.cool_down), 1_000, DAY),
+        ("jwks refresh_burst", u64::from(caching.refresh_burst), 1, 100),
         ("jwks retry_after in ms", millis(caching.retry_after), 100, 3_600_000),
         ("jwks timeout in ms", millis(caching.timeout), 1, 60_000),
         ("jwks max_len", caching.max_len as u64, 256, 16 << 20),

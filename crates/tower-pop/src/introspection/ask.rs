@@ -26,8 +26,8 @@ use pop_core::{Error, TokenError, Unavailable};
 use super::Introspection;
 use super::lane::{Answer, LaneKind, Lanes, OpenRequests, Pending};
 use super::standing::{Prover, Standing, Standings};
-use crate::clock::Clock;
-use crate::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch, IssuerKeys, KeyLookup, exchange};
+use crate::clock::{Clock, Deadline, Moment};
+use crate::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch, IssuerKeys, KeyLookup, exchange, without_query};
 use crate::token_cache::{CachedToken, TokenCache};
 
 /// Refused tokens that are remembered.
@@ -54,7 +54,7 @@ pub(crate) struct Introspector {
     lanes: Lanes,
     open: Mutex<OpenRequests>,
     standings: Standings,
-    refused: Cache<AccessTokenHash, (Duration, Error)>,
+    refused: Cache<AccessTokenHash, (Deadline, Error)>,
 }
 
 /// What can be said of a token that is not in the token cache without asking.
@@ -85,9 +85,8 @@ impl Introspector {
     }
 
     pub(crate) fn lookup(&self, hash: &AccessTokenHash) -> Lookup {
-        let now = self.parts.clock.monotonic();
         match self.refused.get(hash) {
-            Some((until, error)) if now < until => Lookup::Refused(error),
+            Some((until, error)) if !until.has_passed(Moment::now(&*self.parts.clock)) => Lookup::Refused(error),
             _ => Lookup::Ask,
         }
     }
@@ -133,11 +132,10 @@ impl Introspector {
 
     async fn answer(&self, token: &str, hash: AccessTokenHash, lane: LaneKind, standing: Standing) -> Answer {
         let answer = match self.answer_in_turn(token, lane).await {
-            // The age of an answer counts from before the request.
-            Ok((token, asked_at)) => {
+            Ok(ActiveToken { token, asked_at, age }) => {
                 self.lanes.server_is_there();
                 self.standings.active(hash, &token);
-                self.remember(Arc::clone(&token), hash, asked_at);
+                self.remember(Arc::clone(&token), hash, (asked_at, age));
                 return Ok(token);
             }
             Err(failure) => failure,
@@ -146,15 +144,14 @@ impl Introspector {
             self.standings.inactive(&hash, standing);
         }
         if answer.is_about_the_token() {
-            let until = self.parts.clock.monotonic().saturating_add(self.parts.config.cache_inactive_for);
+            let until = Deadline::after(Moment::now(&*self.parts.clock), self.parts.config.cache_inactive_for);
             self.refused.insert(hash, (until, answer.error.clone()));
         }
         Err(answer.error)
     }
 
-    /// The answer once it is this token's turn, and when it was asked for. Waiting for that and the exchange may each take the
-    /// configured time.
-    async fn answer_in_turn(&self, token: &str, lane: LaneKind) -> Result<(Arc<AccessToken>, Duration), Failure> {
+    /// The answer once it is this token's turn. Waiting for that and the exchange may each take the configured time.
+    async fn answer_in_turn(&self, token: &str, lane: LaneKind) -> Result<ActiveToken, Failure> {
         let timeout = self.parts.config.timeout;
         let lane = self.lanes.get(lane);
         let turn = tokio::time::timeout(timeout, lane.permits.acquire()).await;
@@ -163,15 +160,14 @@ impl Introspector {
             return Err(Failure::not_asked());
         };
         let attempt = lane.breaker.attempt().ok_or_else(Failure::not_asked)?;
-        let asked_at = self.parts.clock.monotonic();
         let answer = match tokio::time::timeout(timeout, self.exchange(token)).await {
             Ok(answer) => answer,
             Err(_) => Err(self.failed(&FetchError::Timeout)),
         };
         match answer {
-            Ok(token) => {
+            Ok(active) => {
                 attempt.succeeded();
-                Ok((token, asked_at))
+                Ok(active)
             }
             Err(failure) => {
                 if failure.subject != Subject::Server {
@@ -182,19 +178,20 @@ impl Introspector {
         }
     }
 
-    fn remember(&self, token: Arc<AccessToken>, hash: AccessTokenHash, asked_at: Duration) {
-        let cache_for = self.parts.config.cache_for;
+    fn remember(&self, token: Arc<AccessToken>, hash: AccessTokenHash, (asked_at, age): (Moment, Duration)) {
+        let cache_for = self.parts.config.cache_for.saturating_sub(age);
         if !cache_for.is_zero() {
             // The end of the token itself is looked at on every use.
-            let until = asked_at.saturating_add(cache_for);
+            let until = Deadline::after(asked_at, cache_for);
             let cached = CachedToken { token, issuer: self.parts.number, generation: None, until };
             self.parts.tokens.insert(hash, cached);
         }
     }
 
-    async fn exchange(&self, token: &str) -> Result<Arc<AccessToken>, Failure> {
+    async fn exchange(&self, token: &str) -> Result<ActiveToken, Failure> {
         let parts = &self.parts;
-        let now = parts.clock.now();
+        let asked_at = Moment::now(&*parts.clock);
+        let now = asked_at.seconds();
         let Some(authenticated) = parts.config.authentication.question(token, &parts.issuer, now) else {
             tracing::error!(issuer = %parts.issuer, "no client assertion could be made for the introspection endpoint");
             return Err(Failure::not_asked());
@@ -208,19 +205,21 @@ impl Introspector {
             timeout: parts.config.timeout,
         };
         let response = exchange(&*parts.fetch, request).await.map_err(|error| self.failed(&error))?;
+        let age = response.age.unwrap_or_default();
         let body = self.body(response).await?;
         let expected = IntrospectionExpectations {
             issuer: &parts.issuer,
             token: Expectations { audiences: &parts.audiences, allowances: parts.allowances, policy: &parts.policy },
-            cache_for: parts.config.cache_for,
+            cache_for: parts.config.cache_for.saturating_sub(age),
         };
-        introspection::read(&body, &expected, now).map(Arc::new).map_err(|error| {
+        let token = introspection::read(&body, &expected, now).map_err(|error| {
             crate::telemetry::signed_by_issuer(&parts.issuer, &error);
             if matches!(error, Error::Unavailable(_)) {
                 self.failed(&FetchError::Document("not an introspection response within the limits"));
             }
             Failure { error, subject: Subject::Token }
-        })
+        })?;
+        Ok(ActiveToken { token: Arc::new(token), asked_at, age })
     }
 
     /// The JSON of a response: as it is, or out of a JWT whose signature holds.
@@ -242,15 +241,27 @@ impl Introspector {
             SignedIntrospection::parse(&jws, &self.parts.policy).map_err(|_| unusable("a JWS of another type"))?;
         let kid = signed.key_id().map_err(|_| unusable("a kid that is not a string"))?;
         // Keys may be cold, and then expire while they are waited for.
+        let mut refreshed = false;
         for _ in 0..3 {
-            match self.parts.keys.lookup(kid) {
+            match self.parts.keys.lookup(kid, refreshed) {
                 KeyLookup::Ready(snapshot) => {
                     let recipients: Vec<&str> = self.recipients().collect();
                     let (leeway, now) = (self.parts.policy.leeway, self.parts.clock.now());
                     let body = signed.verify(&snapshot.keys, &self.parts.issuer, &recipients, leeway, now);
+                    if body.is_err()
+                        && !refreshed
+                        && let Some(refresh) = self.parts.keys.refresh_after_failure(&snapshot)
+                    {
+                        refresh.run().await.map_err(Failure::without_keys)?;
+                        refreshed = true;
+                        continue;
+                    }
                     return body.map(Bytes::from).map_err(|_| unusable("the signed response does not hold"));
                 }
-                KeyLookup::Fetch(keys) => keys.refresh().await.map_err(Failure::without_keys)?,
+                KeyLookup::Fetch(refresh) => {
+                    refresh.run().await.map_err(Failure::without_keys)?;
+                    refreshed = true;
+                }
                 KeyLookup::Failed(unavailable) => return Err(Failure::without_keys(unavailable)),
             }
         }
@@ -265,23 +276,27 @@ impl Introspector {
 
     /// Logs an exchange without a usable answer, and says whose failure it is.
     fn failed(&self, error: &FetchError) -> Failure {
-        let (issuer, endpoint) = (&self.parts.issuer, &self.parts.config.endpoint);
+        let (issuer, url) = (&self.parts.issuer, without_query(&self.parts.config.endpoint));
         let subject = match error {
-            FetchError::Connection | FetchError::Timeout | FetchError::Url | FetchError::Status(429 | 500..=599) => {
-                tracing::warn!(%issuer, %endpoint, %error, "the introspection endpoint is in trouble");
+            FetchError::Connection
+            | FetchError::NotConnected(_)
+            | FetchError::Timeout
+            | FetchError::Url
+            | FetchError::Status(429 | 500..=599) => {
+                tracing::warn!(%issuer, %url, %error, "the introspection endpoint is in trouble");
                 Subject::Server
             }
             FetchError::ClientRefused(_) => {
-                tracing::error!(%issuer, %endpoint, %error, "the introspection endpoint rejects the credentials of this resource server");
+                tracing::error!(%issuer, %url, %error, "the introspection endpoint rejects the credentials of this resource server");
                 Subject::Server
             }
             // RFC 7662 §2.3 gives 401 to credentials alone, but some servers use it for tokens that they don't know.
             FetchError::Status(401 | 403) => {
-                tracing::warn!(%issuer, %endpoint, %error, "the introspection endpoint rejects this token, or the credentials of this resource server");
+                tracing::warn!(%issuer, %url, %error, "the introspection endpoint rejects this token, or the credentials of this resource server");
                 Subject::Token
             }
             FetchError::Status(_) | FetchError::TooLong | FetchError::Document(_) => {
-                tracing::warn!(%issuer, %endpoint, %error, "no usable introspection response about a token");
+                tracing::warn!(%issuer, %url, %error, "no usable introspection response about a token");
                 Subject::Token
             }
         };
@@ -291,6 +306,15 @@ impl Introspector {
     fn open(&self) -> MutexGuard<'_, OpenRequests> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An answer that lets the token pass.
+struct ActiveToken {
+    token: Arc<AccessToken>,
+    /// When the request was sent: the answer may be as old.
+    asked_at: Moment,
+    /// How long a cache on the way had it before (RFC 9111 §5.1).
+    age: Duration,
 }
 
 /// What a failed request says something about.

@@ -20,18 +20,41 @@ pub(crate) fn is_acceptable(url: &str, allow_http: bool) -> bool {
     Origin::of(url).is_ok_and(|origin| origin.is_https() || origin.is_loopback() || allow_http)
 }
 
-/// Finds the `jwks_uri` of an issuer. The OpenID document is asked for only when the RFC 8414 one does not exist.
+/// Finds the `jwks_uri` of an issuer: in the first of its well-known URLs that has metadata of this very issuer with an
+/// acceptable `jwks_uri`. Whatever is wrong with one of them, the next one may be right: servers answer unknown paths with
+/// 403, with a redirect or with a page for people. Each attempt may take the time-out of one fetch.
 pub(crate) async fn find_jwks_uri(
     issuer: &str,
     fetch: &dyn HttpFetch,
     caching: &JwksCaching,
     allow_http: bool,
 ) -> Result<String, FetchError> {
-    let [oauth, openid] = metadata_urls(issuer).ok_or(FetchError::Url)?;
-    let document = match get(fetch, oauth, caching).await {
-        Err(FetchError::Status(404 | 405 | 410)) => get(fetch, openid, caching).await?,
-        other => other?,
-    };
+    let mut failures = Vec::new();
+    for url in metadata_urls(issuer).ok_or(FetchError::Url)? {
+        match jwks_uri_at(&url, issuer, fetch, caching, allow_http).await {
+            Ok(uri) => {
+                for (url, error) in failures {
+                    tracing::info!(issuer, %url, %error, "no usable metadata of the issuer at this URL; found at another");
+                }
+                return Ok(uri);
+            }
+            Err(error) => failures.push((url, error)),
+        }
+    }
+    for (url, error) in failures {
+        tracing::warn!(issuer, %url, %error, "no usable metadata of the issuer at this URL");
+    }
+    Err(FetchError::Document("no well-known URL of the issuer has usable metadata"))
+}
+
+async fn jwks_uri_at(
+    url: &str,
+    issuer: &str,
+    fetch: &dyn HttpFetch,
+    caching: &JwksCaching,
+    allow_http: bool,
+) -> Result<String, FetchError> {
+    let document = get(fetch, url.to_owned(), caching).await?;
     let metadata = Object::parse(&document.body, JsonLimits::DOCUMENT)
         .map_err(|_| FetchError::Document("the metadata is not strict JSON"))?;
     if metadata.get("issuer").and_then(Json::as_str) != Some(issuer) {
@@ -58,16 +81,20 @@ pub(crate) async fn get(
     exchange(fetch, FetchRequest { url, accept, authorization: None, form: None, max_len, timeout }).await
 }
 
-/// The well-known URLs of an issuer: RFC 8414 puts the name between host and path, OpenID Connect appends it.
-fn metadata_urls(issuer: &str) -> Option<[String; 2]> {
+/// The well-known URLs of an issuer. RFC 8414 §3 puts the name between host and path, for the OpenID document too (§5);
+/// OpenID Connect Discovery §4 appends it, and so do servers that take the one for the other.
+fn metadata_urls(issuer: &str) -> Option<Vec<String>> {
+    const OAUTH: &str = "/.well-known/oauth-authorization-server";
+    const OPENID: &str = "/.well-known/openid-configuration";
     let host_at = issuer.find("://")? + 3;
     let path_at = issuer.get(host_at..)?.find('/').map_or(issuer.len(), |at| host_at + at);
     let (origin, path) = issuer.split_at_checked(path_at)?;
     let path = path.trim_end_matches('/');
-    Some([
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-        format!("{origin}{path}/.well-known/openid-configuration"),
-    ])
+    let mut urls = vec![format!("{origin}{OAUTH}{path}"), format!("{origin}{OPENID}{path}")];
+    if !path.is_empty() {
+        urls.extend([format!("{origin}{path}{OPENID}"), format!("{origin}{path}{OAUTH}")]);
+    }
+    Some(urls)
 }
 
 #[cfg(test)]
@@ -80,7 +107,9 @@ mod tests {
             metadata_urls("https://as.example/tenant").unwrap(),
             [
                 "https://as.example/.well-known/oauth-authorization-server/tenant",
+                "https://as.example/.well-known/openid-configuration/tenant",
                 "https://as.example/tenant/.well-known/openid-configuration",
+                "https://as.example/tenant/.well-known/oauth-authorization-server",
             ]
         );
         for issuer in ["https://as.example", "https://as.example/"] {

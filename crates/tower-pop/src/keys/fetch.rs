@@ -51,6 +51,8 @@ pub struct FetchResponse {
     pub content_type: Option<String>,
     /// The value of `Cache-Control`.
     pub cache_control: Option<String>,
+    /// The value of `Age`: how long a cache on the way has kept the response (RFC 9111 §5.1).
+    pub age: Option<Duration>,
 }
 
 impl FetchResponse {
@@ -72,12 +74,24 @@ impl FetchResponse {
         self.cache_control = Some(value.into());
         self
     }
+
+    /// Sets `Age`.
+    #[must_use]
+    pub fn age(mut self, value: Duration) -> Self {
+        self.age = Some(value);
+        self
+    }
 }
 
 impl fmt::Debug for FetchResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FetchResponse({} bytes)", self.body.len())
     }
+}
+
+/// A URL for the log.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Sends a request and holds the client to its limits, whatever it makes of them.
@@ -91,9 +105,12 @@ pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Re
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// No connection, or it broke.
+    /// No connection, or it broke; why is not known.
     #[error("the connection failed")]
     Connection,
+    /// No connection, or it broke, for this reason.
+    #[error("{0}")]
+    NotConnected(ConnectionFailure),
     /// No complete answer in time.
     #[error("timed out")]
     Timeout,
@@ -113,4 +130,75 @@ pub enum FetchError {
     /// The document is not what it should be.
     #[error("unusable document: {0}")]
     Document(&'static str),
+}
+
+/// Why a connection to the authorization server could not be made, or broke: for the operator's log. Never part of a
+/// response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionFailure {
+    cause: ConnectionCause,
+    detail: Box<str>,
+}
+
+impl ConnectionFailure {
+    /// Longest detail that is kept, in characters.
+    const LONGEST: usize = 300;
+
+    /// A failure of this kind. The detail is what the libraries beneath say of it, of which 300 characters are kept.
+    #[must_use]
+    pub fn new(cause: ConnectionCause, detail: &str) -> Self {
+        let printable = |char: char| if char.is_control() { ' ' } else { char };
+        Self { cause, detail: detail.chars().take(Self::LONGEST).map(printable).collect::<String>().into() }
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub const fn cause(&self) -> ConnectionCause {
+        self.cause
+    }
+}
+
+impl fmt::Display for ConnectionFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() { self.cause.fmt(f) } else { write!(f, "{} ({})", self.cause, self.detail) }
+    }
+}
+
+/// The kinds of [`ConnectionFailure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionCause {
+    /// The host name has no address.
+    #[error("the host name cannot be resolved")]
+    NameNotFound,
+    /// Nothing listens at the port.
+    #[error("the connection was refused")]
+    Refused,
+    /// There is no way to the host.
+    #[error("the host cannot be reached")]
+    Unreachable,
+    /// The server's certificate comes from an authority that is not among the trust anchors.
+    #[error("the server's certificate is not from a trusted authority")]
+    UntrustedAuthority,
+    /// The server's certificate is for other host names.
+    #[error("the server's certificate is for another host name")]
+    HostName,
+    /// The server's certificate has expired, or is not valid yet.
+    #[error("the server's certificate has expired or is not valid yet")]
+    CertificateTime,
+    /// The server's certificate was rejected for another reason.
+    #[error("the server's certificate was rejected")]
+    Certificate,
+    /// The server does not answer TLS at this port: a port for plain http, as a rule.
+    #[error("the server does not speak TLS at this port")]
+    NotTls,
+    /// The TLS handshake failed: no common version, or the server wants a client certificate, for example.
+    #[error("the TLS handshake failed")]
+    Tls,
+    /// The connection was closed before the response was complete.
+    #[error("the connection was closed")]
+    Closed,
+    /// Something else.
+    #[error("the connection failed")]
+    Other,
 }

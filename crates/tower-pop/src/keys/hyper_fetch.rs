@@ -1,22 +1,26 @@
 //! Exchanges by hyper over rustls and the platform's trust store.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::CertificateError;
 
 use pop_core::jose::{Json, JsonLimits, Object};
 
-use super::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+use super::{ConnectionCause, ConnectionFailure, FetchError, FetchRequest, FetchResponse, HttpFetch};
 
 /// Bytes of an error response that are read.
 const MAX_ERROR_LEN: usize = 4096;
@@ -80,7 +84,7 @@ async fn send(
         builder = builder.header(AUTHORIZATION, authorization);
     }
     let request = builder.body(Full::from(form.unwrap_or_default())).map_err(|_| FetchError::Url)?;
-    let response = client.request(request).await.map_err(|_| FetchError::Connection)?;
+    let response = client.request(request).await.map_err(|error| not_connected(&error, ConnectionCause::Other))?;
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();
         let refused = authenticated && matches!(status, 400 | 401 | 403) && refuses_client(response).await;
@@ -88,11 +92,77 @@ async fn send(
     }
     let content_type = text(response.headers(), CONTENT_TYPE);
     let cache_control = text(response.headers(), CACHE_CONTROL);
-    let body = Limited::new(response.into_body(), max_len)
-        .collect()
-        .await
-        .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLong } else { FetchError::Connection })?;
-    Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control })
+    let age = age(response.headers());
+    let body = Limited::new(response.into_body(), max_len).collect().await.map_err(|error| {
+        match error.is::<LengthLimitError>() {
+            true => FetchError::TooLong,
+            false => not_connected(&*error, ConnectionCause::Closed),
+        }
+    })?;
+    Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control, age })
+}
+
+/// The greatest `Age`, should there be several; what is not a number counts for nothing (RFC 9111 §5.1).
+fn age(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(AGE).iter().filter_map(|value| value.to_str().ok());
+    let digits = values.flat_map(|value| value.split(',')).map(str::trim);
+    let numbers = digits.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    numbers.map(|text| text.parse().unwrap_or(u64::from(u32::MAX))).max().map(Duration::from_secs)
+}
+
+/// What is to be said of a failed connection: its kind, and the texts of all errors beneath.
+fn not_connected(error: &(dyn StdError + 'static), otherwise: ConnectionCause) -> FetchError {
+    let (mut cause, mut detail) = (otherwise, String::new());
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !detail.contains(&text) {
+            detail += if detail.is_empty() { "" } else { ": " };
+            detail += &text;
+        }
+        // The innermost error knows best.
+        cause = cause_of(error).unwrap_or(cause);
+        // An io::Error that wraps another one names that one's source as its own.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|wrapped| wrapped as &(dyn StdError + 'static)).or_else(|| error.source());
+    }
+    FetchError::NotConnected(ConnectionFailure::new(cause, &detail))
+}
+
+fn cause_of(error: &(dyn StdError + 'static)) -> Option<ConnectionCause> {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(match error {
+            rustls::Error::InvalidCertificate(error) => match error {
+                // The second: another authority of the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => ConnectionCause::UntrustedAuthority,
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    ConnectionCause::HostName
+                }
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => ConnectionCause::CertificateTime,
+                _ => ConnectionCause::Certificate,
+            },
+            rustls::Error::InvalidMessage(_) => ConnectionCause::NotTls,
+            _ => ConnectionCause::Tls,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return match error.kind() {
+            ErrorKind::ConnectionRefused => Some(ConnectionCause::Refused),
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NotConnected => {
+                Some(ConnectionCause::Unreachable)
+            }
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => Some(ConnectionCause::Closed),
+            _ => None,
+        };
+    }
+    // The connector's error type has no name outside of hyper-util.
+    (error.to_string() == "dns error").then_some(ConnectionCause::NameNotFound)
 }
 
 /// Whether a refusal is one of the request's own credentials (RFC 6749 §5.2), as far as can be told: by its `error`, or by a
