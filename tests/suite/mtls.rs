@@ -259,20 +259,124 @@ async fn mtls_10_mtls_14_x_56_headers_count_from_trusted_peers_only() {
         let twice = scene.proxied(PROXY, field, &[&own, &own]).await;
         twice.is(Expected::BadRequest, "MTLS-11 two lines").coded("credential.client_certificate", field);
     }
-    let scene = behind("x-forwarded-client-cert");
-    let forged = format!("Hash={},{}", hash(&scene.own), xfcc(&scene.other));
-    let answer = scene.proxied(PROXY, "x-forwarded-client-cert", &[&forged]).await;
-    answer.is(Expected::Token, "MTLS-14 a forged first element").coded("binding.certificate_mismatch", "MTLS-14");
-    let last = format!("{},Hash={}", xfcc(&scene.other), hash(&scene.own));
-    scene.proxied(PROXY, "x-forwarded-client-cert", &[&last]).await.is(Expected::Ok, "MTLS-14 the last one counts");
-    // Envoy writes names of the certificate as they are, and anybody can make a certificate.
-    let injected = format!("Hash={};URI=x,Hash={}", hash(&scene.other), hash(&scene.own));
-    let answer = scene.proxied(PROXY, "x-forwarded-client-cert", &[&injected]).await;
-    answer
-        .is(Expected::BadRequest, "MTLS-14 X-56 an element within a name")
-        .coded("credential.client_certificate", "X-56");
-    let named = format!("Hash={};URI=spiffe://client", hash(&scene.own));
-    scene.proxied(PROXY, "x-forwarded-client-cert", &[&named]).await.is(Expected::Ok, "a name in the only element");
+}
+
+/// A proxy that appends to `X-Forwarded-Client-Cert` instead of replacing it.
+fn appending() -> Scene {
+    let list = CertificateHeader::with_format("x-forwarded-client-cert", CertificateFormat::XfccList).unwrap();
+    let certificates = ClientCertificates::from_proxies(networks(), list);
+    scene_with(|builder| builder.client_certificates(certificates))
+}
+
+#[tokio::test]
+async fn mtls_14_x_56_what_a_client_puts_before_the_proxys_element_never_counts() {
+    let field = "x-forwarded-client-cert";
+    for (scene, accepts_list) in [(behind(field), false), (appending(), true)] {
+        let (victim, real) = (hash(&scene.own), hash(&scene.other));
+        let pem = escaped(&scene.own.pem());
+        for (row, forged, appended) in [
+            ("a quote that the subject closes", "Subject=\"x", "Subject=\"CN=\\\"\""),
+            ("a quote that an empty subject closes", "Subject=\"x", "Subject=\"\""),
+            ("a quote that a URI closes", "Subject=\"x", "URI=y\""),
+            ("a quote that a DNS name closes", "Subject=\"x", "DNS=y\""),
+            ("an escaped comma", "Subject=\"x\\", "URI=y\""),
+            ("a quoted URI", "URI=\"x", "DNS=y\""),
+            ("a name without quotes", "URI=x", "DNS=y"),
+            ("a chain that stays open", "Chain=\"x", "URI=\""),
+        ] {
+            for named in [format!("Hash={victim}"), format!("Cert=\"{pem}\""), format!("Hash={victim};Cert=\"{pem}\"")]
+            {
+                let value = format!("{named};{forged},By=spiffe://api;Hash={real};{appended}");
+                let answer = scene.proxied(PROXY, field, &[&value]).await;
+                let answer = answer.is(Expected::BadRequest, &format!("MTLS-14 X-56 {row}"));
+                answer.coded("credential.client_certificate", row);
+            }
+        }
+        let within_a_name = format!("Hash={real};URI=x,Hash={victim}");
+        let answer = scene.proxied(PROXY, field, &[&within_a_name]).await;
+        answer.is(Expected::BadRequest, "MTLS-14 X-56 an element within a name, which Envoy writes as it is");
+        let within_a_subject = format!("Hash={real};Subject=\"CN=a\\,Hash={victim}\"");
+        let answer = scene.proxied(PROXY, field, &[&within_a_subject]).await;
+        answer.is(Expected::Token, "MTLS-14 X-56 within quotes").coded("binding.certificate_mismatch", "X-56");
+
+        let last = format!("By=spiffe://edge;Hash={real};Subject=\"CN=a,b\",By=spiffe://api;Hash={victim};URI=c;DNS=d");
+        let answer = scene.proxied(PROXY, field, &[&last]).await;
+        let expected = if accepts_list { Expected::Ok } else { Expected::BadRequest };
+        answer.is(expected, "MTLS-14 the last element counts, where lists are accepted");
+        let forged = format!("Hash={victim},Hash={real}");
+        let answer = scene.proxied(PROXY, field, &[&forged]).await;
+        let expected = if accepts_list { Expected::Token } else { Expected::BadRequest };
+        answer.is(expected, "MTLS-14 X-56 a forged first element");
+        let lines = [format!("Hash={real}"), format!("Hash={victim}")];
+        let answer = scene.proxied(PROXY, field, &[&lines[0], &lines[1]]).await;
+        answer.is(Expected::BadRequest, "MTLS-14 two lines");
+        for own in [
+            format!("By=spiffe://api;Hash={victim};Subject=\"CN=a\\\"b\\,c\";URI=spiffe://client;DNS=d"),
+            format!("By=spiffe://api;Cert=\"{pem}\";Subject=\"\""),
+        ] {
+            scene.proxied(PROXY, field, &[&own]).await.is(Expected::Ok, "the twin: one element");
+        }
+        let other = format!("Cert=\"{}\"", escaped(&scene.other.pem()));
+        let answer = scene.proxied(PROXY, field, &[&other]).await;
+        answer.is(Expected::Token, "MTLS-14 Cert counts without Hash").coded("binding.certificate_mismatch", "Cert");
+        let contradiction = format!("Hash={victim};{other}");
+        scene.proxied(PROXY, field, &[&contradiction]).await.is(Expected::BadRequest, "MTLS-14 Hash against Cert");
+    }
+}
+
+#[tokio::test]
+async fn mtls_11_x_56_what_an_appending_proxy_adds_makes_other_fields_malformed() {
+    let pem = |certificate: &TestCertificate| certificate.pem().trim_end().replace('\n', " ");
+    let escaped_pem = |certificate: &TestCertificate| escaped(certificate.pem().trim_end());
+    let bare = |certificate: &TestCertificate| encode_standard(certificate.der());
+    type Write<'w> = &'w dyn Fn(&TestCertificate) -> String;
+    let writers: [(&'static str, Write<'_>); 5] = [
+        ("client-cert", &byte_sequence),
+        ("x-ssl-client-escaped-cert", &escaped_pem),
+        ("x-ssl-client-cert", &escaped_pem),
+        ("x-ssl-client-cert", &pem),
+        ("x-ssl-client-der", &bare),
+    ];
+    for (field, write) in writers {
+        let scene = behind(field);
+        let (victim, real) = (write(&scene.own), write(&scene.other));
+        scene.proxied(PROXY, field, &[&victim]).await.is(Expected::Ok, "the twin");
+        for separator in [",", ", ", ";", " ", "", "%2C", "%0A", "%20"] {
+            let appended = format!("{victim}{separator}{real}");
+            let answer = scene.proxied(PROXY, field, &[&appended]).await;
+            answer.is(Expected::BadRequest, &format!("MTLS-11 X-56 {field} {separator:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn mtls_14_certificates_through_apache_httpd() {
+    let field = "x-ssl-client-cert";
+    let scene = behind(field);
+    let (own, other) = (scene.own.pem().replace('\n', " "), scene.other.pem().replace('\n', " "));
+    for value in [own.as_str(), own.trim_end(), &own.replace(' ', "\t").replace("N\tC", "N C").replace("D\tC", "D C")] {
+        scene.proxied(PROXY, field, &[value]).await.is(Expected::Ok, "MTLS-14 spaces for line breaks");
+    }
+    for (row, values, expected, code) in [
+        ("(null) is no certificate", vec!["(null)"], Expected::Token, "binding.certificate_missing"),
+        ("empty", vec![""], Expected::Token, "binding.certificate_missing"),
+        ("another certificate", vec![&*other], Expected::Token, "binding.certificate_mismatch"),
+        ("two certificates", vec![&*(own.clone() + &other)], Expected::BadRequest, "credential.client_certificate"),
+        ("two lines", vec![&*own, "(null)"], Expected::BadRequest, "credential.client_certificate"),
+        ("no certificate at all", vec!["(none)"], Expected::BadRequest, "credential.client_certificate"),
+    ] {
+        let answer = scene.proxied(PROXY, field, &values).await;
+        answer.is(expected, &format!("MTLS-14 {row}")).coded(code, row);
+    }
+    let dpop = scene.api.token().mint();
+    let mut request = crate::support::request(&dpop, &scene.api.proof(&dpop).mint());
+    request.extensions_mut().insert(PeerAddress(PROXY));
+    request.headers_mut().insert(field, HeaderValue::from_static("(null)"));
+    scene.api.send(request).await.is(Expected::Ok, "a DPoP token without a certificate");
+    for other_format in ["ssl-client-cert", "x-ssl-client-der", "client-cert", "x-forwarded-client-cert"] {
+        let answer = behind(other_format).proxied(PROXY, other_format, &["(null)"]).await;
+        answer.is(Expected::BadRequest, "MTLS-14 (null) means nothing in other formats");
+    }
 }
 
 #[tokio::test]
