@@ -85,7 +85,9 @@ impl PopConfig {
         }
         let question = match Question::new(self, parts) {
             Ok(question) => question,
-            Err(error) => return Verification::Now(self.reject(error.into(), None)),
+            Err(error) => {
+                return Verification::Now(self.reject(error.into(), credentials::scheme_used(&parts.headers)));
+            }
         };
         match self.decide(&question) {
             Step::Done(outcome) => Verification::Now(self.conclude(outcome, &question.evidence)),
@@ -146,7 +148,7 @@ impl PopConfig {
     fn decide(&self, question: &Question<'_>) -> Step {
         let presented = match credentials::present(&question.headers, self.takes_bearer()) {
             Err(CredentialError::Missing) if self.mode == Mode::Optional => return Step::Done(Outcome::Anonymous),
-            Err(error) => return Step::refused(None, error),
+            Err(error) => return Step::refused(credentials::scheme_used(&question.headers), error),
             Ok(presented) => presented,
         };
         self.judge(question, &presented).unwrap_or_else(|error| Step::refused(Some(presented.scheme), error))
