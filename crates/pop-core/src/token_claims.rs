@@ -6,6 +6,7 @@ use crate::access_token::Expectations;
 use crate::claims::{AccessToken, Audience};
 use crate::cnf::Confirmation;
 use crate::jose::{Claim, Json, JsonLimits, Malformed, Object, WrongType};
+use crate::policy::TokenAllowances;
 use crate::scope::Scopes;
 use crate::texts::{Span, Texts};
 use crate::{ConfirmationError, Error, TokenError};
@@ -106,7 +107,7 @@ impl<'c> TokenClaims<'c> {
             subject: kept(self.sub.text()?),
             client_id: kept(self.client_id.text()?),
             jti: kept(self.jti.text()?),
-            scope: kept(self.scope(expected.allowances.scope_array)?.as_deref()).unwrap_or_default(),
+            scope: kept(self.scope(&expected.allowances)?.as_deref()).unwrap_or_default(),
             auth_time: self.auth_time.date()?,
             acr: kept(self.acr.text()?),
             confirmation: None,
@@ -137,17 +138,27 @@ impl<'c> TokenClaims<'c> {
         Ok(Audience::Many(all.into_iter().map(keep).collect()))
     }
 
-    fn scope(&self, array_allowed: bool) -> Result<Option<Cow<'_, str>>, TokenError> {
-        let scope: Cow<'_, str> = match self.scope.json() {
-            None => return Ok(None),
-            Some(Json::String(text)) => Cow::Borrowed(text),
-            Some(Json::Array(list)) if array_allowed => {
-                let list = list.iter().map(Json::as_str).collect::<Option<Vec<_>>>();
-                list.ok_or(TokenError::InvalidClaim)?.join(" ").into()
+    /// The scopes, of the one claim that the issuer writes them in: another one is not looked at.
+    fn scope(&self, allow: &TokenAllowances) -> Result<Option<Cow<'_, str>>, TokenError> {
+        match allow.scope_claim {
+            None => self.scope.json().map(|scope| scope_text(scope, allow.scope_array)).transpose(),
+            Some(name) => {
+                let claim = self.other(name.as_str())?;
+                let text = |scope| scope_text(scope, true).map(|text| Cow::Owned(text.into_owned()));
+                claim.json().map(text).transpose()
             }
-            Some(_) => return Err(TokenError::InvalidClaim),
-        };
-        if Scopes::parse(&scope).is_some() { Ok(Some(scope)) } else { Err(TokenError::InvalidClaim) }
+        }
+    }
+
+    /// A claim by its name, for those that are not kept.
+    fn other(&self, name: &str) -> Result<Claim<'c>, TokenError> {
+        let mut claim = Claim::ABSENT;
+        Object::walk(self.raw.as_bytes(), JsonLimits::TOKEN, &mut |member, value| {
+            if member == name {
+                claim = value.into();
+            }
+        })?;
+        Ok(claim)
     }
 
     /// `authorization_details` is an array of objects with a `type` (RFC 9396 §2).
@@ -161,6 +172,20 @@ impl<'c> TokenClaims<'c> {
             _ => Err(TokenError::InvalidClaim),
         }
     }
+}
+
+/// Scopes as a string with spaces or, where that is allowed, as an array of strings of one scope each.
+fn scope_text<'j>(scope: &'j Json<'_>, array_allowed: bool) -> Result<Cow<'j, str>, TokenError> {
+    let text: Cow<'j, str> = match scope {
+        Json::String(text) => Cow::Borrowed(text),
+        Json::Array(list) if array_allowed => {
+            let one = |scope: &'j Json<'_>| scope.as_str().filter(|scope| !scope.contains(' '));
+            let list = list.iter().map(one).collect::<Option<Vec<_>>>();
+            list.ok_or(TokenError::InvalidClaim)?.join(" ").into()
+        }
+        _ => return Err(TokenError::InvalidClaim),
+    };
+    if Scopes::parse(&text).is_some() { Ok(text) } else { Err(TokenError::InvalidClaim) }
 }
 
 impl From<WrongType> for TokenError {
