@@ -1,6 +1,7 @@
 //! MTLS: certificate-bound tokens (RFC 8705), with certificates from the connection and from proxies (RFC 9440).
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
@@ -10,7 +11,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_pop::pop_core::jose::{CertThumbprint, encode_standard};
 use tower_pop::{
     CertificateFormat, CertificateHeader, ClientCertificates, ConfigError, Mode, PeerAddress, PeerCertificate,
-    PopConfigBuilder, PopLayer, Preset, ProofKind, ProxyTrust, UnixSocketPeer,
+    PopConfig, PopConfigBuilder, PopLayer, Preset, ProofKind, ProxyTrust, UnixSocketPeer,
 };
 
 use crate::support::{Answer, Api, Expected, URL, api_with};
@@ -107,8 +108,8 @@ async fn mtls_01_mtls_02_mtls_04_the_very_certificate_is_needed() {
         scene.connection(&token, certificate).await.is(Expected::Token, row).coded(code, row);
     }
     let challenge = scene.connection(&token, None).await;
-    assert!(challenge.challenges()[1].starts_with("Bearer realm="), "ERR-05 {:?}", challenge.challenges());
-    assert!(challenge.challenges()[1].contains("invalid_token") && !challenge.challenges()[0].contains("error="));
+    assert!(challenge.challenges()[0].starts_with("Bearer realm="), "ERR-05 D-13 {:?}", challenge.challenges());
+    assert!(challenge.challenges()[0].contains("invalid_token") && !challenge.challenges()[1].contains("error="));
 }
 
 #[tokio::test]
@@ -470,6 +471,109 @@ async fn mtls_10_a_proxys_own_certificate_is_never_the_clients() {
     other.is(Expected::Token, "the field counts").coded("binding.certificate_mismatch", "MTLS-10");
     let direct = send(STRANGER, Some(&scene.other), Some(&scene.own)).await;
     direct.is(Expected::Token, "the connection counts").coded("binding.certificate_mismatch", "MTLS-10");
+}
+
+/// What is logged while these requests are answered.
+async fn log_of(cfg: &PopConfig, requests: Vec<Request<()>>) -> String {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for request in requests {
+        let (parts, ()) = request.into_parts();
+        if let tower_pop::Verification::Later(later) = cfg.verify(&parts) {
+            let _ = later.await;
+        }
+    }
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn mtls_10_the_log_says_once_that_proxies_are_configured_and_requests_have_no_address() {
+    let certificates = || ClientCertificates::from_proxies(networks(), header("client-cert"));
+    let trusted = |builder: PopConfigBuilder| {
+        builder.allowed_origins(["https://api.example"]).trusted_proxies(["10.0.0.0/8".parse().unwrap()])
+    };
+    let known = ProxyTrust::Certificates(vec![CertThumbprint::from_digest([1; 32])]);
+    let by_certificate = ClientCertificates::from_proxies(known, header("client-cert"));
+    let scenes = [
+        ("certificates", scene_with(|builder| builder.client_certificates(certificates())), 1),
+        ("forwarded hosts", scene_with(trusted), 1),
+        ("both", scene_with(|builder| trusted(builder.client_certificates(certificates()))), 1),
+        ("no proxies", scene(), 0),
+        ("proxies by certificate", scene_with(|builder| builder.client_certificates(by_certificate)), 0),
+    ];
+    for (row, scene, expected) in scenes {
+        let request = || {
+            let mut request = bearer(&scene.token());
+            request.headers_mut().insert("host", HeaderValue::from_static("api.example"));
+            request
+        };
+        let warnings = |log: &str| log.matches("into_make_service_with_connect_info").count();
+        let with = |extend: fn(&mut http::Extensions)| {
+            let mut request = request();
+            extend(request.extensions_mut());
+            request
+        };
+        let fine = vec![
+            with(|extensions| _ = extensions.insert(PeerAddress(PROXY))),
+            with(|extensions| _ = extensions.insert(PeerAddress(STRANGER))),
+            with(|extensions| _ = extensions.insert(UnixSocketPeer)),
+            with(|extensions| {
+                let address = std::net::SocketAddr::from((STRANGER, 1));
+                extensions.insert(axum::extract::ConnectInfo(address));
+            }),
+        ];
+        let log = log_of(&scene.api.cfg, fine).await;
+        assert_eq!(warnings(&log), 0, "MTLS-10 {row}, with an address: {log}");
+        let log = log_of(&scene.api.cfg, vec![request(), request(), request()]).await;
+        assert_eq!(warnings(&log), expected, "MTLS-10 {row}, without an address: {log}");
+        assert!(!log.contains(&scene.token()) && !log.contains("api.example"), "ERR-11 {log}");
+        let clone = scene.api.cfg.with_mode(Mode::Optional).unwrap();
+        assert_eq!(warnings(&log_of(&clone, vec![request()]).await), 0, "MTLS-10 once for each configuration: {row}");
+    }
+}
+
+/// The guide's snippet, and what it warns of.
+#[tokio::test]
+async fn mtls_10_axum_serves_the_address_of_the_peer_only_when_it_is_told_to() {
+    use axum::{Router, routing::get};
+    let trust = ProxyTrust::Networks(vec!["127.0.0.0/8".parse().unwrap()]);
+    let certificates = ClientCertificates::from_proxies(trust, header("client-cert"));
+    let scene = scene_with(|builder| builder.client_certificates(certificates));
+    let app = Router::new().route("/notes", get(|| async { "notes" })).layer(PopLayer::new(scene.api.cfg.clone()));
+    let bind = || tokio::net::TcpListener::bind(("127.0.0.1", 0));
+    let (with, without) = (bind().await.unwrap(), bind().await.unwrap());
+    let addresses = [with.local_addr().unwrap(), without.local_addr().unwrap()];
+    let service = app.clone().into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(with, service).await });
+    tokio::spawn(async move { axum::serve(without, app).await });
+    for (address, status) in addresses.into_iter().zip([200, 401]) {
+        let request = reqwest::Client::new().get(format!("http://{address}/notes"));
+        let request = request.bearer_auth(scene.token()).header("client-cert", byte_sequence(&scene.own));
+        assert_eq!(request.send().await.unwrap().status(), status, "MTLS-10");
+    }
 }
 
 #[tokio::test]
