@@ -181,6 +181,26 @@ impl ClientCertificates {
     }
 
     /// From a header field of trusted proxies.
+    ///
+    /// [`ProxyTrust::Networks`] needs the address of the peer in each request, which axum gives only when it is asked for:
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "axum")]
+    /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::{Router, routing::get};
+    /// use tower_pop::{CertificateHeader, ClientCertificates, PopConfig, PopLayer, ProxyTrust};
+    ///
+    /// let proxies = ProxyTrust::Networks(vec!["10.0.0.0/8".parse()?]);
+    /// let certificates = ClientCertificates::from_proxies(proxies, CertificateHeader::new("Client-Cert")?);
+    /// let cfg =
+    ///     PopConfig::builder("https://as.example", "https://api.example").client_certificates(certificates).build()?;
+    /// let app = Router::new().route("/", get(|| async { "hello" })).layer(PopLayer::new(cfg));
+    /// let listener = tokio::net::TcpListener::bind("0.0.0.0:3000").await?;
+    /// axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn from_proxies(trust: ProxyTrust, header: CertificateHeader) -> Self {
         Self { connection: false, proxies: vec![(trust, Some(header))] }
     }
