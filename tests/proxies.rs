@@ -1,5 +1,5 @@
-//! MTLS with real proxies in front: nginx and HAProxy terminate mutual TLS, with the very configuration files that
-//! docs/deployment.md shows. A proxy that is not installed is left out, aloud; where POPLAYER_REQUIRE_PROXIES is set, that
+//! MTLS with real proxies in front: nginx, HAProxy and Apache httpd terminate mutual TLS, with the very configuration files
+//! that docs/deployment.md shows. A proxy that is not installed is left out, aloud; where POPLAYER_REQUIRE_PROXIES is set, that
 //! is a failure.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
@@ -86,8 +86,8 @@ impl Proxy {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let log = std::fs::read_to_string(proxy.folder.join("nginx.log")).unwrap_or_default();
-        panic!("{program} does not accept connections: {log}");
+        let log = |name: &str| std::fs::read_to_string(proxy.folder.join(name)).unwrap_or_default();
+        panic!("{program} does not accept connections: {}{}", log("nginx.log"), log("apache.log"));
     }
 
     fn url(&self) -> String {
@@ -216,6 +216,15 @@ async fn mtls_01_mtls_10_mtls_14_behind_haproxy_in_its_older_form() {
     let api = api("127.0.0.0/8", "X-Ssl-Client-Der").await;
     if let Some(proxy) = Proxy::start("haproxy", "haproxy-der.cfg", &["-f"], &api).await {
         through(&proxy, &api, "X-Ssl-Client-Der", |certificate| encode_standard(certificate.der())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_apache_httpd() {
+    let field = "X-SSL-Client-Cert";
+    let api = api("127.0.0.0/8", field).await;
+    if let Some(proxy) = Proxy::start("apache2", "apache.conf", &["-X", "-f"], &api).await {
+        through(&proxy, &api, field, |certificate| certificate.pem().replace('\n', " ")).await;
     }
 }
 

@@ -163,7 +163,11 @@ fn pop_core_depends_on_nothing_that_does_io() {
 #[test]
 fn shown_proxy_configuration_is_the_tested_one() {
     let page = read("docs/deployment.md");
-    for (language, file) in [("nginx", "tests/proxies/nginx.conf"), ("haproxy", "tests/proxies/haproxy.cfg")] {
+    for (language, file) in [
+        ("nginx", "tests/proxies/nginx.conf"),
+        ("haproxy", "tests/proxies/haproxy.cfg"),
+        ("apache", "tests/proxies/apache.conf"),
+    ] {
         let (_, block) = page.split_once(&format!("```{language}\n")).unwrap();
         let tested = read(file);
         let lines: Vec<&str> = block.split("```").next().unwrap().lines().collect();

@@ -27,7 +27,7 @@ async fn err_03_errors_stand_in_the_challenge_of_the_scheme_used() {
     let mut bearer = request("garbage", "x");
     bearer.headers_mut().insert("authorization", "Bearer garbage".parse().unwrap());
     let answer = api.send(bearer).await.is(Expected::Token, "ERR-03");
-    assert!(!answer.challenges()[0].contains("error") && answer.challenges()[1].contains("error"), "ERR-03 Fig 17");
+    assert!(answer.challenges()[0].contains("error") && !answer.challenges()[1].contains("error"), "ERR-03 Fig 17");
     let answer = api.with("garbage", "x").await.is(Expected::Proof, "ERR-03");
     assert!(answer.challenges()[0].contains("error") && !answer.challenges()[1].contains("error"), "ERR-03");
     let mut both = request("a", "x");
@@ -37,6 +37,48 @@ async fn err_03_errors_stand_in_the_challenge_of_the_scheme_used() {
         answer.challenges().iter().all(|challenge| challenge.contains("invalid_request")),
         "ERR-03 ambiguous: in all"
     );
+}
+
+/// D-13: some clients read only the first challenge.
+#[tokio::test]
+async fn err_03_err_09_the_challenge_of_the_scheme_used_comes_first() {
+    let api = api_with(|builder| builder.mode(Mode::AllowBearer).refuse_token_in_query());
+    let send = async |path: &str, authorization: &[&str]| {
+        let mut request = http::Request::get(path).body(()).unwrap();
+        for value in authorization {
+            request.headers_mut().append("authorization", value.parse().unwrap());
+        }
+        api.send(request).await
+    };
+    let bound = format!("Bearer {}", api.token().mint());
+    for (row, path, authorization, first, error) in [
+        ("a token that is not valid", "/notes", &["Bearer garbage"][..], "Bearer", "invalid_token"),
+        ("in any case", "/notes", &["bEARER garbage"], "Bearer", "invalid_token"),
+        ("a bound token as Bearer", "/notes", &[&*bound], "Bearer", "invalid_token"),
+        ("DPoP without a proof", "/notes", &["DPoP garbage"], "DPoP", "invalid_dpop_proof"),
+        ("malformed Bearer", "/notes", &["Bearer a b"], "Bearer", "invalid_request"),
+        ("malformed DPoP", "/notes", &["DPoP a, b"], "DPoP", "invalid_request"),
+        ("Bearer, then DPoP", "/notes", &["Bearer a", "DPoP b"], "Bearer", "invalid_request"),
+        ("DPoP, then Bearer", "/notes", &["DPoP a", "Bearer b"], "DPoP", "invalid_request"),
+        ("a token in the query", "/notes?access_token=a", &["Bearer b"], "Bearer", "invalid_request"),
+        ("the same without a scheme", "/notes?access_token=a", &[], "DPoP", "invalid_request"),
+        ("a scheme that is not enabled", "/notes", &["PoP a"], "DPoP", "invalid_token"),
+        ("another scheme", "/notes", &["Basic a"], "DPoP", ""),
+        ("no credentials", "/notes", &[], "DPoP", ""),
+    ] {
+        let answer = send(path, authorization).await;
+        let challenges = answer.challenges();
+        let schemes: Vec<&str> = challenges.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        let expected = if first == "DPoP" { ["DPoP", "Bearer"] } else { ["Bearer", "DPoP"] };
+        assert_eq!(schemes, expected, "D-13 ERR-03 ERR-09 {row}");
+        assert!(challenges[0].contains(error), "D-13 ERR-03 {row}: {challenges:?}");
+        assert_eq!(challenges[0].contains("error="), !error.is_empty(), "ERR-02 {row}: {challenges:?}");
+    }
+    let strict = self::api();
+    let mut bearer = bare();
+    bearer.headers_mut().insert("authorization", "Bearer a".parse().unwrap());
+    let answer = strict.send(bearer).await.is(Expected::Token, "Bearer is no scheme here");
+    assert!(answer.challenges().len() == 1 && answer.challenges()[0].starts_with("DPoP "), "CNF-12");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod access_token;
 mod config;
+mod cors;
 mod docs;
 mod dpop;
 mod errors;

@@ -1,6 +1,7 @@
 //! MTLS: certificate-bound tokens (RFC 8705), with certificates from the connection and from proxies (RFC 9440).
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
@@ -10,7 +11,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_pop::pop_core::jose::{CertThumbprint, encode_standard};
 use tower_pop::{
     CertificateFormat, CertificateHeader, ClientCertificates, ConfigError, Mode, PeerAddress, PeerCertificate,
-    PopConfigBuilder, PopLayer, Preset, ProofKind, ProxyTrust, UnixSocketPeer,
+    PopConfig, PopConfigBuilder, PopLayer, Preset, ProofKind, ProxyTrust, UnixSocketPeer,
 };
 
 use crate::support::{Answer, Api, Expected, URL, api_with};
@@ -107,8 +108,8 @@ async fn mtls_01_mtls_02_mtls_04_the_very_certificate_is_needed() {
         scene.connection(&token, certificate).await.is(Expected::Token, row).coded(code, row);
     }
     let challenge = scene.connection(&token, None).await;
-    assert!(challenge.challenges()[1].starts_with("Bearer realm="), "ERR-05 {:?}", challenge.challenges());
-    assert!(challenge.challenges()[1].contains("invalid_token") && !challenge.challenges()[0].contains("error="));
+    assert!(challenge.challenges()[0].starts_with("Bearer realm="), "ERR-05 D-13 {:?}", challenge.challenges());
+    assert!(challenge.challenges()[0].contains("invalid_token") && !challenge.challenges()[1].contains("error="));
 }
 
 #[tokio::test]
@@ -259,20 +260,124 @@ async fn mtls_10_mtls_14_x_56_headers_count_from_trusted_peers_only() {
         let twice = scene.proxied(PROXY, field, &[&own, &own]).await;
         twice.is(Expected::BadRequest, "MTLS-11 two lines").coded("credential.client_certificate", field);
     }
-    let scene = behind("x-forwarded-client-cert");
-    let forged = format!("Hash={},{}", hash(&scene.own), xfcc(&scene.other));
-    let answer = scene.proxied(PROXY, "x-forwarded-client-cert", &[&forged]).await;
-    answer.is(Expected::Token, "MTLS-14 a forged first element").coded("binding.certificate_mismatch", "MTLS-14");
-    let last = format!("{},Hash={}", xfcc(&scene.other), hash(&scene.own));
-    scene.proxied(PROXY, "x-forwarded-client-cert", &[&last]).await.is(Expected::Ok, "MTLS-14 the last one counts");
-    // Envoy writes names of the certificate as they are, and anybody can make a certificate.
-    let injected = format!("Hash={};URI=x,Hash={}", hash(&scene.other), hash(&scene.own));
-    let answer = scene.proxied(PROXY, "x-forwarded-client-cert", &[&injected]).await;
-    answer
-        .is(Expected::BadRequest, "MTLS-14 X-56 an element within a name")
-        .coded("credential.client_certificate", "X-56");
-    let named = format!("Hash={};URI=spiffe://client", hash(&scene.own));
-    scene.proxied(PROXY, "x-forwarded-client-cert", &[&named]).await.is(Expected::Ok, "a name in the only element");
+}
+
+/// A proxy that appends to `X-Forwarded-Client-Cert` instead of replacing it.
+fn appending() -> Scene {
+    let list = CertificateHeader::with_format("x-forwarded-client-cert", CertificateFormat::XfccList).unwrap();
+    let certificates = ClientCertificates::from_proxies(networks(), list);
+    scene_with(|builder| builder.client_certificates(certificates))
+}
+
+#[tokio::test]
+async fn mtls_14_x_56_what_a_client_puts_before_the_proxys_element_never_counts() {
+    let field = "x-forwarded-client-cert";
+    for (scene, accepts_list) in [(behind(field), false), (appending(), true)] {
+        let (victim, real) = (hash(&scene.own), hash(&scene.other));
+        let pem = escaped(&scene.own.pem());
+        for (row, forged, appended) in [
+            ("a quote that the subject closes", "Subject=\"x", "Subject=\"CN=\\\"\""),
+            ("a quote that an empty subject closes", "Subject=\"x", "Subject=\"\""),
+            ("a quote that a URI closes", "Subject=\"x", "URI=y\""),
+            ("a quote that a DNS name closes", "Subject=\"x", "DNS=y\""),
+            ("an escaped comma", "Subject=\"x\\", "URI=y\""),
+            ("a quoted URI", "URI=\"x", "DNS=y\""),
+            ("a name without quotes", "URI=x", "DNS=y"),
+            ("a chain that stays open", "Chain=\"x", "URI=\""),
+        ] {
+            for named in [format!("Hash={victim}"), format!("Cert=\"{pem}\""), format!("Hash={victim};Cert=\"{pem}\"")]
+            {
+                let value = format!("{named};{forged},By=spiffe://api;Hash={real};{appended}");
+                let answer = scene.proxied(PROXY, field, &[&value]).await;
+                let answer = answer.is(Expected::BadRequest, &format!("MTLS-14 X-56 {row}"));
+                answer.coded("credential.client_certificate", row);
+            }
+        }
+        let within_a_name = format!("Hash={real};URI=x,Hash={victim}");
+        let answer = scene.proxied(PROXY, field, &[&within_a_name]).await;
+        answer.is(Expected::BadRequest, "MTLS-14 X-56 an element within a name, which Envoy writes as it is");
+        let within_a_subject = format!("Hash={real};Subject=\"CN=a\\,Hash={victim}\"");
+        let answer = scene.proxied(PROXY, field, &[&within_a_subject]).await;
+        answer.is(Expected::Token, "MTLS-14 X-56 within quotes").coded("binding.certificate_mismatch", "X-56");
+
+        let last = format!("By=spiffe://edge;Hash={real};Subject=\"CN=a,b\",By=spiffe://api;Hash={victim};URI=c;DNS=d");
+        let answer = scene.proxied(PROXY, field, &[&last]).await;
+        let expected = if accepts_list { Expected::Ok } else { Expected::BadRequest };
+        answer.is(expected, "MTLS-14 the last element counts, where lists are accepted");
+        let forged = format!("Hash={victim},Hash={real}");
+        let answer = scene.proxied(PROXY, field, &[&forged]).await;
+        let expected = if accepts_list { Expected::Token } else { Expected::BadRequest };
+        answer.is(expected, "MTLS-14 X-56 a forged first element");
+        let lines = [format!("Hash={real}"), format!("Hash={victim}")];
+        let answer = scene.proxied(PROXY, field, &[&lines[0], &lines[1]]).await;
+        answer.is(Expected::BadRequest, "MTLS-14 two lines");
+        for own in [
+            format!("By=spiffe://api;Hash={victim};Subject=\"CN=a\\\"b\\,c\";URI=spiffe://client;DNS=d"),
+            format!("By=spiffe://api;Cert=\"{pem}\";Subject=\"\""),
+        ] {
+            scene.proxied(PROXY, field, &[&own]).await.is(Expected::Ok, "the twin: one element");
+        }
+        let other = format!("Cert=\"{}\"", escaped(&scene.other.pem()));
+        let answer = scene.proxied(PROXY, field, &[&other]).await;
+        answer.is(Expected::Token, "MTLS-14 Cert counts without Hash").coded("binding.certificate_mismatch", "Cert");
+        let contradiction = format!("Hash={victim};{other}");
+        scene.proxied(PROXY, field, &[&contradiction]).await.is(Expected::BadRequest, "MTLS-14 Hash against Cert");
+    }
+}
+
+#[tokio::test]
+async fn mtls_11_x_56_what_an_appending_proxy_adds_makes_other_fields_malformed() {
+    let pem = |certificate: &TestCertificate| certificate.pem().trim_end().replace('\n', " ");
+    let escaped_pem = |certificate: &TestCertificate| escaped(certificate.pem().trim_end());
+    let bare = |certificate: &TestCertificate| encode_standard(certificate.der());
+    type Write<'w> = &'w dyn Fn(&TestCertificate) -> String;
+    let writers: [(&'static str, Write<'_>); 5] = [
+        ("client-cert", &byte_sequence),
+        ("x-ssl-client-escaped-cert", &escaped_pem),
+        ("x-ssl-client-cert", &escaped_pem),
+        ("x-ssl-client-cert", &pem),
+        ("x-ssl-client-der", &bare),
+    ];
+    for (field, write) in writers {
+        let scene = behind(field);
+        let (victim, real) = (write(&scene.own), write(&scene.other));
+        scene.proxied(PROXY, field, &[&victim]).await.is(Expected::Ok, "the twin");
+        for separator in [",", ", ", ";", " ", "", "%2C", "%0A", "%20"] {
+            let appended = format!("{victim}{separator}{real}");
+            let answer = scene.proxied(PROXY, field, &[&appended]).await;
+            answer.is(Expected::BadRequest, &format!("MTLS-11 X-56 {field} {separator:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn mtls_14_certificates_through_apache_httpd() {
+    let field = "x-ssl-client-cert";
+    let scene = behind(field);
+    let (own, other) = (scene.own.pem().replace('\n', " "), scene.other.pem().replace('\n', " "));
+    for value in [own.as_str(), own.trim_end(), &own.replace(' ', "\t").replace("N\tC", "N C").replace("D\tC", "D C")] {
+        scene.proxied(PROXY, field, &[value]).await.is(Expected::Ok, "MTLS-14 spaces for line breaks");
+    }
+    for (row, values, expected, code) in [
+        ("(null) is no certificate", vec!["(null)"], Expected::Token, "binding.certificate_missing"),
+        ("empty", vec![""], Expected::Token, "binding.certificate_missing"),
+        ("another certificate", vec![&*other], Expected::Token, "binding.certificate_mismatch"),
+        ("two certificates", vec![&*(own.clone() + &other)], Expected::BadRequest, "credential.client_certificate"),
+        ("two lines", vec![&*own, "(null)"], Expected::BadRequest, "credential.client_certificate"),
+        ("no certificate at all", vec!["(none)"], Expected::BadRequest, "credential.client_certificate"),
+    ] {
+        let answer = scene.proxied(PROXY, field, &values).await;
+        answer.is(expected, &format!("MTLS-14 {row}")).coded(code, row);
+    }
+    let dpop = scene.api.token().mint();
+    let mut request = crate::support::request(&dpop, &scene.api.proof(&dpop).mint());
+    request.extensions_mut().insert(PeerAddress(PROXY));
+    request.headers_mut().insert(field, HeaderValue::from_static("(null)"));
+    scene.api.send(request).await.is(Expected::Ok, "a DPoP token without a certificate");
+    for other_format in ["ssl-client-cert", "x-ssl-client-der", "client-cert", "x-forwarded-client-cert"] {
+        let answer = behind(other_format).proxied(PROXY, other_format, &["(null)"]).await;
+        answer.is(Expected::BadRequest, "MTLS-14 (null) means nothing in other formats");
+    }
 }
 
 #[tokio::test]
@@ -366,6 +471,109 @@ async fn mtls_10_a_proxys_own_certificate_is_never_the_clients() {
     other.is(Expected::Token, "the field counts").coded("binding.certificate_mismatch", "MTLS-10");
     let direct = send(STRANGER, Some(&scene.other), Some(&scene.own)).await;
     direct.is(Expected::Token, "the connection counts").coded("binding.certificate_mismatch", "MTLS-10");
+}
+
+/// What is logged while these requests are answered.
+async fn log_of(cfg: &PopConfig, requests: Vec<Request<()>>) -> String {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for request in requests {
+        let (parts, ()) = request.into_parts();
+        if let tower_pop::Verification::Later(later) = cfg.verify(&parts) {
+            let _ = later.await;
+        }
+    }
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn mtls_10_the_log_says_once_that_proxies_are_configured_and_requests_have_no_address() {
+    let certificates = || ClientCertificates::from_proxies(networks(), header("client-cert"));
+    let trusted = |builder: PopConfigBuilder| {
+        builder.allowed_origins(["https://api.example"]).trusted_proxies(["10.0.0.0/8".parse().unwrap()])
+    };
+    let known = ProxyTrust::Certificates(vec![CertThumbprint::from_digest([1; 32])]);
+    let by_certificate = ClientCertificates::from_proxies(known, header("client-cert"));
+    let scenes = [
+        ("certificates", scene_with(|builder| builder.client_certificates(certificates())), 1),
+        ("forwarded hosts", scene_with(trusted), 1),
+        ("both", scene_with(|builder| trusted(builder.client_certificates(certificates()))), 1),
+        ("no proxies", scene(), 0),
+        ("proxies by certificate", scene_with(|builder| builder.client_certificates(by_certificate)), 0),
+    ];
+    for (row, scene, expected) in scenes {
+        let request = || {
+            let mut request = bearer(&scene.token());
+            request.headers_mut().insert("host", HeaderValue::from_static("api.example"));
+            request
+        };
+        let warnings = |log: &str| log.matches("into_make_service_with_connect_info").count();
+        let with = |extend: fn(&mut http::Extensions)| {
+            let mut request = request();
+            extend(request.extensions_mut());
+            request
+        };
+        let fine = vec![
+            with(|extensions| _ = extensions.insert(PeerAddress(PROXY))),
+            with(|extensions| _ = extensions.insert(PeerAddress(STRANGER))),
+            with(|extensions| _ = extensions.insert(UnixSocketPeer)),
+            with(|extensions| {
+                let address = std::net::SocketAddr::from((STRANGER, 1));
+                extensions.insert(axum::extract::ConnectInfo(address));
+            }),
+        ];
+        let log = log_of(&scene.api.cfg, fine).await;
+        assert_eq!(warnings(&log), 0, "MTLS-10 {row}, with an address: {log}");
+        let log = log_of(&scene.api.cfg, vec![request(), request(), request()]).await;
+        assert_eq!(warnings(&log), expected, "MTLS-10 {row}, without an address: {log}");
+        assert!(!log.contains(&scene.token()) && !log.contains("api.example"), "ERR-11 {log}");
+        let clone = scene.api.cfg.with_mode(Mode::Optional).unwrap();
+        assert_eq!(warnings(&log_of(&clone, vec![request()]).await), 0, "MTLS-10 once for each configuration: {row}");
+    }
+}
+
+/// The guide's snippet, and what it warns of.
+#[tokio::test]
+async fn mtls_10_axum_serves_the_address_of_the_peer_only_when_it_is_told_to() {
+    use axum::{Router, routing::get};
+    let trust = ProxyTrust::Networks(vec!["127.0.0.0/8".parse().unwrap()]);
+    let certificates = ClientCertificates::from_proxies(trust, header("client-cert"));
+    let scene = scene_with(|builder| builder.client_certificates(certificates));
+    let app = Router::new().route("/notes", get(|| async { "notes" })).layer(PopLayer::new(scene.api.cfg.clone()));
+    let bind = || tokio::net::TcpListener::bind(("127.0.0.1", 0));
+    let (with, without) = (bind().await.unwrap(), bind().await.unwrap());
+    let addresses = [with.local_addr().unwrap(), without.local_addr().unwrap()];
+    let service = app.clone().into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(with, service).await });
+    tokio::spawn(async move { axum::serve(without, app).await });
+    for (address, status) in addresses.into_iter().zip([200, 401]) {
+        let request = reqwest::Client::new().get(format!("http://{address}/notes"));
+        let request = request.bearer_auth(scene.token()).header("client-cert", byte_sequence(&scene.own));
+        assert_eq!(request.send().await.unwrap().status(), status, "MTLS-10");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Properties of the whole pipeline.
 
 use proptest::prelude::*;
+use proptest::string::string_regex;
 use tokio::runtime::Runtime;
-use tower_pop::PopConfigBuilder;
+use tower_pop::pop_core::jose::{CertThumbprint, encode_standard};
+use tower_pop::{CertificateFormat, PopConfigBuilder};
 
 use crate::support::{Api, api, api_with, request};
 
@@ -112,4 +114,89 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
             prop::collection::hash_map(".{0,5}", inner, 0..5).prop_map(|map| json!(map)),
         ]
     })
+}
+
+/// A name as Envoy writes it into `Subject`: every character that means something there has a backslash (RFC 2253).
+fn subject(name: &str) -> String {
+    let escaped = name.chars().flat_map(|c| (",+\"\\<>;".contains(c)).then_some('\\').into_iter().chain([c]));
+    format!("CN={}", escaped.collect::<String>())
+}
+
+/// An element of `X-Forwarded-Client-Cert` as Envoy writes it, with names that the owner of the certificate chose, and its
+/// certificate.
+fn element(raw_names: bool) -> impl Strategy<Value = (String, CertThumbprint)> {
+    let crafted = format!("x?\"?[,;](Hash={VICTIM}|Chain=)[;,\"]?");
+    let name = move || prop_oneof!["[ -~]{0,12}", "[,;=\"\\\\ xBD]{0,8}", string_regex(&crafted).unwrap()];
+    let subject_name = if raw_names { name().boxed() } else { "[A-Za-z ,;+\"\\\\<>0-9]{0,12}".boxed() };
+    let most = if raw_names { 2 } else { 0 };
+    let keys = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let names = (proptest::option::of(subject_name), proptest::collection::vec(("(URI|DNS)", name()), 0..=most));
+    (any::<[u8; 12]>(), keys, names).prop_map(|(der, (by, hash, cert, chain), (name, others))| {
+        let thumbprint = CertThumbprint::of_der(&der);
+        let pem = format!(
+            "-----BEGIN%20CERTIFICATE-----%0A{}%0A-----END%20CERTIFICATE-----%0A",
+            encode_standard(der).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+        );
+        let digest: String = thumbprint.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut pairs = Vec::new();
+        pairs.extend(by.then(|| "By=spiffe://api".to_owned()));
+        pairs.extend((hash || !cert).then(|| format!("Hash={digest}")));
+        pairs.extend(cert.then(|| format!("Cert=\"{pem}\"")));
+        pairs.extend(chain.then(|| format!("Chain=\"{pem}{pem}\"")));
+        pairs.extend(name.map(|name| format!("Subject=\"{}\"", subject(&name))));
+        pairs.extend(others.into_iter().map(|(key, name)| format!("{key}={name}")));
+        (pairs.join(";"), thumbprint)
+    })
+}
+
+const VICTIM: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+/// What a client that holds no such certificate sends in the field.
+fn forged() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just(format!("Hash={VICTIM}")),
+        "(By|Cert|Chain|Subject|URI|DNS)=\"?[a-z%]{0,3}\"?",
+        "[,;=\"\\\\ ]",
+        "[ -~\u{e9}\t]{0,4}",
+    ];
+    let opened = format!("Hash={VICTIM};(Subject|URI|DNS|Cert|Chain)=\"[,;\"\\\\ x]{{0,3}}");
+    prop_oneof![
+        proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat()),
+        string_regex(&opened).unwrap()
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    /// MTLS-14, X-56: whatever a client sends, what a proxy appends to it reads as the proxy's element or not at all.
+    #[test]
+    fn mtls_14_x_56_no_client_can_change_what_a_proxy_appends(
+        (own, thumbprint) in element(true),
+        forged in forged(),
+        separator in "(,|, )",
+    ) {
+        let appended = format!("{forged}{separator}{own}");
+        let read = CertificateFormat::XfccList.read(appended.as_bytes());
+        prop_assert!(matches!(read, Err(_)) || read == Ok(Some(thumbprint)), "{appended}: {read:?}");
+        let read = CertificateFormat::Xfcc.read(appended.as_bytes());
+        prop_assert!(read.is_err(), "a list, and lists are not accepted: {appended}: {read:?}");
+        for format in [CertificateFormat::Xfcc, CertificateFormat::XfccList] {
+            let read = format.read(own.as_bytes());
+            prop_assert!(matches!(read, Err(_)) || read == Ok(Some(thumbprint)), "{own}: {read:?}");
+        }
+    }
+
+    /// The twin: elements with ordinary names are read, alone and behind another one.
+    #[test]
+    fn mtls_14_reads_every_element_with_ordinary_names(
+        (own, thumbprint) in element(false),
+        name in "[a-z0-9:/.?=-]{0,20}",
+        (before, _) in element(false),
+    ) {
+        let own = format!("{own};URI={name};DNS={name}");
+        prop_assert_eq!(CertificateFormat::Xfcc.read(own.as_bytes()), Ok(Some(thumbprint)), "{}", own);
+        let list = format!("{before},{own}");
+        prop_assert_eq!(CertificateFormat::XfccList.read(list.as_bytes()), Ok(Some(thumbprint)), "{}", list);
+    }
 }

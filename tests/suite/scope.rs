@@ -1,15 +1,22 @@
 //! SCOPE: guards as a layer and in handlers (RFC 6750 §3.1), through axum.
 
+use std::pin::Pin;
+
 use axum::{
     Router,
     body::Body,
     routing::{get, post},
 };
 use http::{Request, Response};
+use pop_authserver::TestAuthServer;
+use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_pop::{Claims, Mode, PopLayer, Rejection, RequireScope, VerifiedToken};
+use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+use tower_pop::{
+    Claims, ConfigError, Introspection, IssuerConfig, Mode, PopConfig, PopLayer, Rejection, RequireScope, VerifiedToken,
+};
 
-use crate::support::{Api, api, api_with, request};
+use crate::support::{AUDIENCE, Api, Expected, ISSUER, NOW, api, api_for, api_with, issuer, request};
 
 async fn write(token: VerifiedToken) -> Result<&'static str, Rejection> {
     token.require_scopes(&["notes:write"])?;
@@ -58,6 +65,27 @@ async fn scope_01_scope_02_scope_08_names_all_that_is_needed() {
     let token = api.token().without("scope").mint();
     let response = send(&api, request(&token, &api.proof(&token).mint())).await;
     assert_eq!(response.status(), 403, "SCOPE-03");
+}
+
+/// D-13: a client that reads only the first challenge learns which scope it needs.
+#[tokio::test]
+async fn scope_08_the_first_challenge_names_the_scopes_whatever_the_scheme() {
+    let api = api_with(|builder| builder.mode(Mode::AllowBearer));
+    let lacking = api.token().scope("other");
+    let bound = lacking.clone().mint();
+    let unbound = lacking.without("cnf").mint();
+    for (scheme, request) in [
+        ("Bearer", Request::get("/notes").header("authorization", format!("Bearer {unbound}")).body(()).unwrap()),
+        ("DPoP", request(&bound, &api.proof(&bound).mint())),
+    ] {
+        let response = send(&api, request).await;
+        assert_eq!(response.status(), 403, "SCOPE-08 {scheme}");
+        let lines = response.headers().get_all("www-authenticate").iter();
+        let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap()).collect();
+        assert!(lines[0].starts_with(scheme), "SCOPE-08 D-13 {lines:?}");
+        assert!(lines[0].contains("error=\"insufficient_scope\"") && lines[0].contains("scope=\"notes:read profile\""));
+        assert!(lines.len() == 2 && !lines[1].contains("error="), "SCOPE-08 {lines:?}");
+    }
 }
 
 #[tokio::test]
@@ -132,4 +160,131 @@ async fn a_forgotten_layer_is_500_and_never_open() {
 #[should_panic(expected = "is not a scope")]
 fn scope_names_are_checked_at_start() {
     let _ = RequireScope::all(["a b"]);
+}
+
+/// Answers every introspection request with these claims.
+struct Answers(Value);
+
+impl HttpFetch for Answers {
+    fn fetch(&self, _: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        let answer = FetchResponse::new(self.0.to_string()).content_type("application/json");
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+}
+
+/// What becomes of scopes in a JWT and in an introspection response with these members.
+async fn read(configure: fn(IssuerConfig) -> IssuerConfig, members: &Value, row: &str) -> [Option<Vec<String>>; 2] {
+    let scopes = |token: VerifiedToken| token.scopes().map(str::to_owned).collect::<Vec<_>>();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    let local = configure(issuer(&server));
+    let api = api_for(server, local, |builder| builder);
+    let members = members.as_object().unwrap();
+    let token =
+        members.iter().fold(api.token().without("scope"), |token, (name, value)| token.claim(name, value.clone()));
+    let jwt = api.with_token(&token.mint()).await;
+    let jwt = match jwt.token.clone() {
+        Some(token) => Some(scopes(token)),
+        None => jwt.is(Expected::Token, row).coded("token.invalid_claim", row).token.map(scopes),
+    };
+
+    let mut answer =
+        json!({ "active": true, "aud": AUDIENCE, "sub": "a", "cnf": { "jkt": api.key.thumbprint().to_string() } });
+    answer.as_object_mut().unwrap().extend(members.clone());
+    let asked = Introspection::at("https://as.example/introspect").client_secret_basic("api", "secret");
+    let asked = configure(issuer(&api.server).introspection(asked.http_fetch(Answers(answer))));
+    let opaque = Api { cfg: api_for(TestAuthServer::offline_at(ISSUER, NOW), asked, |builder| builder).cfg, ..api };
+    let opaque = opaque.with_token("opaque").await;
+    let opaque = match opaque.token.clone() {
+        Some(token) => Some(scopes(token)),
+        None => opaque.is(Expected::Token, row).coded("token.invalid_claim", row).token.map(scopes),
+    };
+    [jwt, opaque]
+}
+
+/// ATK-35: scopes as issuers write them, and one claim alone.
+#[tokio::test]
+async fn scope_02_atk_35_scopes_come_from_the_one_claim_that_the_issuer_uses() {
+    let default: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer;
+    let scp: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("scp");
+    let scope: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("scope");
+    let array: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("scope").allow_scope_array();
+    let permissions: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("permissions");
+    let namespaced: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("https://api.example/scopes");
+    let read_write = Some(&["read", "write"][..]);
+    let none = Some(&[][..]);
+    for (row, configure, members, expected) in [
+        ("a string", default, json!({ "scope": "read write" }), read_write),
+        ("two spaces", default, json!({ "scope": "read  write" }), read_write),
+        ("spaces around", default, json!({ "scope": " read write  " }), read_write),
+        ("only spaces", default, json!({ "scope": "  " }), none),
+        ("empty", default, json!({ "scope": "" }), none),
+        ("no scope", default, json!({}), none),
+        ("a tab", default, json!({ "scope": "read\twrite" }), None),
+        ("a line break", default, json!({ "scope": "read\n" }), None),
+        ("another space", default, json!({ "scope": "read\u{a0}write" }), None),
+        ("a quote", default, json!({ "scope": "read \"write" }), None),
+        ("an array is an option", default, json!({ "scope": ["read", "write"] }), None),
+        ("another claim is not looked at", default, json!({ "scp": ["read", "write"] }), none),
+        ("nor is it merged", default, json!({ "scope": "read write", "scp": "admin" }), read_write),
+        ("the default by its name", scope, json!({ "scope": "read write" }), read_write),
+        ("which allows no array", scope, json!({ "scope": ["read", "write"] }), None),
+        ("an array where it is allowed", array, json!({ "scope": ["read", "write"] }), read_write),
+        ("with an empty string", array, json!({ "scope": ["", "read", "write"] }), read_write),
+        ("with two scopes in one string", array, json!({ "scope": ["read write"] }), None),
+        ("with a number", array, json!({ "scope": ["read", 1] }), None),
+        ("Entra ID", scp, json!({ "scp": "read write" }), read_write),
+        ("Okta", scp, json!({ "scp": ["read", "write"] }), read_write),
+        ("two spaces in scp", scp, json!({ "scp": " read  write" }), read_write),
+        ("an escaped name and value", scp, json!({ "scp": "re\u{61}d write" }), read_write),
+        ("scope is not looked at", scp, json!({ "scope": "admin" }), none),
+        ("nor is it merged either", scp, json!({ "scope": "admin", "scp": "read write" }), read_write),
+        ("whatever it is", scp, json!({ "scope": [1], "scp": "read write" }), read_write),
+        ("a number", scp, json!({ "scp": 1 }), None),
+        ("an object", scp, json!({ "scp": { "read": true } }), None),
+        ("a tab in scp", scp, json!({ "scp": "read\twrite" }), None),
+        ("a name with a space", scp, json!({ "scp": ["read write"] }), None),
+        ("an array in an array", scp, json!({ "scp": [["read"]] }), None),
+        ("within another claim", scp, json!({ "other": { "scp": "read write" } }), none),
+        ("Auth0", permissions, json!({ "permissions": ["read", "write"], "scope": "openid" }), read_write),
+        ("a URL", namespaced, json!({ "https://api.example/scopes": ["read", "write"] }), read_write),
+    ] {
+        for scopes in read(configure, &members, row).await {
+            let scopes: Option<Vec<&str>> = scopes.as_ref().map(|scopes| scopes.iter().map(String::as_str).collect());
+            assert_eq!(scopes.as_deref(), expected, "ATK-35 SCOPE-02 {row}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn scope_01_atk_35_guards_see_the_scopes_of_the_claim_that_the_issuer_uses() {
+    let other = TestAuthServer::offline_at("https://other.example", NOW);
+    let entra = issuer(&other).scope_claim("scp");
+    let api = api_with(|builder| builder.issuer(entra));
+    for (row, server, claim, status) in [
+        ("the issuer with scp", &other, "scp", 200),
+        ("which has no other claim", &other, "scope", 403),
+        ("the issuer without", &api.server, "scope", 200),
+        ("has no other claim either", &api.server, "scp", 403),
+    ] {
+        let token = server.token().audience(AUDIENCE).bound_to(&api.key).without("scope");
+        let token = token.claim(claim, "notes:read profile").mint();
+        let response = send(&api, request(&token, &api.proof(&token).mint())).await;
+        assert_eq!(response.status(), status, "ATK-35 SCOPE-01 {row}");
+    }
+}
+
+#[test]
+fn atk_35_claims_that_mean_something_else_are_no_scope_claims() {
+    let build = |claim: &str| {
+        let issuer = IssuerConfig::new(ISSUER).scope_claim(claim);
+        PopConfig::builder(issuer, AUDIENCE).build().map(drop)
+    };
+    for claim in ["sub", "cnf", "", "a b", "a\t", "\u{e9}", &"x".repeat(121)] {
+        let error = build(claim).unwrap_err();
+        assert_eq!(error, ConfigError::ScopeClaim { issuer: ISSUER.to_owned(), claim: claim.to_owned() });
+        assert!(error.to_string().contains(&format!("{claim:?}")), "ERR-14 {error}");
+    }
+    for claim in ["scp", "scope", "roles", "scopes", &"x".repeat(120)] {
+        build(claim).unwrap();
+    }
 }

@@ -149,8 +149,8 @@ async fn step_01_the_challenge_is_in_the_scheme_of_the_request() {
         assert_eq!(response.status(), status);
         if status == 401 {
             let lines: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
-            assert!(!lines[0].to_str().unwrap().contains("error="), "STEP-01 DPoP was not used");
-            assert!(lines[1].to_str().unwrap().contains(ERROR), "STEP-01 Bearer was");
+            assert!(lines[0].to_str().unwrap().contains(ERROR), "STEP-01 D-13 Bearer was used");
+            assert!(!lines[1].to_str().unwrap().contains("error="), "STEP-01 DPoP was not");
         }
     }
 }

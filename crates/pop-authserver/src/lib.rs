@@ -43,3 +43,8 @@ pub use testing::{TestAuthServer, TestCertificate};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the guide to deployment.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/deployment.md")]
+struct Deployment;

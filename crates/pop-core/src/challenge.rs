@@ -1,7 +1,8 @@
 //! Every [`Error`] to its status and challenges (RFC 9449 §7.1, RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
 //!
-//! One header line per challenge, `DPoP` first. Error parameters stand in the challenge of the scheme that was used; where
-//! that is ambiguous, in all. Descriptions of what is wrong with a token are fixed ASCII strings. Those of proofs say which claim
+//! One header line per challenge: the scheme that the request used comes first, then `DPoP`, then the others, because some
+//! clients read only the first. Error parameters stand in the challenge of the scheme that was used; where that is
+//! ambiguous, in all. Descriptions of what is wrong with a token are fixed ASCII strings. Those of proofs say which claim
 //! of the client's own proof is missing or off, and which URL is expected: the canonical target, of a limited length, and nothing
 //! else of a request.
 
@@ -68,14 +69,14 @@ impl Challenges {
         Ok(Self { algs: algorithms.names(), resource_metadata: resource_metadata.to_owned(), realm: realm.to_owned() })
     }
 
-    /// The response to an error. `scheme` is the one the request used, if it could be read; `bearer` says whether the
-    /// `Bearer` scheme is enabled, so that it gets a challenge too; `target` is the URL that a proof had to name, in its normal
-    /// form.
+    /// The response to an error. `scheme` is the one the request used, if it could be read: its challenge comes first.
+    /// `bearer` says whether the `Bearer` scheme is enabled, so that it gets a challenge too; `target` is the URL that a proof
+    /// had to name, in its normal form.
     #[must_use]
     pub fn refuse(&self, error: &Error, scheme: Option<Scheme>, bearer: bool, target: Option<&str>) -> Refusal {
-        let scheme = scheme.map_or(Used::Unknown, Used::Scheme);
+        let used = scheme.map_or(Used::Unknown, Used::Scheme);
         let target = target.filter(|target| target.len() <= MAX_TARGET_LEN && is_quotable(target));
-        Answer { challenges: self, bearer, target }.to(error, scheme)
+        Answer { challenges: self, scheme, bearer, target }.to(error, used)
     }
 
     fn line(
@@ -122,6 +123,8 @@ impl Challenges {
 /// One refusal in the making.
 struct Answer<'c> {
     challenges: &'c Challenges,
+    /// The scheme that the request used.
+    scheme: Option<Scheme>,
     bearer: bool,
     target: Option<&'c str>,
 }
@@ -277,21 +280,13 @@ impl Answer<'_> {
         used: Used,
         parameters: &[(&str, &str)],
     ) -> Refusal {
-        let mut challenges = Vec::with_capacity(2);
-        challenges.extend(self.challenges.line(
-            Scheme::Dpop,
-            error.filter(|_| used.is(Scheme::Dpop)),
-            &description,
-            parameters,
-        ));
-        if self.bearer {
-            challenges.extend(self.challenges.line(
-                Scheme::Bearer,
-                error.filter(|_| used.is(Scheme::Bearer)),
-                &description,
-                parameters,
-            ));
+        let mut schemes = [Scheme::Dpop, Scheme::Bearer];
+        if self.scheme == Some(Scheme::Bearer) {
+            schemes.reverse();
         }
+        let enabled = schemes.into_iter().filter(|scheme| self.bearer || *scheme == Scheme::Dpop);
+        let line = |scheme| self.challenges.line(scheme, error.filter(|_| used.is(scheme)), &description, parameters);
+        let challenges = enabled.filter_map(line).collect();
         Refusal { status: StatusCode::UNAUTHORIZED, challenges, error, description, nonce: false, retry_after: None }
     }
 }

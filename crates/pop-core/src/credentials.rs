@@ -63,6 +63,19 @@ pub fn present(headers: &HeaderMap, accepts_bearer: bool) -> Result<Presented<'_
     Ok(Presented { scheme, token, proof: the_proof(headers) })
 }
 
+/// The scheme that a request used, also where its credentials are not acceptable: of the first `Authorization` field line,
+/// if it is one of ours. For challenges, and for nothing else.
+#[must_use]
+pub fn scheme_used(headers: &HeaderMap) -> Option<Scheme> {
+    let field = headers.get(AUTHORIZATION)?.as_bytes();
+    let name = field.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next()?;
+    match name {
+        _ if name.eq_ignore_ascii_case(b"DPoP") => Some(Scheme::Dpop),
+        _ if name.eq_ignore_ascii_case(b"Bearer") => Some(Scheme::Bearer),
+        _ => None,
+    }
+}
+
 /// The single `DPoP` field.
 fn the_proof(headers: &HeaderMap) -> Result<&str, ProofError> {
     let mut fields = headers.get_all("dpop").iter();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::jose::crypto::CryptoBackend;
 use crate::jose::{AlgorithmSet, JsonLimits, RsaLimits};
+use crate::scope::ScopeClaim;
 
 /// Which requests may pass.
 ///
@@ -115,6 +116,8 @@ pub struct TokenAllowances {
     pub typ_jwt: bool,
     /// `scope` as an array of strings.
     pub scope_array: bool,
+    /// The claim that is read instead of `scope`: a string with spaces or an array of strings.
+    pub scope_claim: Option<ScopeClaim>,
     /// No `sub`.
     pub missing_sub: bool,
     /// No `client_id`.

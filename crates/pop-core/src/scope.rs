@@ -7,11 +7,12 @@ use std::fmt;
 pub struct Scopes<'t>(&'t str);
 
 impl<'t> Scopes<'t> {
-    /// Takes the value of a `scope` claim: tokens of RFC 6749 §3.3, each separated by one space. The empty string means
-    /// no scopes. Returns `None` for anything else.
+    /// Takes the value of a `scope` claim: tokens of RFC 6749 §3.3, separated by spaces. Several spaces, and spaces at the
+    /// beginning or the end, mean the same as one or none: some issuers join lists that hold empty strings. The empty
+    /// string means no scopes. Returns `None` for every other character that no scope token holds.
     #[must_use]
     pub fn parse(text: &'t str) -> Option<Self> {
-        (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
+        text.split(' ').all(|token| token.is_empty() || is_scope_token(token)).then_some(Self(text))
     }
 
     /// A text that [`parse`](Self::parse) took before.
@@ -30,7 +31,7 @@ impl<'t> Scopes<'t> {
         self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// All scopes, separated by spaces.
+    /// All scopes, separated by spaces, as they came.
     #[must_use]
     pub const fn as_str(self) -> &'t str {
         self.0
@@ -77,6 +78,72 @@ impl ScopeError {
     }
 }
 
+/// The name of the claim in which an issuer writes a token's scopes where it is another one than `scope`, such as `scp`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ScopeClaim {
+    // In place, because what is expected of a token is copied.
+    name: [u8; Self::MAX_LEN],
+    len: usize,
+}
+
+impl ScopeClaim {
+    /// Longest name in bytes.
+    pub const MAX_LEN: usize = 120;
+
+    /// Claims that mean something else.
+    const TAKEN: [&str; 23] = [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "cnf",
+        "scope",
+        "active",
+        "client_id",
+        "token_type",
+        "username",
+        "auth_time",
+        "acr",
+        "amr",
+        "azp",
+        "act",
+        "may_act",
+        "nonce",
+        "sid",
+        "typ",
+        "authorization_details",
+    ];
+
+    /// Takes the name of a claim of the outermost object, exactly as tokens have it. Returns `None` for the empty string,
+    /// for more than [`MAX_LEN`](Self::MAX_LEN) bytes, for characters other than printable ASCII without the space, and
+    /// for a claim that means something else.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let printable = name.bytes().all(|byte| byte.is_ascii_graphic());
+        if name.is_empty() || !printable || Self::TAKEN.contains(&name) {
+            return None;
+        }
+        let mut claim = Self { name: [0; Self::MAX_LEN], len: name.len() };
+        claim.name.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some(claim)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.name.get(..self.len).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ScopeClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,9 +159,27 @@ mod tests {
 
     #[test]
     fn scope_03_empty_means_none_and_malformed_is_refused() {
-        assert_eq!(Scopes::parse("").unwrap().iter().count(), 0);
-        for text in [" ", "a  b", " a", "a ", "a\tb", "a\"b", "a\\b", "é"] {
+        for text in ["", " ", "   "] {
+            assert_eq!(Scopes::parse(text).unwrap().iter().count(), 0, "{text:?}");
+        }
+        for text in ["a b", "a  b", " a b", "a b ", "  a   b  "] {
+            let scopes = Scopes::parse(text).unwrap();
+            assert_eq!(scopes.iter().collect::<Vec<_>>(), ["a", "b"], "{text:?}");
+            assert!(scopes.contains("a") && !scopes.contains("") && !scopes.contains(" "), "{text:?}");
+        }
+        for text in ["a\tb", "a\nb", "a\u{a0}b", "a\u{3000}b", "a\"b", "a\\b", "é", "a,\u{7f}", "\t"] {
             assert!(Scopes::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn atk_35_names_of_other_claims_are_no_scope_claims() {
+        for name in ["scp", "permissions", "scopes", "roles", "https://api.example/scope", "Scope", &"x".repeat(120)] {
+            let claim = ScopeClaim::new(name).unwrap();
+            assert_eq!((claim.as_str(), format!("{claim:?}")), (name, format!("{name:?}")));
+        }
+        for name in ["", " ", "a b", "a\n", "é", "scope", "sub", "iss", "cnf", "act", &"x".repeat(121)] {
+            assert_eq!(ScopeClaim::new(name), None, "{name:?}");
         }
     }
 }

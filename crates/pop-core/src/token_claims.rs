@@ -18,6 +18,8 @@ pub(crate) const NO_EXPIRY: u64 = u64::MAX;
 #[derive(Default)]
 pub(crate) struct TokenClaims<'c> {
     raw: &'c str,
+    /// Whether this is an introspection response, in which `null` and empty strings count as absent.
+    empty_is_absent: bool,
     active: Claim<'c>,
     iss: Claim<'c>,
     aud: Claim<'c>,
@@ -48,7 +50,7 @@ impl<'c> TokenClaims<'c> {
     /// Reads the JSON of an introspection response. Servers that fill in a template write `null` or an empty string for what
     /// they don't know: such members count as absent, except those that the decision compares.
     pub(crate) fn parse_response(json: &'c [u8], limits: JsonLimits) -> Result<Self, Malformed> {
-        let mut claims = Self::default();
+        let mut claims = Self { empty_is_absent: true, ..Self::default() };
         claims.raw = Object::walk(json, limits, &mut |name, value| {
             let compared = matches!(name, "active" | "iss" | "aud" | "exp" | "nbf" | "iat" | "cnf");
             if compared || !is_empty(&value) {
@@ -134,7 +136,7 @@ impl<'c> TokenClaims<'c> {
             subject: kept(self.sub.text("sub")?),
             client_id: kept(self.client_id.text("client_id")?),
             jti: kept(self.jti.text("jti")?),
-            scope: kept(self.scope(expected.allowances.scope_array)?.as_deref()).unwrap_or_default(),
+            scope: kept(self.scope(expected)?.as_deref()).unwrap_or_default(),
             auth_time: self.auth_time.date("auth_time")?,
             acr: kept(self.acr.text("acr")?),
             confirmation: None,
@@ -168,18 +170,28 @@ impl<'c> TokenClaims<'c> {
         Ok(Audience::Many(all.into_iter().map(keep).collect()))
     }
 
-    fn scope(&self, array_allowed: bool) -> Result<Option<Cow<'_, str>>, TokenError> {
-        let invalid = TokenError::InvalidClaim { claim: "scope", found: self.scope.found() };
-        let scope: Cow<'_, str> = match self.scope.json() {
-            None => return Ok(None),
-            Some(Json::String(text)) => Cow::Borrowed(text),
-            Some(Json::Array(list)) if array_allowed => {
-                let list = list.iter().map(Json::as_str).collect::<Option<Vec<_>>>();
-                list.ok_or(invalid)?.join(" ").into()
+    /// The scopes, of the one claim that the issuer writes them in: another one is not looked at.
+    fn scope(&self, expected: &Expectations<'_>) -> Result<Option<Cow<'_, str>>, TokenError> {
+        let allow = &expected.allowances;
+        match allow.scope_claim {
+            None => self.scope.json().map(|scope| scope_text(scope, allow.scope_array)).transpose(),
+            Some(name) => {
+                let claim = self.other(name.as_str(), expected.policy.json)?;
+                let text = |scope| scope_text(scope, true).map(|text| Cow::Owned(text.into_owned()));
+                claim.json().filter(|value| !(self.empty_is_absent && is_empty(value))).map(text).transpose()
             }
-            Some(_) => return Err(invalid),
-        };
-        if Scopes::parse(&scope).is_some() { Ok(Some(scope)) } else { Err(invalid) }
+        }
+    }
+
+    /// A claim by its name, for those that are not kept.
+    fn other(&self, name: &str, limits: JsonLimits) -> Result<Claim<'c>, TokenError> {
+        let mut claim = Claim::ABSENT;
+        Object::walk(self.raw.as_bytes(), limits, &mut |member, value| {
+            if member == name {
+                claim = value.into();
+            }
+        })?;
+        Ok(claim)
     }
 
     /// `authorization_details` is an array of objects with a `type` (RFC 9396 §2).
@@ -204,6 +216,21 @@ fn is_empty(value: &Json<'_>) -> bool {
         Json::String(text) => text.is_empty(),
         _ => false,
     }
+}
+
+/// Scopes as a string with spaces or, where that is allowed, as an array of strings of one scope each.
+fn scope_text<'j>(scope: &'j Json<'_>, array_allowed: bool) -> Result<Cow<'j, str>, TokenError> {
+    let invalid = TokenError::InvalidClaim { claim: "scope", found: Found::of(Some(scope)) };
+    let text: Cow<'j, str> = match scope {
+        Json::String(text) => Cow::Borrowed(text),
+        Json::Array(list) if array_allowed => {
+            let one = |scope: &'j Json<'_>| scope.as_str().filter(|scope| !scope.contains(' '));
+            let list = list.iter().map(one).collect::<Option<Vec<_>>>();
+            list.ok_or(invalid)?.join(" ").into()
+        }
+        _ => return Err(invalid),
+    };
+    if Scopes::parse(&text).is_some() { Ok(text) } else { Err(invalid) }
 }
 
 impl From<WrongType> for TokenError {

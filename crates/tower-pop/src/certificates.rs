@@ -19,7 +19,7 @@ use pop_core::jose::CertThumbprint;
 use pop_core::proof::mtls::CertificateFormat;
 
 use crate::config::ConfigError;
-use crate::origin::{UnixSocketPeer, peer, trusts};
+use crate::origin::{NoAddress, UnixSocketPeer, peer, trusts};
 
 /// Bytes of header values whose thumbprints are remembered.
 const REMEMBERED: u64 = 8 << 20;
@@ -100,8 +100,9 @@ impl fmt::Debug for PeerCertificate {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ProxyTrust {
-    /// Peers with an address in these networks. Needs [`PeerAddress`](crate::PeerAddress), or `ConnectInfo` with feature
-    /// `axum`. Whoever can send packets from there can claim any certificate.
+    /// Peers with an address in these networks. Needs [`PeerAddress`](crate::PeerAddress) or, with feature `axum`,
+    /// `ConnectInfo`: serve with `app.into_make_service_with_connect_info::<SocketAddr>()`. A request without an address
+    /// comes from no proxy, and the log says so once. Whoever can send packets from there can claim any certificate.
     Networks(Vec<IpNet>),
     /// Peers on a Unix domain socket: requests with [`UnixSocketPeer`](crate::UnixSocketPeer).
     UnixSocket,
@@ -130,8 +131,13 @@ pub struct CertificateHeader {
 
 impl CertificateHeader {
     /// A field by name, in the format that goes with it: `Client-Cert` (RFC 9440), `X-Forwarded-Client-Cert` (Envoy),
-    /// `X-Forwarded-Tls-Client-Cert` (Traefik), `Ssl-Client-Cert`, `X-Ssl-Client-Cert`, `X-Ssl-Client-Escaped-Cert`
-    /// (nginx), `X-Ssl-Client-Der` (HAProxy).
+    /// `X-Forwarded-Tls-Client-Cert` (Traefik), `Ssl-Client-Cert`, `X-Ssl-Client-Escaped-Cert` (nginx), `X-Ssl-Client-Cert`
+    /// (Apache httpd, nginx), `X-Ssl-Client-Der` (HAProxy).
+    ///
+    /// # Security
+    /// The proxy must replace the field or remove it, on every request. One that appends leaves what the client sent in
+    /// front of its own word. That is answered with 400 where it can be told, and cannot be told in Traefik's format. For
+    /// an Envoy that appends choose [`CertificateFormat::XfccList`].
     ///
     /// # Errors
     /// [`ConfigError::CertificateHeader`] for every other name: say its format with [`with_format`](Self::with_format).
@@ -175,6 +181,26 @@ impl ClientCertificates {
     }
 
     /// From a header field of trusted proxies.
+    ///
+    /// [`ProxyTrust::Networks`] needs the address of the peer in each request, which axum gives only when it is asked for:
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "axum")]
+    /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::{Router, routing::get};
+    /// use tower_pop::{CertificateHeader, ClientCertificates, PopConfig, PopLayer, ProxyTrust};
+    ///
+    /// let proxies = ProxyTrust::Networks(vec!["10.0.0.0/8".parse()?]);
+    /// let certificates = ClientCertificates::from_proxies(proxies, CertificateHeader::new("Client-Cert")?);
+    /// let cfg =
+    ///     PopConfig::builder("https://as.example", "https://api.example").client_certificates(certificates).build()?;
+    /// let app = Router::new().route("/", get(|| async { "hello" })).layer(PopLayer::new(cfg));
+    /// let listener = tokio::net::TcpListener::bind("0.0.0.0:3000").await?;
+    /// axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn from_proxies(trust: ProxyTrust, header: CertificateHeader) -> Self {
         Self { connection: false, proxies: vec![(trust, Some(header))] }
     }
@@ -193,7 +219,7 @@ impl ClientCertificates {
         self
     }
 
-    pub(crate) fn build(self) -> Result<CertificatePolicy, ConfigError> {
+    pub(crate) fn build(self, no_address: Arc<NoAddress>) -> Result<CertificatePolicy, ConfigError> {
         let proxies = self.proxies.into_iter().map(|(trust, header)| {
             let nobody = match &trust {
                 ProxyTrust::Networks(networks) => networks.is_empty(),
@@ -203,7 +229,8 @@ impl ClientCertificates {
             let header = header.filter(|_| !nobody).ok_or(ConfigError::CertificateProxies)?;
             Ok(Proxies::new(trust, header))
         });
-        Ok(CertificatePolicy { connection: self.connection, proxies: proxies.collect::<Result<_, _>>()? })
+        let proxies = proxies.collect::<Result<_, _>>()?;
+        Ok(CertificatePolicy { connection: self.connection, proxies, no_address })
     }
 }
 
@@ -220,6 +247,7 @@ pub(crate) struct Evidence {
 pub(crate) struct CertificatePolicy {
     connection: bool,
     proxies: Vec<Proxies>,
+    no_address: Arc<NoAddress>,
 }
 
 impl CertificatePolicy {
@@ -227,6 +255,10 @@ impl CertificatePolicy {
     pub(crate) fn evidence(&self, parts: &Parts) -> Result<Evidence, CredentialError> {
         if let Some(proxies) = self.proxies_of(parts) {
             return Ok(Evidence { thumbprint: proxies.read(parts)?, vary: proxies.vary.clone() });
+        }
+        let by_address = |proxies: &Proxies| matches!(proxies.trust, ProxyTrust::Networks(_));
+        if self.proxies.iter().any(by_address) && peer(parts).is_none() {
+            self.no_address.warn(parts);
         }
         let certificate = of_connection(parts).filter(|_| self.connection);
         Ok(Evidence { thumbprint: certificate.map(|certificate| *certificate.thumbprint()), vary: None })

@@ -17,6 +17,7 @@ pub struct IssuerConfig {
     pub(crate) keys: KeySource,
     pub(crate) allow: TokenAllowances,
     pub(crate) rsa_leading_zero: bool,
+    pub(crate) scope_claim: Option<String>,
     pub(crate) caching: JwksCaching,
     pub(crate) introspection: Option<Introspection>,
 }
@@ -47,6 +48,7 @@ impl IssuerConfig {
             keys: KeySource::Remote(KeyLocation::Discovery),
             allow: TokenAllowances::default(),
             rsa_leading_zero: false,
+            scope_claim: None,
             caching: JwksCaching::default(),
             introspection: None,
         }
@@ -97,7 +99,30 @@ impl IssuerConfig {
         self
     }
 
-    /// Accepts `scope` as an array of strings.
+    /// Sets the claim that holds a token's scopes, in JWTs and in introspection responses. Defaults to `scope`, which is a
+    /// string (RFC 9068 §2.2.3).
+    ///
+    /// A claim of another name is not standardised, so it may be a string with spaces (`scp` of Microsoft Entra ID) or an
+    /// array of strings with one scope each (`scp` of Okta, `permissions` of Auth0). The name is that of a member of the
+    /// outermost object. `scope` is then not looked at: scopes come from one claim alone.
+    ///
+    /// `build()` rejects the empty name, more than 120 bytes, anything but printable ASCII without spaces, and the name of
+    /// a claim that means something else, such as `sub`.
+    ///
+    /// ```
+    /// use tower_pop::{IssuerConfig, PopConfig};
+    ///
+    /// let issuer = IssuerConfig::new("https://login.example/tenant/v2.0").scope_claim("scp");
+    /// let cfg = PopConfig::builder(issuer, "https://api.example").build()?;
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn scope_claim(mut self, name: impl Into<String>) -> Self {
+        self.scope_claim = Some(name.into());
+        self
+    }
+
+    /// Accepts `scope` as an array of strings with one scope each.
     #[must_use]
     pub fn allow_scope_array(mut self) -> Self {
         self.allow.scope_array = true;

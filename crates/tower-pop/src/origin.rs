@@ -11,6 +11,8 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::HOST;
 use http::request::Parts;
@@ -27,8 +29,22 @@ use pop_core::target::{Origin, has_dot_segments};
 #[derive(Debug, Clone)]
 pub struct OriginalTarget(pub Uri);
 
-/// The address of the peer of the connection, for [`trusted_proxies`](crate::PopConfigBuilder::trusted_proxies). With
-/// feature `axum`, `ConnectInfo<SocketAddr>` serves as well.
+/// The address of the peer of the connection, for [`trusted_proxies`](crate::PopConfigBuilder::trusted_proxies) and
+/// [`ProxyTrust::Networks`](crate::ProxyTrust::Networks). With feature `axum`, `ConnectInfo<SocketAddr>` serves as well:
+/// serve with `app.into_make_service_with_connect_info::<SocketAddr>()`, not with `app` alone.
+///
+/// Elsewhere put it into the extensions of each request of the connection:
+///
+/// ```
+/// use http::Request;
+/// use tower_pop::PeerAddress;
+///
+/// # let accepted = std::net::SocketAddr::from(([10, 0, 0, 1], 4711));
+/// let mut request = Request::new("body");
+/// request.extensions_mut().insert(PeerAddress(accepted.ip()));
+/// ```
+///
+/// Where neither is there, no peer counts as a proxy, and the log says so once for each configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub IpAddr);
 
@@ -46,7 +62,26 @@ pub(crate) struct OriginPolicy {
     /// Whether the request chooses, or the first origin is always meant.
     pub(crate) by_host: bool,
     pub(crate) proxies: Vec<IpNet>,
+    pub(crate) no_address: Arc<NoAddress>,
     pub(crate) path_prefix: String,
+}
+
+/// Warns once that proxies are to be recognised by their addresses and a request has none.
+#[derive(Debug, Default)]
+pub(crate) struct NoAddress(AtomicBool);
+
+impl NoAddress {
+    /// To be called for a request without an address that is of no known proxy.
+    pub(crate) fn warn(&self, parts: &Parts) {
+        // A Unix socket has no address.
+        let expected = parts.extensions.get::<UnixSocketPeer>().is_some();
+        if !expected && !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "proxies are recognised by their addresses, and requests carry none: no peer counts as a proxy. Serve with \
+                 into_make_service_with_connect_info::<SocketAddr>(), or put PeerAddress into the request extensions"
+            );
+        }
+    }
 }
 
 impl OriginPolicy {
@@ -62,10 +97,16 @@ impl OriginPolicy {
         if !self.by_host {
             return self.allowed.first().ok_or(CredentialError::Target);
         }
-        if !self.proxies.is_empty() && peer(parts).is_some_and(|peer| trusts(&self.proxies, peer)) {
-            let host = single(&parts.headers, "x-forwarded-host")?;
-            let scheme = single(&parts.headers, "x-forwarded-proto")?;
-            return host.or(seen).and_then(|host| self.find(scheme, host)).ok_or(CredentialError::Target);
+        if !self.proxies.is_empty() {
+            match peer(parts) {
+                Some(peer) if trusts(&self.proxies, peer) => {
+                    let host = single(&parts.headers, "x-forwarded-host")?;
+                    let scheme = single(&parts.headers, "x-forwarded-proto")?;
+                    return host.or(seen).and_then(|host| self.find(scheme, host)).ok_or(CredentialError::Target);
+                }
+                Some(_) => {}
+                None => self.no_address.warn(parts),
+            }
         }
         seen.and_then(|host| self.find(None, host)).ok_or(CredentialError::Target)
     }

@@ -87,7 +87,10 @@ impl PopConfig {
         }
         let question = match Question::new(self, parts) {
             Ok(question) => question,
-            Err(error) => return Verification::Now(self.reject(error.into(), None, None)),
+            Err(error) => {
+                let scheme = credentials::scheme_used(&parts.headers);
+                return Verification::Now(self.reject(error.into(), scheme, None));
+            }
         };
         match self.decide(&question) {
             Step::Done(outcome) => Verification::Now(self.conclude(outcome, &question)),
@@ -150,7 +153,7 @@ impl PopConfig {
     fn decide(&self, question: &Question<'_>) -> Step {
         let presented = match credentials::present(&question.headers, self.takes_bearer()) {
             Err(CredentialError::Missing) if self.mode == Mode::Optional => return Step::Done(Outcome::Anonymous),
-            Err(error) => return Step::refused(None, error),
+            Err(error) => return Step::refused(credentials::scheme_used(&question.headers), error),
             Ok(presented) => presented,
         };
         self.judge(question, &presented).unwrap_or_else(|error| Step::refused(Some(presented.scheme), error))

@@ -155,7 +155,7 @@ async fn call_from_a_page(api: &Api, origin: &str) -> [reqwest::Response; 2] {
         .request(Method::OPTIONS, &url)
         .header("origin", origin)
         .header("access-control-request-method", "GET")
-        .header("access-control-request-headers", "authorization,dpop");
+        .header("access-control-request-headers", "authorization,content-type,dpop");
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let token = api.server.token().audience("https://notes.example").bound_to(&key).mint();
     let refused = plain
@@ -188,7 +188,9 @@ async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
         if granted.is_some() {
             assert_eq!(preflight.status(), 200, "DPOP-36 a true preflight reaches the CORS layer");
             let allowed = field(&preflight, "access-control-allow-headers").unwrap();
-            assert!(allowed.contains("authorization") && allowed.contains("dpop"), "{allowed}");
+            for name in ["authorization", "dpop", "content-type"] {
+                assert!(allowed.contains(name), "{name} {allowed}");
+            }
             let exposed = field(&refused, "access-control-expose-headers").unwrap();
             assert!(exposed.contains("www-authenticate") && exposed.contains("dpop-nonce"), "NONCE-16 {exposed}");
         }

@@ -3,6 +3,7 @@
 pub mod dpop;
 mod key;
 pub mod mtls;
+mod xfcc;
 
 pub use dpop::DpopProof;
 pub use key::ProofKey;

@@ -12,10 +12,9 @@ use pop_core::target::{Origin, has_dot_segments};
 
 use super::bounds::within;
 use super::{ConfigError, PopConfig, PopConfigBuilder, State, check_mode};
-use crate::certificates::ClientCertificates;
 use crate::metadata::{Accepted, Metadata};
 use crate::nonces::{NoncePolicy, Nonces};
-use crate::origin::OriginPolicy;
+use crate::origin::{NoAddress, OriginPolicy};
 use crate::proof_keys::ProofKeys;
 use crate::replay::{MemoryReplayStore, ReplayStore};
 use crate::token_cache::TokenCache;
@@ -40,8 +39,9 @@ impl PopConfigBuilder {
         self.check_algorithms()?;
         self.check_scopes()?;
         let audiences = self.audiences()?;
-        let origins = self.origins()?;
-        let certificates = self.certificates.clone().map(ClientCertificates::build).transpose()?;
+        let no_address = Arc::new(NoAddress::default());
+        let origins = self.origins(Arc::clone(&no_address))?;
+        let certificates = self.certificates.clone().map(|certificates| certificates.build(no_address)).transpose()?;
         let metadata = Metadata::new(
             &self.metadata,
             &origins,
@@ -152,7 +152,7 @@ impl PopConfigBuilder {
         Ok(self.audiences.iter().map(|audience| audience.as_str().into()).collect())
     }
 
-    fn origins(&self) -> Result<OriginPolicy, ConfigError> {
+    fn origins(&self, no_address: Arc<NoAddress>) -> Result<OriginPolicy, ConfigError> {
         let by_host = !self.allowed_origins.is_empty();
         if !self.proxies.is_empty() && !by_host {
             return Err(ConfigError::ProxiesWithoutOrigins);
@@ -179,7 +179,7 @@ impl PopConfigBuilder {
                 allowed.push(origin);
             }
         }
-        Ok(OriginPolicy { allowed, by_host, proxies: self.proxies.clone(), path_prefix: prefix.clone() })
+        Ok(OriginPolicy { allowed, by_host, proxies: self.proxies.clone(), no_address, path_prefix: prefix.clone() })
     }
 
     fn origin(&self, text: &str, origin: Option<Origin>) -> Result<Origin, ConfigError> {

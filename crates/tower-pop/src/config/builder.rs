@@ -222,7 +222,9 @@ impl PopConfigBuilder {
 
     /// Follows `X-Forwarded-Host` and `X-Forwarded-Proto` of peers in these networks when they choose among
     /// [`allowed_origins`](Self::allowed_origins). The proxy must set or remove both on every request. Everybody else's
-    /// are ignored. Needs [`PeerAddress`](crate::PeerAddress), or `ConnectInfo` with feature `axum`.
+    /// are ignored. Needs [`PeerAddress`](crate::PeerAddress) or, with feature `axum`, `ConnectInfo`: serve with
+    /// `app.into_make_service_with_connect_info::<SocketAddr>()`. A request without an address is nobody's proxy, and the
+    /// log says so once.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.proxies = networks.into_iter().collect();
         self

@@ -123,6 +123,14 @@ pub enum ConfigError {
     /// A scope that is not a scope token (RFC 6749 §3.3).
     #[error("{0:?} is not a scope")]
     Scope(String),
+    /// A claim that cannot hold scopes: no claim name, longer than 120 bytes, or one that means something else.
+    #[error("the scopes of {issuer:?} cannot be in the claim {claim:?}")]
+    ScopeClaim {
+        /// The issuer.
+        issuer: String,
+        /// The name of the claim.
+        claim: String,
+    },
     /// A text that cannot stand in a challenge.
     #[error("{0:?} cannot stand in a WWW-Authenticate challenge")]
     NotQuotable(String),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pop_core::jose::{JwkSet, RsaLimits};
 use pop_core::policy::TokenPolicy;
+use pop_core::scope::ScopeClaim;
 use pop_core::target::Origin;
 
 use super::bounds::{millis, within};
@@ -24,6 +25,8 @@ impl PopConfigBuilder {
                 return Err(ConfigError::DuplicateIssuer(name));
             }
             self.check_issuer(&name)?;
+            let mut allow = config.allow;
+            allow.scope_claim = scope_claim(config)?;
             let keys = match &config.keys {
                 KeySource::Static(jwks) => self.static_keys(config, jwks)?,
                 KeySource::Remote(location) => self.remote_keys(config, location, client.get()?)?,
@@ -35,7 +38,7 @@ impl PopConfigBuilder {
                 }
                 Some(introspection) => {
                     self.check_introspection(&name, introspection)?;
-                    let mut allowances = config.allow;
+                    let mut allowances = allow;
                     allowances.introspection_without_aud = introspection.allow_missing_aud;
                     Some(Arc::new(Introspector::new(IntrospectorParts {
                         issuer: name.as_str().into(),
@@ -51,7 +54,7 @@ impl PopConfigBuilder {
                     })))
                 }
             };
-            issuers.push(Issuer { name: name.into(), keys, allow: config.allow, introspector });
+            issuers.push(Issuer { name: name.into(), keys, allow, introspector });
         }
         Ok(issuers)
     }
@@ -123,6 +126,15 @@ impl PopConfigBuilder {
         let clock = Arc::clone(&self.clock);
         let keys = RemoteKeys::new(&config.issuer, location.clone(), policy, fetch, clock);
         Ok(IssuerKeys::Remote(Arc::new(keys)))
+    }
+}
+
+fn scope_claim(config: &IssuerConfig) -> Result<Option<ScopeClaim>, ConfigError> {
+    match config.scope_claim.as_deref() {
+        None | Some("scope") => Ok(None),
+        Some(claim) => ScopeClaim::new(claim)
+            .map(Some)
+            .ok_or_else(|| ConfigError::ScopeClaim { issuer: config.issuer.clone(), claim: claim.to_owned() }),
     }
 }
 

@@ -89,7 +89,9 @@ pub(crate) struct ProxyArgs {
 enum Format {
     Rfc9440,
     EscapedPem,
+    Pem,
     Xfcc,
+    XfccList,
     Base64Der,
     Traefik,
 }
@@ -124,7 +126,9 @@ impl From<Format> for CertificateFormat {
         match format {
             Format::Rfc9440 => Self::Rfc9440,
             Format::EscapedPem => Self::EscapedPem,
+            Format::Pem => Self::Pem,
             Format::Xfcc => Self::Xfcc,
+            Format::XfccList => Self::XfccList,
             Format::Base64Der => Self::Base64Der,
             Format::Traefik => Self::Traefik,
         }

@@ -22,7 +22,8 @@ impl CorsArgs {
             origins => AllowOrigin::list(origins.to_vec()),
         };
         let layer = CorsLayer::new().allow_origin(origins).allow_methods(Any);
-        Some(layer.allow_headers(cors::ALLOW_HEADERS).expose_headers(cors::EXPOSE_HEADERS))
+        // Here goes what else the pages of an application send and read.
+        Some(layer.allow_headers(cors::allow_headers([])).expose_headers(cors::expose_headers([])))
     }
 }
 
