@@ -136,7 +136,7 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("DPOP-17", "proof.htu_invalid", claim("htu", json!("https:/api.example/notes"))),
         ("DPOP-17", "proof.htu_invalid", claim("htu", json!(" https://api.example/notes"))),
         ("DPOP-17", "proof.htu_invalid", claim("htu", json!("https://api.example/no\ttes"))),
-        ("DPOP-17", "proof.htu_invalid", claim("htu", json!("https://api.example/notes?\u{e9}"))),
+        ("DPOP-17", "proof.htu_invalid", claim("htu", json!("https://api.example/caf\u{e9}?a=1"))),
         ("DPOP-17", "proof.htu_invalid", claim("htu", json!("ftp://api.example/notes"))),
         ("DPOP-17", "proof.htu_mismatch", claim("htu", json!("http://api.example/notes"))),
         ("DPOP-41", "proof.htu_mismatch", claim("htu", json!("https://api.example/other"))),
