@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, proof};
-use pop_client::{ClientAuthentication, ClientError, TokenClient};
+use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, TestCertificate, proof};
+use pop_client::{ClientAuthentication, ClientCertificate, ClientError, TokenClient};
 use reqwest::Response;
 use serde_json::Value;
 use tower_pop::clock::{Clock, ManualClock, SystemClock};
@@ -137,9 +137,8 @@ async fn as_32_rejects_a_pushed_request_when_it_is_defective() {
 async fn as_08_as_32_the_code_of_a_pushed_request_is_bound_to_the_key_of_the_proof() {
     let server = TestAuthServer::start().await;
     let (own, other) = (key(), key());
-    let by = |key: &DpopKey, path: &str| {
-        Some(proof(key).method("POST").url(&format!("{}{path}", server.issuer())).mint())
-    };
+    let by =
+        |key: &DpopKey, path: &str| Some(proof(key).method("POST").url(&format!("{}{path}", server.issuer())).mint());
     for (row, proven, accepted) in [("the same key", &own, true), ("another key", &other, false)] {
         let (_, body) = post(&server, "/par", &form(""), by(&own, "/par")).await;
         let uri = body["request_uri"].as_str().unwrap().to_owned();
@@ -180,6 +179,32 @@ async fn as_32_a_request_uri_is_of_its_client_serves_once_and_expires() {
 }
 
 #[tokio::test]
+async fn as_12_as_32_cli_15_requests_are_pushed_over_mutual_tls() {
+    let own = TestCertificate::self_signed("own");
+    let known = Client::self_signed_tls("known", own.der()).certificate_bound_access_tokens().redirect_uri(CALLBACK);
+    let server = TestAuthServer::start_with(TestAuthServer::defaults().mutual_tls().client(known)).await;
+    let certificate = |shown: &TestCertificate| {
+        let certificate = ClientCertificate::from_pem(&shown.pem(), &shown.key_pem()).unwrap();
+        certificate.trust(server.tls_certificate_pem().unwrap()).unwrap()
+    };
+    let builder = TokenClient::builder(server.issuer(), "known").authentication(ClientAuthentication::TlsCertificate);
+    let with_own = builder.clone().certificate(certificate(&own));
+    let client = with_own.clone().build_certificate_bound().await.unwrap();
+    let pushed = client.push(client.authorize(CALLBACK, None, None).unwrap()).await.unwrap();
+    let back = location(&browse(pushed.url.as_str()).await);
+    client.exchange(&pushed, &back).await.unwrap();
+    let client = with_own.build(key()).await.unwrap();
+    let pushed = client.push(client.authorize(CALLBACK, None, None).unwrap()).await.unwrap();
+    let back = location(&browse(pushed.url.as_str()).await);
+    client.exchange(&pushed, &back).await.unwrap();
+    let other = builder.clone().certificate(certificate(&TestCertificate::self_signed("other")));
+    let client = other.build_certificate_bound().await.unwrap();
+    let refused = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
+    assert!(matches!(refused, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-12");
+    assert!(matches!(builder.build_certificate_bound().await, Err(ClientError::Options(_))), "CLI-15 no certificate");
+}
+
+#[tokio::test]
 async fn as_02_as_32_metadata_names_the_endpoint_for_pushed_requests() {
     let server = TestAuthServer::start_with(TestAuthServer::defaults().mutual_tls()).await;
     let url = format!("{}/.well-known/oauth-authorization-server", server.issuer());
@@ -203,7 +228,8 @@ async fn as_33_a_secret_in_the_form_authenticates_like_one_in_the_header() {
         ("a public client's", "client_id=app&client_secret=s3cret", 401),
         ("two methods", "client_id=secretive&client_secret=s3cret&client_assertion=x", 400),
     ] {
-        let (status, body) = post(&server, "/token", &format!("grant_type=client_credentials&{credentials}"), None).await;
+        let (status, body) =
+            post(&server, "/token", &format!("grant_type=client_credentials&{credentials}"), None).await;
         assert_eq!(status, expected, "AS-33 {row}: {body}");
     }
 }

@@ -114,7 +114,7 @@ impl ServerMetadata {
     }
 
     fn read(document: &Document, issuer: &str, own: &Url, allow_http: bool) -> Result<Self, ClientError> {
-        if document.get("issuer").and_then(|value| value.as_str()) != Some(issuer) {
+        if document.get("issuer").and_then(serde_json::Value::as_str) != Some(issuer) {
             return Err(ClientError::WrongMetadata("issuer"));
         }
         let wrong = |_: WrongType| ClientError::Response("a member of the metadata has another type");
@@ -219,7 +219,10 @@ mod tests {
         let at = |issuer: &str| -> Vec<String> {
             well_known_urls(&issuer_url(issuer, false).unwrap()).iter().map(Url::to_string).collect()
         };
-        let root = ["https://as.example/.well-known/oauth-authorization-server", "https://as.example/.well-known/openid-configuration"];
+        let root = [
+            "https://as.example/.well-known/oauth-authorization-server",
+            "https://as.example/.well-known/openid-configuration",
+        ];
         assert_eq!(at("https://as.example"), root, "CLI-23");
         assert_eq!(at("https://as.example/"), root, "CLI-23");
         let tenant = [

@@ -237,7 +237,9 @@ impl HttpError {
     /// Whether a connection ended while a request was sent on it.
     pub(crate) fn broke(&self) -> bool {
         let settled = matches!(self.failure, HttpFailure::Timeout | HttpFailure::Setting);
-        !settled && !self.is_connect() && self.source.as_ref().is_some_and(|error| error.is_request() || error.is_body())
+        !settled
+            && !self.is_connect()
+            && self.source.as_ref().is_some_and(|error| error.is_request() || error.is_body())
     }
 }
 
@@ -360,7 +362,8 @@ fn classify_one(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
 
 fn classify_tls(error: &rustls::Error) -> HttpFailure {
     use rustls::CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext, UnknownIssuer,
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        UnknownIssuer,
     };
     match error {
         rustls::Error::InvalidCertificate(UnknownIssuer) => HttpFailure::UntrustedCertificate,

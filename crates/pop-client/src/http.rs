@@ -117,8 +117,7 @@ impl DpopClient {
             let (method, url) = (request.method().clone(), request.url().clone());
             let origin = origin_of(&url)?;
             let delay = self.prepare(&request, &url, &origin).await;
-            let (sent, again) = Attempt::new(request, delay, self.transport.options.large_body_len);
-            let mut sent = sent;
+            let (mut sent, again) = Attempt::new(request, delay, self.transport.options.large_body_len);
             self.sign(&mut sent, &origin)?;
             let response = match self.transport.execute(sent, again.watch.as_deref()).await {
                 Ok(response) => response,
@@ -242,14 +241,19 @@ impl DpopClient {
         let (mut parts, mut rest) = http::Response::<reqwest::Body>::from(response).into_parts();
         let mut beginning = BytesMut::new();
         let limit = self.transport.options.head_limit();
-        let complete = tokio::time::timeout(limit, read_beginning(&mut rest, &mut beginning)).await.unwrap_or(false);
+        let read = tokio::time::timeout(limit, read_beginning(&mut rest, &mut beginning)).await;
         let beginning = beginning.freeze();
+        let (complete, error) = match read {
+            Ok(Ok(complete)) => (complete, None),
+            Ok(Err(error)) => (false, Some(error)),
+            Err(_elapsed) => (false, None),
+        };
         let asks = complete && is_nonce_error(&beginning);
         let mut response = http::Response::builder().url(url.clone());
         if let Some(extensions) = response.extensions_mut() {
             parts.extensions.extend(std::mem::take(extensions));
         }
-        let body = reqwest::Body::wrap(Resumed { beginning, rest });
+        let body = reqwest::Body::wrap(Resumed { beginning, error, rest });
         (Response::from(http::Response::from_parts(parts, body)), asks)
     }
 
@@ -420,17 +424,16 @@ fn rejects_proof(response: &Response) -> bool {
 }
 
 /// Reads up to the limit; returns whether that was all.
-async fn read_beginning(body: &mut reqwest::Body, beginning: &mut BytesMut) -> bool {
+async fn read_beginning(body: &mut reqwest::Body, beginning: &mut BytesMut) -> Result<bool, reqwest::Error> {
     loop {
         let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *body).poll_frame(cx)).await;
-        match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
-            None => return true,
-            Some(Ok(Ok(data))) => beginning.extend_from_slice(&data),
-            Some(Ok(Err(_trailers))) => {}
-            Some(Err(_)) => return false,
+        match frame.transpose()?.map(http_body::Frame::into_data) {
+            None => return Ok(true),
+            Some(Ok(data)) => beginning.extend_from_slice(&data),
+            Some(Err(_trailers)) => {}
         }
         if beginning.len() > MAX_ERROR_LEN {
-            return false;
+            return Ok(false);
         }
     }
 }

@@ -87,11 +87,10 @@ mod tests {
         }
         assert_eq!(texts(&document, "l"), Ok(Some(vec!["x".to_owned()])));
         assert_eq!((text(&document, "t"), flag(&document, "f")), (Ok(Some("x".to_owned())), Ok(false)));
-        assert_eq!((text(&document, "f"), flag(&document, "t"), texts(&document, "t")), (
-            Err(WrongType),
-            Err(WrongType),
-            Err(WrongType)
-        ));
+        assert_eq!(
+            (text(&document, "f"), flag(&document, "t"), texts(&document, "t")),
+            (Err(WrongType), Err(WrongType), Err(WrongType))
+        );
         for bad in [&br#"{"a":1,"a":2}"#[..], br#"{"x":{"a":1,"a":2}}"#, b"[]", b"", b"{}x", b"<html>", b"\xff"] {
             assert_eq!(object(bad), None, "CLI-22 {}", String::from_utf8_lossy(bad));
         }

@@ -76,10 +76,12 @@ impl NonceMemory {
         Ok(true)
     }
 
-    /// Notes that a server answered, and asked for no nonce.
+    /// Notes that a server answered, and asked for no nonce: what is known of it holds now.
     pub(crate) fn was_not_asked(&self, role: Role, origin: &Origin) {
-        let known = Known { nonce: None, learned_at: Instant::now(), doubtful: false };
-        self.lock().entry((role, origin.clone())).or_insert(known).doubtful = false;
+        let mut known = self.lock();
+        let known = known.entry((role, origin.clone()));
+        let known = known.or_insert(Known { nonce: None, learned_at: Instant::now(), doubtful: false });
+        (known.learned_at, known.doubtful) = (Instant::now(), false);
     }
 
     /// Notes that a server ended a connection while a body was sent to it.

@@ -147,7 +147,12 @@ impl TokenClient {
     /// A client that presents a token of this server.
     #[must_use]
     pub fn http_client(&self, token: &TokenResponse) -> DpopClient {
-        DpopClient::with(self.endpoint.transport.clone(), self.key.clone(), token.access_token.clone(), self.nonces.clone())
+        DpopClient::with(
+            self.endpoint.transport.clone(),
+            self.key.clone(),
+            token.access_token.clone(),
+            self.nonces.clone(),
+        )
     }
 
     async fn request(&self, form: &[(&str, &str)]) -> Result<TokenResponse, ClientError> {

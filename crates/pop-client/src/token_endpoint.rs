@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use http::header::{ACCEPT, AUTHORIZATION};
 use http::StatusCode;
+use http::header::{ACCEPT, AUTHORIZATION};
 use reqwest::Url;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -357,7 +357,7 @@ mod tests {
         let body = r#"{"access_token":"at","token_type":"DPoP","id_token":"a.b.c","expires_in":1,
             "authorization_details":[{"type":"x"}],"none":null}"#;
         let token = read(body, 200).unwrap();
-        assert_eq!(token.member("id_token").and_then(|value| value.as_str()), Some("a.b.c"), "CLI-24");
+        assert_eq!(token.member("id_token").and_then(serde_json::Value::as_str), Some("a.b.c"), "CLI-24");
         assert_eq!((token.member("none"), token.member("access_token"), token.members().len()), (None, None, 3));
         let own: Own = token.members_as().unwrap();
         assert_eq!((own.id_token.as_str(), own.authorization_details.len()), ("a.b.c", 1), "CLI-24");

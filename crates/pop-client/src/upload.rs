@@ -114,9 +114,10 @@ impl Body for Upload {
     }
 }
 
-/// A response body, of which the beginning was read.
+/// A response body, of which the beginning was read, up to its end or up to an error.
 pub(crate) struct Resumed {
     pub(crate) beginning: Bytes,
+    pub(crate) error: Option<reqwest::Error>,
     pub(crate) rest: reqwest::Body,
 }
 
@@ -128,13 +129,21 @@ impl Body for Resumed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if self.beginning.is_empty() {
-            return Pin::new(&mut self.rest).poll_frame(cx);
+        if !self.beginning.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.beginning)))));
         }
-        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.beginning)))))
+        match self.error.take() {
+            Some(error) => Poll::Ready(Some(Err(error))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.beginning.is_empty() && self.rest.is_end_stream()
+        self.beginning.is_empty() && self.error.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.rest.size_hint().exact();
+        rest.map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest + self.beginning.len() as u64))
     }
 }

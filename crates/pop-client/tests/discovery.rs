@@ -15,10 +15,8 @@ const OIDC: &str = "/.well-known/openid-configuration";
 
 /// Answers by path; `@` stands for the server's origin. Everything else is 404. Returns the paths that were asked for.
 async fn site(pages: &[(&str, &str, String)]) -> (String, Arc<Mutex<Vec<String>>>) {
-    let pages: HashMap<String, (String, String)> = pages
-        .iter()
-        .map(|(path, status, body)| ((*path).to_owned(), ((*status).to_owned(), body.clone())))
-        .collect();
+    let pages: HashMap<String, (String, String)> =
+        pages.iter().map(|(path, status, body)| ((*path).to_owned(), ((*status).to_owned(), body.clone()))).collect();
     let (pages, seen) = (Arc::new(pages), Arc::new(Mutex::new(Vec::new())));
     let log = Arc::clone(&seen);
     let url = raw(move |mut stream, _| {

@@ -15,10 +15,8 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 async fn tls(name: &str) -> (u16, String) {
     let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key.into())
-        .unwrap();
+    let config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key.into()).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -59,13 +57,49 @@ async fn cli_29_a_failed_connection_says_which_url_and_why() {
     let plain: u16 = plain.rsplit(':').next().unwrap().parse().unwrap();
     let accepting_all = ClientOptions::new().http(|http| http.tls_danger_accept_invalid_certs(true));
     for (row, origin, options, expected, cause) in [
-        ("untrusted", format!("https://127.0.0.1:{known}"), ClientOptions::new(), HttpFailure::UntrustedCertificate, "trusted CA"),
-        ("untrusted, whatever the caller sets", format!("https://127.0.0.1:{known}"), accepting_all, HttpFailure::UntrustedCertificate, "trusted CA"),
-        ("another name", format!("https://127.0.0.1:{named}"), trusting(&named_pem), HttpFailure::CertificateName, "another name"),
-        ("no TLS", format!("https://127.0.0.1:{plain}"), ClientOptions::new(), HttpFailure::NotTls, "does not speak TLS"),
+        (
+            "untrusted",
+            format!("https://127.0.0.1:{known}"),
+            ClientOptions::new(),
+            HttpFailure::UntrustedCertificate,
+            "trusted CA",
+        ),
+        (
+            "untrusted, whatever the caller sets",
+            format!("https://127.0.0.1:{known}"),
+            accepting_all,
+            HttpFailure::UntrustedCertificate,
+            "trusted CA",
+        ),
+        (
+            "another name",
+            format!("https://127.0.0.1:{named}"),
+            trusting(&named_pem),
+            HttpFailure::CertificateName,
+            "another name",
+        ),
+        (
+            "no TLS",
+            format!("https://127.0.0.1:{plain}"),
+            ClientOptions::new(),
+            HttpFailure::NotTls,
+            "does not speak TLS",
+        ),
         ("refused", format!("http://127.0.0.1:{}", free_port()), ClientOptions::new(), HttpFailure::Refused, "refused"),
-        ("refused over TLS", format!("https://127.0.0.1:{}", free_port()), ClientOptions::new(), HttpFailure::Refused, "refused"),
-        ("no such name", "https://no-such-name.invalid".to_owned(), ClientOptions::new(), HttpFailure::UnknownHost, "no such host"),
+        (
+            "refused over TLS",
+            format!("https://127.0.0.1:{}", free_port()),
+            ClientOptions::new(),
+            HttpFailure::Refused,
+            "refused",
+        ),
+        (
+            "no such name",
+            "https://no-such-name.invalid".to_owned(),
+            ClientOptions::new(),
+            HttpFailure::UnknownHost,
+            "no such host",
+        ),
     ] {
         let endpoints = Endpoints::new(format!("{origin}/token?secret"));
         let tokens = TokenClient::builder(&origin, "app").options(options.clone());
@@ -76,7 +110,10 @@ async fn cli_29_a_failed_connection_says_which_url_and_why() {
             ("/warm", client(&options).warm_up(format!("{origin}/warm?secret=1")).await.map(drop)),
             ("/token", by_hand.client_credentials(None, None).await.map(drop)),
             ("/.well-known/oauth-authorization-server", tokens.build(key()).await.map(drop)),
-            ("/.well-known/oauth-protected-resource", ResourceMetadata::fetch_with_options(&origin, &options).await.map(drop)),
+            (
+                "/.well-known/oauth-protected-resource",
+                ResourceMetadata::fetch_with_options(&origin, &options).await.map(drop),
+            ),
         ];
         drop(guard);
         let log = log.text();
@@ -111,4 +148,17 @@ async fn cli_29_a_connection_that_ends_early_says_so() {
     }
     let error = ClientError::from(reqwest::Client::new().get("http://[").build().unwrap_err());
     assert!(!error.to_string().is_empty(), "CLI-29");
+}
+
+#[tokio::test]
+async fn cli_05_a_body_that_breaks_off_is_not_handed_over_as_whole() {
+    let url = raw(|mut stream, _| async move {
+        head(&mut stream).await;
+        let fields = "content-type: application/json\r\ncontent-length: 100\r\n";
+        write(&mut stream, &format!("HTTP/1.1 401 Unauthorized\r\n{fields}\r\n{{\"error\":")).await;
+    })
+    .await;
+    let answer = client(&ClientOptions::new()).get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 401, "CLI-05");
+    assert!(answer.bytes().await.is_err(), "CLI-05 an error, as without a look at the body");
 }

@@ -206,6 +206,7 @@ async fn cli_05_other_errors_reach_the_caller_whole() {
         let answer = client().get(format!("{url}/a?b=c")).send().await.unwrap();
         assert!(answer.status() == status && answer.headers()["x-own"] == "1", "CLI-05 {row}");
         assert_eq!(answer.url().as_str(), format!("{url}/a?b=c"), "CLI-05 {row}");
+        assert_eq!(answer.content_length(), Some(body.len() as u64), "CLI-05 {row}");
         assert_eq!(answer.text().await.unwrap(), body, "CLI-05 {row}");
         assert_eq!(seen(&script).len(), 1, "CLI-05 {row}");
     }
@@ -220,7 +221,8 @@ async fn cli_21_ordinary_urls_are_sent_and_the_proof_names_what_was_sent() {
         ("/a/./b/../c", "/a/c"),
         ("?q=1#fragment", "/?q=1"),
     ] {
-        let (url, script) = server(vec![redirect(307, &format!("/moved|{}", sent.split('?').next().unwrap())), ok()]).await;
+        let (url, script) =
+            server(vec![redirect(307, &format!("/moved|{}", sent.split('?').next().unwrap())), ok()]).await;
         client().get(format!("{url}{path}")).send().await.unwrap();
         let seen = seen(&script);
         assert_eq!(seen[0].path, sent, "CLI-21");
@@ -272,10 +274,10 @@ async fn cli_24_a_secret_in_the_form_and_a_kid_in_the_assertion() {
     let (client, script) = token_client(vec![token("DPoP")], authentication).await;
     client.client_credentials(None, None).await.unwrap();
     let seen = &seen(&script)[0];
-    assert_eq!((field(seen, "client_id"), field(seen, "client_secret")), (
-        vec!["app".to_owned()],
-        vec!["s3cret &=".to_owned()]
-    ));
+    assert_eq!(
+        (field(seen, "client_id"), field(seen, "client_secret")),
+        (vec!["app".to_owned()], vec!["s3cret &=".to_owned()])
+    );
     assert!(!seen.headers.contains_key("authorization"), "CLI-24");
     assert!(!format!("{client:?}").contains("s3cret"), "CLI-11");
 }
@@ -306,11 +308,10 @@ async fn cli_24_a_pushed_request_is_sent_whole_once_authenticated_and_with_a_pro
         assert_eq!(query, "client_id=app&request_uri=urn%3Aexample%3A1", "CLI-24");
         let requests = seen(&script);
         let last = requests.last().unwrap();
-        assert_eq!((last.path.as_str(), last.claim("htu"), last.claim("nonce")), (
-            "/par",
-            json!(format!("{url}/par")),
-            json!("n1")
-        ));
+        assert_eq!(
+            (last.path.as_str(), last.claim("htu"), last.claim("nonce")),
+            ("/par", json!(format!("{url}/par")), json!("n1"))
+        );
         let form: Vec<(String, String)> = form_urlencoded::parse(&last.body).into_owned().collect();
         let value = |name: &str| -> Vec<&str> {
             form.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
@@ -372,10 +373,10 @@ async fn cli_09_never_takes_the_token_to_another_origin() {
     let (other, other_script) = server(vec![ok()]).await;
     let (url, _) = server(vec![redirect(307, &format!("{other}/steal"))]).await;
     let answer = client().get(&url).send().await.unwrap();
-    assert_eq!((answer.status(), answer.headers()["location"].to_str().unwrap()), (
-        StatusCode::TEMPORARY_REDIRECT,
-        &*format!("{other}/steal")
-    ));
+    assert_eq!(
+        (answer.status(), answer.headers()["location"].to_str().unwrap()),
+        (StatusCode::TEMPORARY_REDIRECT, &*format!("{other}/steal"))
+    );
     assert!(seen(&other_script).is_empty(), "CLI-09 nothing was sent there");
     for to in ["myapp:done", "http://api.example/", "https://[", "http://user:secret@127.0.0.1:9/", "ftp://x/"] {
         let (url, script) = server(vec![redirect(303, to), ok()]).await;

@@ -34,15 +34,15 @@ async fn token_client(url: &str, options: ClientOptions) -> TokenClient {
 fn timed_out<T>(outcome: Result<T, ClientError>) -> bool {
     match outcome {
         Err(ClientError::Http(error)) => error.failure() == HttpFailure::Timeout,
-        Err(ClientError::Discovery(error)) => error.attempts().all(|(_, error)| {
-            matches!(error, ClientError::Http(error) if error.failure() == HttpFailure::Timeout)
-        }),
+        Err(ClientError::Discovery(error)) => error
+            .attempts()
+            .all(|(_, error)| matches!(error, ClientError::Http(error) if error.failure() == HttpFailure::Timeout)),
         _ => false,
     }
 }
 
 #[tokio::test]
-async fn cli_26_a_mute_server_holds_nobody_for_ever() {
+async fn cli_26_no_request_waits_for_ever_when_the_server_is_mute() {
     let url = mute().await;
     let begun = Instant::now();
     let tokens = token_client(&url, short()).await;

@@ -13,9 +13,9 @@ use serde_json::json;
 use tower_pop::PeerCertificate;
 use tower_pop::tls::TlsPeer;
 
+use super::Form;
 use super::authorize::{check, registered_redirect};
 use super::token::{check_proof, origin_of, record, with_nonce};
-use super::Form;
 use crate::authentication::{ClientRequest, authenticate};
 use crate::client::Client;
 use crate::error::OAuthError;

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pop_client::{Algorithm, ClientOptions, DpopClient, DpopKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -88,6 +88,9 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(crate) fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        // With one subscriber alone, a thread without one may decide for all threads that nothing is logged.
+        static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default()));
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
