@@ -48,15 +48,18 @@ fn check_credentials<'c>(
     let ClientRequest { headers, form, certificate, now } = request;
     let find = |id: &str| clients.iter().find(|client| client.id == id).ok_or_else(OAuthError::invalid_client);
     if let Some(credentials) = headers.get(AUTHORIZATION) {
-        if form.get("client_assertion").is_some() {
+        if form.get("client_assertion").is_some() || form.get("client_secret").is_some() {
             return Err(OAuthError::invalid_request("more than one client authentication"));
         }
         let (id, secret) = basic(credentials.as_bytes()).ok_or_else(OAuthError::invalid_client)?;
-        let client = find(&id)?;
-        return match &client.authentication {
-            Authentication::Secret(own) if bool::from(own.as_bytes().ct_eq(secret.as_bytes())) => Ok((client, None)),
-            _ => Err(OAuthError::invalid_client()),
-        };
+        return Ok((with_secret(find(&id)?, &secret)?, None));
+    }
+    if let Some(secret) = form.get("client_secret") {
+        if form.get("client_assertion").is_some() {
+            return Err(OAuthError::invalid_request("more than one client authentication"));
+        }
+        let client = find(form.get("client_id").ok_or_else(OAuthError::invalid_client)?)?;
+        return Ok((with_secret(client, secret)?, None));
     }
     if let Some(assertion) = form.get("client_assertion") {
         if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
@@ -71,6 +74,14 @@ fn check_credentials<'c>(
         Authentication::Secret(_) | Authentication::PrivateKeyJwt(_) => false,
     };
     if authenticated { Ok((client, None)) } else { Err(OAuthError::invalid_client()) }
+}
+
+/// `client_secret_basic` and `client_secret_post`.
+fn with_secret<'c>(client: &'c Client, secret: &str) -> Result<&'c Client, OAuthError> {
+    match &client.authentication {
+        Authentication::Secret(own) if bool::from(own.as_bytes().ct_eq(secret.as_bytes())) => Ok(client),
+        _ => Err(OAuthError::invalid_client()),
+    }
 }
 
 /// RFC 7523 §3, with the issuer as the only acceptable audience.

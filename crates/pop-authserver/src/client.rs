@@ -34,7 +34,7 @@ impl Client {
         Self::new(id.into(), Authentication::None)
     }
 
-    /// A client with a secret (`client_secret_basic`).
+    /// A client with a secret (`client_secret_basic` or `client_secret_post`).
     pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self::new(id.into(), Authentication::Secret(secret.into()))
     }

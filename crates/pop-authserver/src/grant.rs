@@ -1,14 +1,17 @@
-//! Authorization codes and refresh tokens, each for one use.
+//! Pushed requests, authorization codes and refresh tokens, each for one use.
 
 use std::collections::HashMap;
 
 use pop_core::jose::{CertThumbprint, JwkThumbprint};
 use serde_json::{Map, Value};
 
+use crate::endpoint::Form;
 use crate::mint::random_id;
 
 /// Seconds that a code lives (RFC 9700 asks for a short time; FAPI for 60 s at most).
 pub(crate) const CODE_LIFETIME: u64 = 60;
+/// Seconds that a pushed authorization request lives (RFC 9126 §2.2: 5 to 600).
+pub(crate) const PUSHED_LIFETIME: u64 = 60;
 /// Seconds that a refresh token lives.
 const REFRESH_LIFETIME: u64 = 24 * 3600;
 
@@ -30,6 +33,13 @@ pub(crate) struct Code {
     pub(crate) redirect_uri: String,
     pub(crate) challenge: String,
     pub(crate) dpop_jkt: Option<String>,
+}
+
+/// An authorization request waiting behind its `request_uri`.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    pub(crate) client_id: String,
+    pub(crate) form: Form,
 }
 
 /// A grant waiting behind a refresh token.
@@ -100,5 +110,11 @@ impl OnceOnly<Code> {
 impl OnceOnly<Refresh> {
     pub(crate) fn put_refresh(&mut self, refresh: Refresh, now: u64) -> String {
         self.put(refresh, REFRESH_LIFETIME, now)
+    }
+}
+
+impl OnceOnly<Pushed> {
+    pub(crate) fn put_pushed(&mut self, pushed: Pushed, now: u64) -> String {
+        self.put(pushed, PUSHED_LIFETIME, now)
     }
 }

@@ -20,7 +20,7 @@ use tower_pop::replay::MemoryReplayStore;
 use crate::client::Client;
 use crate::connections::{Listeners, TlsEndpoint};
 use crate::error::StartError;
-use crate::grant::{Code, Grant, OnceOnly, Refresh};
+use crate::grant::{Code, Grant, OnceOnly, Pushed, Refresh};
 use crate::keys::SigningKeys;
 use crate::mint::TokenMint;
 use crate::tokens::Tokens;
@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) jwks_requests: AtomicUsize,
     pub(crate) outage: AtomicBool,
     keys: Mutex<SigningKeys>,
+    pushed: Mutex<OnceOnly<Pushed>>,
     codes: Mutex<OnceOnly<Code>>,
     refresh: Mutex<OnceOnly<Refresh>>,
     tokens: Mutex<Tokens>,
@@ -161,6 +162,7 @@ impl AuthServerBuilder {
                 jwks_requests: AtomicUsize::new(0),
                 outage: AtomicBool::new(false),
                 keys: Mutex::new(SigningKeys::generate(self.algorithm)?),
+                pushed: Mutex::default(),
                 codes: Mutex::default(),
                 refresh: Mutex::default(),
                 tokens: Mutex::default(),
@@ -312,6 +314,10 @@ impl AuthServer {
 
     pub(crate) fn keys(&self) -> MutexGuard<'_, SigningKeys> {
         self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn pushed(&self) -> MutexGuard<'_, OnceOnly<Pushed>> {
+        self.inner.pushed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn codes(&self) -> MutexGuard<'_, OnceOnly<Code>> {

@@ -14,11 +14,17 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// All challenges of a response, in order. What cannot be read is left out.
+    /// All challenges of a response, in order. What cannot be read is left out; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Vec<Self> {
         let lines = headers.get_all(WWW_AUTHENTICATE).iter();
-        lines.filter_map(|line| line.to_str().ok()).flat_map(parse_line).collect()
+        lines.flat_map(|line| parse_line(&String::from_utf8_lossy(line.as_bytes()))).collect()
+    }
+
+    /// Whether the response asks for a nonce, or for another one (RFC 9449 §8, §9).
+    pub(crate) fn any_asks_for(headers: &HeaderMap, error: &str) -> bool {
+        let asks = |challenge: &Self| challenge.is("DPoP") && challenge.error() == Some(error);
+        Self::from_headers(headers).iter().any(asks)
     }
 
     /// Whether the challenge is of this scheme, in any case.
@@ -114,57 +120,67 @@ impl fmt::Debug for Challenge {
     }
 }
 
+/// RFC 9110 §11.6.1, read leniently: whitespace around `=` and missing commas do not matter.
 fn parse_line(line: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
-    for element in split_outside_quotes(line) {
-        // An element starts a challenge (`Scheme`, `Scheme name=value`) or continues one (`name=value`).
-        let (head, rest) = element.split_once(' ').map_or((element, ""), |(head, rest)| (head, rest.trim()));
-        let starts = !head.contains('=');
-        if starts {
-            challenges.push(Challenge { scheme: head.to_owned(), parameters: Vec::new() });
+    let mut rest = line;
+    // Whether a scheme was read just now, without a comma after it: a word that follows is its `token68`.
+    let mut after_scheme = false;
+    loop {
+        let trimmed = rest.trim_start_matches([' ', '\t', ',']);
+        after_scheme &= !rest.get(..rest.len() - trimmed.len()).unwrap_or_default().contains(',');
+        rest = trimmed;
+        if rest.is_empty() {
+            return challenges;
         }
-        let parameter = if starts { rest } else { element };
-        if let (Some(challenge), Some((name, value))) = (challenges.last_mut(), parameter.split_once('=')) {
-            challenge.parameters.push((name.trim().to_ascii_lowercase(), unquote(value.trim())));
-        }
-    }
-    challenges
-}
-
-fn split_outside_quotes(line: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
-    for (at, byte) in line.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b',' if !quoted => {
-                parts.push(line.get(start..at).unwrap_or_default().trim());
-                start = at + 1;
+        let name;
+        (name, rest) = word(rest);
+        match rest.trim_start_matches([' ', '\t']).strip_prefix('=') {
+            Some(value_and_rest) => {
+                let value;
+                (value, rest) = read_value(value_and_rest.trim_start_matches([' ', '\t']));
+                if let Some(challenge) = challenges.last_mut().filter(|_| !name.is_empty()) {
+                    challenge.parameters.push((name.to_ascii_lowercase(), value));
+                }
+                after_scheme = false;
             }
-            _ => {}
+            None if rest.starts_with('"') => (_, rest) = read_value(rest),
+            None if after_scheme => after_scheme = false,
+            None => {
+                challenges.push(Challenge { scheme: name.to_owned(), parameters: Vec::new() });
+                after_scheme = true;
+            }
         }
     }
-    parts.push(line.get(start..).unwrap_or_default().trim());
-    parts.retain(|part| !part.is_empty());
-    parts
 }
 
-fn unquote(value: &str) -> String {
-    let Some(inner) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else {
-        return value.to_owned();
+/// Everything up to whitespace, a comma, a quote or an equals sign.
+fn word(text: &str) -> (&str, &str) {
+    let end = text.find([' ', '\t', ',', '=', '"']).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+/// A quoted string, unquoted, or a word that may hold equals signs.
+fn read_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
+        let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+        return (value.to_owned(), rest);
     };
-    let mut text = String::with_capacity(inner.len());
+    let mut value = String::new();
     let mut escaped = false;
-    for character in inner.chars() {
-        if character == '\\' && !escaped {
-            escaped = true;
-        } else {
-            text.push(character);
-            escaped = false;
+    for (at, character) in quoted.char_indices() {
+        match character {
+            _ if escaped => {
+                value.push(character);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' => return (value, quoted.get(at + 1..).unwrap_or_default()),
+            _ => value.push(character),
         }
     }
-    text
+    (value, "")
 }
 
 #[cfg(test)]
@@ -192,6 +208,35 @@ mod tests {
             assert_eq!(challenges[1].parameter("realm"), Some("a, b"));
         }
         assert_eq!(read(&[r#"Bearer realm="a\"b\\c""#])[0].parameter("realm"), Some(r#"a"b\c"#));
+    }
+
+    #[test]
+    fn cli_07_reads_challenges_whatever_whitespace_is_in_them() {
+        for line in [
+            r#"DPoP error="use_dpop_nonce", algs="ES256""#,
+            r#"DPoP error = "use_dpop_nonce", algs = "ES256""#,
+            r#"DPoP algs="ES256", error ="use_dpop_nonce""#,
+            r#"DPoP algs="ES256", error= "use_dpop_nonce""#,
+            "DPoP\talgs\t=\t\"ES256\"\t,\terror\t=\t\"use_dpop_nonce\"",
+            r#"DPoP   algs=ES256 ,, error  =  use_dpop_nonce"#,
+            r#"DPoP algs="ES256" error="use_dpop_nonce""#,
+            r#"Negotiate YII=, DPoP algs="ES256",error="use_dpop_nonce""#,
+            r#"Negotiate abc== , dpop ALGS = "ES256",Error = "use_dpop_nonce""#,
+            r#"NTLM abc, DPoP algs="ES256", error="use_dpop_nonce""#,
+            r#"Basic realm = "a, DPoP error=x", DPoP algs="ES256", error="use_dpop_nonce""#,
+            r#"Basic, DPoP algs="ES256", error="use_dpop_nonce""#,
+        ] {
+            let headers = [(WWW_AUTHENTICATE, HeaderValue::from_static(line))].into_iter().collect();
+            let challenges = Challenge::from_headers(&headers);
+            let dpop: Vec<_> = challenges.iter().filter(|challenge| challenge.is("DPoP")).collect();
+            assert_eq!(dpop.len(), 1, "CLI-07 {line} {challenges:?}");
+            assert_eq!(dpop[0].error(), Some("use_dpop_nonce"), "CLI-07 {line}");
+            assert_eq!(dpop[0].algorithms().collect::<Vec<_>>(), ["ES256"], "CLI-07 {line}");
+        }
+        let latin = HeaderValue::from_bytes(b"DPoP realm=\"caf\xe9\", error=\"use_dpop_nonce\"").unwrap();
+        assert!(Challenge::any_asks_for(&[(WWW_AUTHENTICATE, latin)].into_iter().collect(), "use_dpop_nonce"));
+        let hidden = HeaderValue::from_static(r#"Bearer realm="DPoP error=\"use_dpop_nonce\"""#);
+        assert!(!Challenge::any_asks_for(&[(WWW_AUTHENTICATE, hidden)].into_iter().collect(), "use_dpop_nonce"));
     }
 
     #[test]

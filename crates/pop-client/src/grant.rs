@@ -8,8 +8,10 @@ use sha2::{Digest, Sha256};
 
 use crate::challenge::Lacking;
 use crate::error::ClientError;
+use crate::json;
 use crate::proof::random_id;
-use crate::token_endpoint::TokenEndpoint;
+use crate::token_endpoint::{TokenEndpoint, printable, success};
+use crate::transport::Answer;
 
 /// The parameters of a token request.
 pub(crate) type Form<'f> = Vec<(&'static str, &'f str)>;
@@ -30,6 +32,8 @@ pub(crate) fn refresh(refresh_token: &str) -> Form<'_> {
 pub struct AuthorizationRequest {
     /// Where to send the user's browser.
     pub url: Url,
+    /// The URL with all parameters, when they were pushed.
+    unpushed: Option<Url>,
     redirect_uri: String,
     state: String,
     verifier: String,
@@ -56,7 +60,7 @@ impl AuthorizationRequest {
             .extend_pairs(dpop_jkt.map(|jkt| ("dpop_jkt", jkt)))
             .extend_pairs(scope.map(|scope| ("scope", scope)))
             .extend_pairs(resource.map(|resource| ("resource", resource)));
-        Ok(Self { url, redirect_uri: redirect_uri.to_owned(), state, verifier })
+        Ok(Self { url, unpushed: None, redirect_uri: redirect_uri.to_owned(), state, verifier })
     }
 
     /// The code in the URL that the browser was sent back to, once that is known to be the answer.
@@ -75,27 +79,52 @@ impl AuthorizationRequest {
             _ => {}
         }
         if let Some(code) = parameter("error") {
-            return Err(ClientError::OAuth { code, description: parameter("error_description") });
+            let description = parameter("error_description").as_deref().map(printable);
+            return Err(ClientError::OAuth { status: None, code: printable(&code), description });
         }
         parameter("code").ok_or_else(|| refused("no code"))
     }
 
     /// Asks for what a resource found lacking (RFC 9470 §4): an authentication of one of these classes, or of this age, and
     /// the scopes in addition to those that are asked for already. Whether to try again, and how often, is the caller's:
-    /// each time is a user's.
+    /// each time is a user's. A request that was pushed has to be pushed again.
     #[must_use]
     pub fn to_satisfy(mut self, lacking: &Lacking) -> Self {
+        self.url = self.unpushed.take().unwrap_or(self.url);
         let mut parameters: Vec<(String, String)> = self.url.query_pairs().into_owned().collect();
         let scope = parameters.iter().find(|(name, _)| name == "scope").map_or("", |(_, value)| value.as_str());
         let union = lacking.scope_beside(scope);
-        parameters.retain(|(name, _)| name != "scope");
-        parameters.extend((!union.is_empty()).then(|| ("scope".to_owned(), union)));
+        let mut set = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                parameters.retain(|(known, _)| known != name);
+                parameters.push((name.to_owned(), value));
+            }
+        };
+        set("scope", (!union.is_empty()).then_some(union));
         if let Lacking::Authentication { acr_values, max_age, .. } = lacking {
-            parameters.extend(acr_values.clone().map(|values| ("acr_values".to_owned(), values)));
-            parameters.extend(max_age.map(|seconds| ("max_age".to_owned(), seconds.to_string())));
+            set("acr_values", acr_values.clone());
+            set("max_age", max_age.map(|seconds| seconds.to_string()));
         }
         self.url.query_pairs_mut().clear().extend_pairs(parameters);
         self
+    }
+
+    /// The form of a pushed authorization request (RFC 9126 §2.1): everything that the URL has in its query.
+    pub(crate) fn pushed_form(&self) -> Vec<(String, String)> {
+        self.unpushed.as_ref().unwrap_or(&self.url).query_pairs().into_owned().collect()
+    }
+
+    /// The request with a URL that names what was pushed (RFC 9126 §4).
+    pub(crate) fn pushed(mut self, endpoint: &TokenEndpoint, answer: Answer) -> Result<Self, ClientError> {
+        let document = success(answer)?;
+        let request_uri = json::text(&document, "request_uri").ok().flatten();
+        let request_uri = request_uri.ok_or(ClientError::Response("no request_uri for a pushed request"))?;
+        let url = endpoint.authorization_endpoint.clone();
+        let mut url = url.ok_or(ClientError::Response("the server has no authorization endpoint"))?;
+        url.query_pairs_mut().append_pair("client_id", &endpoint.client_id).append_pair("request_uri", &request_uri);
+        let full = std::mem::replace(&mut self.url, url);
+        self.unpushed.get_or_insert(full);
+        Ok(self)
     }
 
     pub(crate) fn exchange<'f>(&'f self, code: &'f str) -> Form<'f> {

@@ -18,28 +18,45 @@
 //! With a client certificate instead of a key (RFC 8705): [`MtlsTokenClient`] and [`MtlsClient`]. With both:
 //! [`TokenClient::discover_mtls`].
 //!
-//! What it refuses: plain http beyond loopback, tokens of another type than DPoP, redirects to another origin, metadata of
-//! another issuer or resource, malformed nonces, endless nonce challenges.
+//! What it rejects: plain http beyond loopback, tokens of another type than DPoP, metadata of another issuer or resource,
+//! JSON with duplicate members, endless nonce challenges. A redirect to another origin is a response: the token stays.
+//!
+//! What it limits, all of it by [`ClientOptions`]: the time to connect, for each metadata document and token request, and
+//! for the head of a resource's response; the size of metadata and of responses of the authorization server. The body of
+//! a resource's response is the caller's, and has no limit unless one is set. Plain http never goes through a proxy.
+//!
+//! URLs are read as browsers read them: `?filter[name]=x`, spaces, `é` and `https://bücher.example` are no errors. The
+//! proof names the path as it is sent, in RFC 3986's own characters.
 
+mod builder;
 mod challenge;
+mod discovery;
 mod error;
 mod grant;
 mod http;
+mod json;
 mod metadata;
 mod mtls;
 mod nonce;
+mod options;
 mod proof;
 mod server_clock;
 mod token;
 mod token_endpoint;
+mod transport;
+mod upload;
+mod url;
 
 pub use crate::http::{DpopClient, RequestBuilder};
+pub use builder::TokenClientBuilder;
 pub use challenge::{Challenge, Lacking};
-pub use error::ClientError;
+pub use discovery::Endpoints;
+pub use error::{ClientError, DiscoveryError, HttpError, HttpFailure, UrlError};
 pub use grant::AuthorizationRequest;
 pub use metadata::ResourceMetadata;
 pub use mtls::{ClientCertificate, MtlsClient, MtlsTokenClient};
 pub use nonce::{MalformedNonce, NonceMemory, Role};
+pub use options::{ClientOptions, DangerousClientOptions};
 pub use pop_core::jose::{Algorithm, KeyError, SigningKey as DpopKey};
 pub use proof::Proof;
 pub use token::TokenClient;

@@ -6,10 +6,14 @@ use http::Method;
 use http::header::AUTHORIZATION;
 use reqwest::{Certificate, Identity};
 
-use crate::error::ClientError;
+use crate::builder::TokenClientBuilder;
+use crate::error::{ClientError, UrlError, shown};
 use crate::grant::{self, AuthorizationRequest};
-use crate::http::{checked_url, sensitive};
+use crate::http::sensitive;
+use crate::options::ClientOptions;
 use crate::token_endpoint::{ClientAuthentication, TokenEndpoint, TokenResponse};
+use crate::transport::Transport;
+use crate::url::checked_url;
 
 /// A client certificate with its key, and whom to trust on the other side. `Debug` shows neither.
 #[derive(Clone)]
@@ -37,9 +41,8 @@ impl ClientCertificate {
         Ok(self)
     }
 
-    pub(crate) fn http_client(self) -> Result<reqwest::Client, ClientError> {
-        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        Ok(builder.identity(self.identity).tls_certs_merge(self.trusted).build()?)
+    pub(crate) fn install(self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+        builder.identity(self.identity).tls_certs_merge(self.trusted)
     }
 }
 
@@ -54,22 +57,27 @@ impl fmt::Debug for ClientCertificate {
 #[derive(Debug, Clone)]
 pub struct MtlsTokenClient {
     endpoint: TokenEndpoint,
+    callers: Transport,
 }
 
 impl MtlsTokenClient {
-    /// Finds the endpoints of an issuer (RFC 8414).
+    /// Finds the endpoints of an issuer (RFC 8414). [`TokenClientBuilder`] has options for this.
     ///
     /// # Errors
     /// [`ClientError::Url`], also when the token endpoint is not https; [`ClientError::Http`],
-    /// [`ClientError::Response`] or [`ClientError::WrongMetadata`].
+    /// [`ClientError::Discovery`] or [`ClientError::WrongMetadata`].
     pub async fn discover(
         issuer: &str,
         client_id: impl Into<String>,
         authentication: ClientAuthentication,
         certificate: ClientCertificate,
     ) -> Result<Self, ClientError> {
-        let http = certificate.http_client()?;
-        Ok(Self { endpoint: TokenEndpoint::discover_mtls(http, issuer, client_id.into(), authentication).await? })
+        let builder = TokenClientBuilder::new(issuer, client_id).authentication(authentication);
+        builder.certificate(certificate).build_certificate_bound().await
+    }
+
+    pub(crate) const fn of(endpoint: TokenEndpoint, callers: Transport) -> Self {
+        Self { endpoint, callers }
     }
 
     /// Requests a token for the client itself.
@@ -98,6 +106,18 @@ impl MtlsTokenClient {
         AuthorizationRequest::new(&self.endpoint, redirect_uri, scope, resource, None)
     }
 
+    /// Sends the authorization request to the server beforehand (RFC 9126).
+    ///
+    /// # Errors
+    /// As [`TokenClient::push`](crate::TokenClient::push).
+    pub async fn push(&self, request: AuthorizationRequest) -> Result<AuthorizationRequest, ClientError> {
+        let url = self.endpoint.pushed_endpoint()?;
+        let parameters = request.pushed_form();
+        let form: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let answer = self.endpoint.send(url, &form, None).await?;
+        request.pushed(&self.endpoint, answer)
+    }
+
     /// Exchanges the code in the URL that the browser was sent back to. `state` and, where present, `iss` must be right
     /// (RFC 9207).
     ///
@@ -123,12 +143,12 @@ impl MtlsTokenClient {
     /// A client that presents a token of this server.
     #[must_use]
     pub fn http_client(&self, token: &TokenResponse) -> MtlsClient {
-        MtlsClient { http: self.endpoint.http.clone(), token: token.access_token.clone() }
+        MtlsClient { transport: self.callers.clone(), token: token.access_token.clone() }
     }
 
     async fn request(&self, form: &[(&str, &str)]) -> Result<TokenResponse, ClientError> {
-        let response = self.endpoint.send(form, None).await?;
-        TokenResponse::read(response.status(), response, "Bearer").await
+        let answer = self.endpoint.send(&self.endpoint.url, form, None).await?;
+        TokenResponse::read(answer, "Bearer")
     }
 }
 
@@ -136,7 +156,7 @@ impl MtlsTokenClient {
 /// are not followed: they are responses. `Debug` shows no token.
 #[derive(Clone)]
 pub struct MtlsClient {
-    http: reqwest::Client,
+    transport: Transport,
     token: String,
 }
 
@@ -146,7 +166,28 @@ impl MtlsClient {
     /// # Errors
     /// [`ClientError::Http`] when TLS cannot be set up.
     pub fn new(certificate: ClientCertificate, access_token: impl Into<String>) -> Result<Self, ClientError> {
-        Ok(Self { http: certificate.http_client()?, token: access_token.into() })
+        Self::with_options(certificate, access_token, &ClientOptions::default())
+    }
+
+    /// As [`new`](Self::new), with limits and settings of your own.
+    ///
+    /// # Errors
+    /// [`ClientError::Options`], or [`ClientError::Http`] when TLS cannot be set up.
+    pub fn with_options(
+        certificate: ClientCertificate,
+        access_token: impl Into<String>,
+        options: &ClientOptions,
+    ) -> Result<Self, ClientError> {
+        Ok(Self { transport: Transport::for_callers(options, certificate)?, token: access_token.into() })
+    }
+
+    /// Sends a request of [`request`](Self::request): as `request.send()` does, with failures that are logged and name URL
+    /// and cause.
+    ///
+    /// # Errors
+    /// [`ClientError::Http`].
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
+        Ok(self.transport.execute(request.build()?, None).await?)
     }
 
     /// A GET request.
@@ -170,12 +211,12 @@ impl MtlsClient {
     /// # Errors
     /// [`ClientError::Url`] when the URL is not https: there is no client certificate without TLS.
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> Result<reqwest::RequestBuilder, ClientError> {
-        let url = checked_url(url.as_ref())?;
+        let url = checked_url(url.as_ref(), false)?;
         if url.scheme() != "https" {
-            return Err(ClientError::Url(url.origin().ascii_serialization()));
+            return Err(UrlError::NotHttps { url: shown(&url) }.into());
         }
         let authorization = sensitive(format!("Bearer {}", self.token))?;
-        Ok(self.http.request(method, url).header(AUTHORIZATION, authorization))
+        Ok(self.transport.client(&url).request(method, url).header(AUTHORIZATION, authorization))
     }
 }
 

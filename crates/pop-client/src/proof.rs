@@ -20,7 +20,8 @@ pub struct Proof<'p> {
 }
 
 impl<'p> Proof<'p> {
-    /// A proof for a request with this method, exactly as sent, to this URL; its query and fragment are left out.
+    /// A proof for a request with this method, exactly as sent, to this URL. The URL is read as browsers and `reqwest` read
+    /// it; `htu` has no query, fragment or userinfo, and in its path only characters that RFC 3986 allows there.
     pub const fn new(method: &'p str, url: &'p str) -> Self {
         Self { method, url, access_token: None, nonce: None, issued_at: None }
     }
@@ -37,7 +38,7 @@ impl<'p> Proof<'p> {
         self
     }
 
-    /// Sets `iat`, in seconds since the epoch. Defaults to the present.
+    /// Sets `iat`, in seconds since the epoch. Defaults to the current time.
     pub const fn issued_at(mut self, seconds: u64) -> Self {
         self.issued_at = Some(seconds);
         self
@@ -52,7 +53,7 @@ impl<'p> Proof<'p> {
         let mut claims = json!({
             "jti": random_id()?,
             "htm": self.method,
-            "htu": self.url.split(['?', '#']).next().unwrap_or_default(),
+            "htu": crate::url::htu(self.url),
             "iat": self.issued_at.unwrap_or_else(unix_now),
         });
         if let Some(token) = self.access_token {

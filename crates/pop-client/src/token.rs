@@ -1,13 +1,18 @@
 //! Token requests with DPoP (RFC 9449 §5): client credentials, authorization code with PKCE, refresh.
 
+use reqwest::Url;
+
 use crate::DpopKey;
-use crate::error::ClientError;
+use crate::builder::TokenClientBuilder;
+use crate::error::{ClientError, shown};
 use crate::grant::{self, AuthorizationRequest};
-use crate::http::{DpopClient, http_client, origin_of};
+use crate::http::{DpopClient, asks_for_nonce};
 use crate::mtls::ClientCertificate;
-use crate::nonce::{NonceMemory, Role};
+use crate::nonce::{MalformedNonce, NonceMemory, Role};
 use crate::proof::Proof;
 use crate::token_endpoint::{ClientAuthentication, TokenEndpoint, TokenResponse};
+use crate::transport::Answer;
+use crate::url::origin_of;
 
 /// Requests DPoP-bound tokens from one authorization server, all with one key. Cheap to clone.
 ///
@@ -22,10 +27,20 @@ pub struct TokenClient {
 }
 
 impl TokenClient {
-    /// Finds the endpoints of an issuer (RFC 8414) and checks that the metadata is the issuer's.
+    /// A client with options of its own: limits, endpoints by hand, a certificate.
+    pub fn builder(issuer: impl Into<String>, client_id: impl Into<String>) -> TokenClientBuilder {
+        TokenClientBuilder::new(issuer, client_id)
+    }
+
+    pub(crate) const fn of(endpoint: TokenEndpoint, key: DpopKey, nonces: NonceMemory) -> Self {
+        Self { endpoint, key, nonces }
+    }
+
+    /// Finds the endpoints of an issuer (RFC 8414, OpenID Connect Discovery) and checks that the metadata is the issuer's.
+    /// Has the default [`ClientOptions`](crate::ClientOptions).
     ///
     /// # Errors
-    /// [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Response`], [`ClientError::WrongMetadata`] or
+    /// [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Discovery`], [`ClientError::WrongMetadata`] or
     /// [`ClientError::Algorithm`].
     pub async fn discover(
         issuer: &str,
@@ -33,9 +48,7 @@ impl TokenClient {
         authentication: ClientAuthentication,
         key: DpopKey,
     ) -> Result<Self, ClientError> {
-        let endpoint = TokenEndpoint::discover(http_client()?, issuer, client_id.into(), authentication).await?;
-        endpoint.accepts(&key)?;
-        Ok(Self { endpoint, key, nonces: NonceMemory::default() })
+        Self::builder(issuer, client_id).authentication(authentication).build(key).await
     }
 
     /// As [`discover`](Self::discover), with requests over TLS with a client certificate: tokens are bound to the key and,
@@ -51,10 +64,8 @@ impl TokenClient {
         key: DpopKey,
         certificate: ClientCertificate,
     ) -> Result<Self, ClientError> {
-        let http = certificate.http_client()?;
-        let endpoint = TokenEndpoint::discover_mtls(http, issuer, client_id.into(), authentication).await?;
-        endpoint.accepts(&key)?;
-        Ok(Self { endpoint, key, nonces: NonceMemory::default() })
+        let builder = Self::builder(issuer, client_id).authentication(authentication);
+        builder.certificate(certificate).build(key).await
     }
 
     /// The key that all tokens are bound to.
@@ -67,7 +78,8 @@ impl TokenClient {
     ///
     /// # Errors
     /// As for every token request: [`ClientError::OAuth`], [`ClientError::TokenType`], [`ClientError::NonceLoop`],
-    /// [`ClientError::Nonce`], [`ClientError::Response`], [`ClientError::Http`] or [`ClientError::Key`].
+    /// [`ClientError::Nonce`], [`ClientError::Response`], [`ClientError::Status`], [`ClientError::TooLarge`],
+    /// [`ClientError::Http`] or [`ClientError::Key`].
     pub async fn client_credentials(
         &self,
         scope: Option<&str>,
@@ -76,7 +88,8 @@ impl TokenClient {
         self.request(&grant::client_credentials(scope, resource)).await
     }
 
-    /// Starts an authorization code flow with PKCE (S256), `state` and `dpop_jkt`.
+    /// Starts an authorization code flow with PKCE (S256), `state` and `dpop_jkt`. For servers that want authorization
+    /// requests to be pushed, see [`push`](Self::push).
     ///
     /// # Errors
     /// [`ClientError::Response`] when the server has no authorization endpoint.
@@ -88,6 +101,25 @@ impl TokenClient {
     ) -> Result<AuthorizationRequest, ClientError> {
         let jkt = self.key.thumbprint().to_string();
         AuthorizationRequest::new(&self.endpoint, redirect_uri, scope, resource, Some(&jkt))
+    }
+
+    /// Sends the authorization request to the server beforehand, authenticated and with a proof (RFC 9126, RFC 9449 §10.1).
+    /// The returned request's URL names what was sent, and lives shortly.
+    ///
+    /// # Errors
+    /// [`ClientError::Response`] when the server has no endpoint for this, and as for every token request.
+    pub async fn push(&self, request: AuthorizationRequest) -> Result<AuthorizationRequest, ClientError> {
+        let url = self.endpoint.pushed_endpoint()?;
+        let parameters = request.pushed_form();
+        let form: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let answer = self.post(url, &form).await?;
+        request.pushed(&self.endpoint, answer)
+    }
+
+    /// Whether the server accepts authorization requests only if they are pushed (RFC 9126 §5).
+    #[must_use]
+    pub const fn requires_push(&self) -> bool {
+        self.endpoint.requires_push
     }
 
     /// Exchanges the code in the URL that the browser was sent back to. `state` and, where present, `iss` must be right
@@ -115,22 +147,40 @@ impl TokenClient {
     /// A client that presents a token of this server.
     #[must_use]
     pub fn http_client(&self, token: &TokenResponse) -> DpopClient {
-        DpopClient::with(self.endpoint.http.clone(), self.key.clone(), token.access_token.clone(), self.nonces.clone())
+        DpopClient::with(
+            self.endpoint.transport.clone(),
+            self.key.clone(),
+            token.access_token.clone(),
+            self.nonces.clone(),
+        )
     }
 
     async fn request(&self, form: &[(&str, &str)]) -> Result<TokenResponse, ClientError> {
-        let origin = origin_of(&self.endpoint.url)?;
-        for _ in 0..2 {
+        TokenResponse::read(self.post(&self.endpoint.url, form).await?, "DPoP")
+    }
+
+    /// Sends a form with a proof, and once more when the server asks for a nonce.
+    async fn post(&self, url: &Url, form: &[(&str, &str)]) -> Result<Answer, ClientError> {
+        let origin = origin_of(url)?;
+        let mut challenged = false;
+        loop {
             let nonce = self.nonces.newest(Role::AuthorizationServer, &origin);
-            let proof = Proof::new("POST", self.endpoint.url.as_str()).nonce(nonce.as_deref()).sign(&self.key)?;
-            let response = self.endpoint.send(form, Some(proof)).await?;
-            let status = response.status();
-            let renewed = self.nonces.learn(Role::AuthorizationServer, &origin, response.headers())?;
-            match TokenResponse::read(status, response, "DPoP").await {
-                Err(ClientError::OAuth { code, .. }) if code == "use_dpop_nonce" && renewed => {}
-                answer => return answer,
+            let proof = Proof::new("POST", url.as_str()).nonce(nonce.as_deref()).sign(&self.key)?;
+            let answer = self.endpoint.send(url, form, Some(proof)).await?;
+            let learned = self.nonces.learn(Role::AuthorizationServer, &origin, &answer.headers);
+            if learned.is_err() {
+                // Whatever was issued, or said to be wrong, counts more than the field.
+                tracing::warn!(url = shown(url), "a malformed DPoP-Nonce is ignored");
+            }
+            let body = answer.body.as_deref().unwrap_or_default();
+            if !asks_for_nonce(answer.status, &answer.headers, body) {
+                return Ok(answer);
+            }
+            match learned {
+                Ok(true) if challenged => return Err(ClientError::NonceLoop),
+                Ok(true) => challenged = true,
+                Ok(false) | Err(MalformedNonce) => return Err(ClientError::Nonce(MalformedNonce)),
             }
         }
-        Err(ClientError::NonceLoop)
     }
 }

@@ -106,8 +106,236 @@ async fn cli_05_gives_up_when_asked_again() {
 
 #[tokio::test]
 async fn cli_06_refuses_malformed_nonces() {
-    let (url, _) = server(vec![ask_for("a b")]).await;
+    let (url, script) = server(vec![ask_for("a b")]).await;
     assert!(matches!(client().get(&url).send().await, Err(ClientError::Nonce(_))));
+    for nonces in [&[][..], &[""], &["n1", "n1"], &["n1", ""], &["\u{e9}"]] {
+        let challenge = [("www-authenticate", "DPoP error=\"use_dpop_nonce\"")];
+        script.lock().unwrap().0.push_back(with_nonces((StatusCode::UNAUTHORIZED, challenge).into_response(), nonces));
+        let refused = client().get(&url).send().await;
+        assert!(matches!(refused, Err(ClientError::Nonce(_))), "CLI-06 {nonces:?} {refused:?}");
+    }
+}
+
+fn with_nonces(mut response: Response, nonces: &[&str]) -> Response {
+    for nonce in nonces {
+        response.headers_mut().append("dpop-nonce", http::HeaderValue::from_bytes(nonce.as_bytes()).unwrap());
+    }
+    response
+}
+
+#[tokio::test]
+async fn cli_06_a_malformed_nonce_never_costs_a_success_or_an_error() {
+    for nonces in [&["n1", "n2"][..], &["n1", "n1"], &["", ""], &[""], &["a b"], &["\u{e9}"]] {
+        let refused = || {
+            let body = Json(json!({ "error": "invalid_grant", "error_description": "expired" }));
+            (StatusCode::BAD_REQUEST, body).into_response()
+        };
+        let token = Json(json!({ "access_token": "at", "token_type": "DPoP", "refresh_token": "rotated" }));
+        let answers = vec![with_nonces(token.into_response(), nonces), with_nonces(refused(), nonces)];
+        let (client, _) = token_client(answers, ClientAuthentication::None).await;
+        let token = client.refresh("old").await.unwrap();
+        assert_eq!(token.refresh_token.as_deref(), Some("rotated"), "CLI-06 {nonces:?}");
+        let error = client.refresh("old").await.unwrap_err();
+        assert!(matches!(error, ClientError::OAuth { code, .. } if code == "invalid_grant"), "CLI-06 {nonces:?}");
+
+        let forbidden = StatusCode::FORBIDDEN.into_response();
+        let good = with_nonces(ok(), &["fresh"]);
+        let (url, script) = server(vec![good, with_nonces(ok(), nonces), with_nonces(forbidden, nonces), ok()]).await;
+        let client = self::client();
+        for expected in [200, 200, 403, 200] {
+            let answer = client.post(&url).body("x").send().await.unwrap();
+            assert_eq!(answer.status(), expected, "CLI-06 {nonces:?}");
+        }
+        let seen = seen(&script);
+        assert!(seen[1..].iter().all(|seen| seen.claim("nonce") == "fresh"), "CLI-06 the last good one stays");
+    }
+}
+
+#[tokio::test]
+async fn cli_05_a_nonce_is_asked_for_by_400_and_401_by_challenge_and_by_body() {
+    let by_challenge = |status: StatusCode| {
+        let fields = [("www-authenticate", "DPoP error = use_dpop_nonce"), ("dpop-nonce", "n1")];
+        (status, fields).into_response()
+    };
+    let by_body = |status: StatusCode| {
+        let body = Json(json!({ "error": "use_dpop_nonce", "error_description": "nonce please" }));
+        (status, [("dpop-nonce", "n1")], body).into_response()
+    };
+    let untyped = |status: StatusCode| {
+        let mut response = by_body(status);
+        response.headers_mut().remove("content-type");
+        response
+    };
+    for status in [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED] {
+        let kinds: [&dyn Fn(StatusCode) -> Response; 3] = [&by_challenge, &by_body, &untyped];
+        for (kind, ask) in kinds.iter().enumerate() {
+            let row = format!("CLI-05 {status} {kind}");
+            let (url, script) = server(vec![ask(status), ok()]).await;
+            let answer = client().post(&url).body("x").send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{row} resource");
+            assert_eq!(seen(&script)[1].claim("nonce"), "n1", "{row} resource");
+
+            let (client, script) = token_client(vec![ask(status), token("DPoP")], ClientAuthentication::None).await;
+            client.client_credentials(None, None).await.unwrap();
+            assert_eq!(seen(&script)[1].claim("nonce"), "n1", "{row} token");
+            script.lock().unwrap().0.extend([ask(status), ask(status)]);
+            let looping = client.client_credentials(None, None).await;
+            assert!(matches!(looping, Err(ClientError::NonceLoop)), "{row} {looping:?}");
+
+            let (url, _) = server(vec![ask(status), ask(status), ok()]).await;
+            let looping = self::client().get(&url).send().await;
+            assert!(matches!(looping, Err(ClientError::NonceLoop)), "{row} X-46");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cli_05_other_errors_reach_the_caller_whole() {
+    let long = "x".repeat(100_000);
+    for (row, status, body) in [
+        ("an OAuth error", 401, r#"{"error":"invalid_token"}"#),
+        ("an error of the application", 400, r#"{"error":{"error":"use_dpop_nonce"}}"#),
+        ("another status", 403, r#"{"error":"use_dpop_nonce"}"#),
+        ("no JSON", 400, "use_dpop_nonce"),
+        ("nothing", 401, ""),
+        ("long", 400, &long),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let answer = (status, [("content-type", "application/json"), ("x-own", "1")], body.to_owned()).into_response();
+        let (url, script) = server(vec![answer]).await;
+        let answer = client().get(format!("{url}/a?b=c")).send().await.unwrap();
+        assert!(answer.status() == status && answer.headers()["x-own"] == "1", "CLI-05 {row}");
+        assert_eq!(answer.url().as_str(), format!("{url}/a?b=c"), "CLI-05 {row}");
+        assert_eq!(answer.content_length(), Some(body.len() as u64), "CLI-05 {row}");
+        assert_eq!(answer.text().await.unwrap(), body, "CLI-05 {row}");
+        assert_eq!(seen(&script).len(), 1, "CLI-05 {row}");
+    }
+}
+
+#[tokio::test]
+async fn cli_21_ordinary_urls_are_sent_and_the_proof_names_what_was_sent() {
+    for (path, sent) in [
+        ("/notes?filter[name]=x", "/notes?filter[name]=x"),
+        ("/a|b[c]^?q|=[1] \u{e9}", "/a%7Cb%5Bc%5D%5E?q|=[1]%20%C3%A9"),
+        ("/a b/caf\u{e9}/%2F/100%", "/a%20b/caf%C3%A9/%2F/100%25"),
+        ("/a/./b/../c", "/a/c"),
+        ("?q=1#fragment", "/?q=1"),
+    ] {
+        let (url, script) =
+            server(vec![redirect(307, &format!("/moved|{}", sent.split('?').next().unwrap())), ok()]).await;
+        client().get(format!("{url}{path}")).send().await.unwrap();
+        let seen = seen(&script);
+        assert_eq!(seen[0].path, sent, "CLI-21");
+        for seen in seen {
+            let expected = format!("{url}{}", seen.path.split('?').next().unwrap());
+            assert_eq!(seen.claim("htu"), expected, "CLI-21 CLI-02 {path}");
+            let target = pop_core::target::Origin::parse(&url).unwrap();
+            let target = pop_core::target::RequestTarget::new(&target, &seen.path).unwrap();
+            assert!(target.matches(&expected).unwrap(), "CLI-21 a strict server understands it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cli_10_one_servers_clock_says_nothing_about_anothers() {
+    let refusal = || {
+        let headers = [
+            ("www-authenticate", "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\""),
+            ("date", "Fri, 15 Jan 2027 08:00:00 GMT"),
+        ];
+        (StatusCode::UNAUTHORIZED, headers).into_response()
+    };
+    let ((wrong, _), (right, script)) = (server(vec![refusal(), ok()]).await, server(vec![ok()]).await);
+    let client = client().follow_server_clock();
+    client.get(&wrong).send().await.unwrap();
+    client.get(&right).send().await.unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!(seen(&script)[0].claim("iat").as_u64().unwrap().abs_diff(now) < 60, "CLI-10");
+}
+
+#[tokio::test]
+async fn cli_24_a_secret_in_the_form_and_a_kid_in_the_assertion() {
+    let field = |seen: &Seen, name: &str| -> Vec<String> {
+        form_urlencoded::parse(&seen.body).filter(|(own, _)| own == name).map(|(_, value)| value.into_owned()).collect()
+    };
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    for (authentication, kid) in [
+        (ClientAuthentication::PrivateKeyJwt(key.clone()), Value::Null),
+        (ClientAuthentication::PrivateKeyJwtWithKid { key, kid: "k1".to_owned() }, json!("k1")),
+    ] {
+        let (client, script) = token_client(vec![token("DPoP")], authentication).await;
+        client.client_credentials(None, None).await.unwrap();
+        let assertion = field(&seen(&script)[0], "client_assertion").remove(0);
+        let jws = CompactJws::split(&assertion, 8192).unwrap().decode().unwrap();
+        let header: Value = serde_json::from_slice(jws.header()).unwrap();
+        assert_eq!(header["kid"], kid, "CLI-24");
+    }
+    let authentication = ClientAuthentication::SecretPost("s3cret &=".to_owned());
+    let (client, script) = token_client(vec![token("DPoP")], authentication).await;
+    client.client_credentials(None, None).await.unwrap();
+    let seen = &seen(&script)[0];
+    assert_eq!(
+        (field(seen, "client_id"), field(seen, "client_secret")),
+        (vec!["app".to_owned()], vec!["s3cret &=".to_owned()])
+    );
+    assert!(!seen.headers.contains_key("authorization"), "CLI-24");
+    assert!(!format!("{client:?}").contains("s3cret"), "CLI-11");
+}
+
+#[tokio::test]
+async fn cli_24_a_pushed_request_is_sent_whole_once_authenticated_and_with_a_proof() {
+    let (url, script) = server(vec![]).await;
+    let document = json!({
+        "issuer": url, "token_endpoint": format!("{url}/token"), "authorization_endpoint": format!("{url}/authorize"),
+        "pushed_authorization_request_endpoint": format!("{url}/par"), "require_pushed_authorization_requests": true,
+    });
+    let ask = || {
+        let body = Json(json!({ "error": "use_dpop_nonce" }));
+        (StatusCode::BAD_REQUEST, [("dpop-nonce", "n1")], body).into_response()
+    };
+    let pushed = |body: Value| (StatusCode::CREATED, [("dpop-nonce", "n2")], Json(body)).into_response();
+    let good = pushed(json!({ "request_uri": "urn:example:1", "expires_in": "60" }));
+    script.lock().unwrap().0.extend([Json(document).into_response(), ask(), good]);
+    for (authentication, secrets) in
+        [(ClientAuthentication::SecretPost("s3cret".to_owned()), 1), (ClientAuthentication::None, 0)]
+    {
+        let key = DpopKey::generate(Algorithm::ES256).unwrap();
+        let client = TokenClient::builder(&url, "app").authentication(authentication).build(key).await.unwrap();
+        assert!(client.requires_push(), "CLI-24");
+        let request = client.authorize("http://127.0.0.1/callback", Some("a b"), Some("https://api.example")).unwrap();
+        let pushed_request = client.push(request.clone()).await.unwrap();
+        let query = pushed_request.url.query().unwrap();
+        assert_eq!(query, "client_id=app&request_uri=urn%3Aexample%3A1", "CLI-24");
+        let requests = seen(&script);
+        let last = requests.last().unwrap();
+        assert_eq!(
+            (last.path.as_str(), last.claim("htu"), last.claim("nonce")),
+            ("/par", json!(format!("{url}/par")), json!("n1"))
+        );
+        let form: Vec<(String, String)> = form_urlencoded::parse(&last.body).into_owned().collect();
+        let value = |name: &str| -> Vec<&str> {
+            form.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
+        };
+        assert_eq!(value("client_id"), ["app"], "CLI-24 once");
+        assert_eq!(value("client_secret").len(), secrets, "CLI-24");
+        assert_eq!(value("dpop_jkt"), [client.key().thumbprint().to_string()], "CLI-24");
+        for (name, sent) in request.url.query_pairs() {
+            assert_eq!(value(&name), [sent], "CLI-24 {name}");
+        }
+        let document = json!({
+            "issuer": url, "token_endpoint": format!("{url}/token"),
+            "authorization_endpoint": format!("{url}/authorize"),
+            "pushed_authorization_request_endpoint": format!("{url}/par"),
+            "require_pushed_authorization_requests": true,
+        });
+        let good = pushed(json!({ "request_uri": "urn:example:1" }));
+        script.lock().unwrap().0.extend([Json(document).into_response(), ask(), good]);
+    }
+    let (client, script) = token_client(vec![], ClientAuthentication::None).await;
+    let request = client.authorize("http://127.0.0.1/callback", None, None).unwrap();
+    assert!(!client.requires_push());
+    assert!(matches!(client.push(request).await, Err(ClientError::Response(_))), "CLI-24 no such endpoint");
+    assert!(seen(&script).is_empty());
 }
 
 /// A body in two parts that cannot be had a second time.
@@ -144,8 +372,18 @@ async fn cli_09_follows_redirects_within_the_origin_with_a_new_proof() {
 async fn cli_09_never_takes_the_token_to_another_origin() {
     let (other, other_script) = server(vec![ok()]).await;
     let (url, _) = server(vec![redirect(307, &format!("{other}/steal"))]).await;
-    assert!(matches!(client().get(&url).send().await, Err(ClientError::Redirect)));
+    let answer = client().get(&url).send().await.unwrap();
+    assert_eq!(
+        (answer.status(), answer.headers()["location"].to_str().unwrap()),
+        (StatusCode::TEMPORARY_REDIRECT, &*format!("{other}/steal"))
+    );
     assert!(seen(&other_script).is_empty(), "CLI-09 nothing was sent there");
+    for to in ["myapp:done", "http://api.example/", "https://[", "http://user:secret@127.0.0.1:9/", "ftp://x/"] {
+        let (url, script) = server(vec![redirect(303, to), ok()]).await;
+        let answer = client().post(&url).body("x").send().await.unwrap();
+        assert_eq!(answer.headers()["location"], to, "CLI-09 the caller's");
+        assert_eq!(seen(&script).len(), 1, "CLI-09 {to}");
+    }
     let (url, script) = server((0..10).map(|_| redirect(302, "/again")).collect()).await;
     assert!(matches!(client().get(&url).send().await, Err(ClientError::Redirect)), "a loop ends");
     assert_eq!(seen(&script).len(), 6);
@@ -156,6 +394,8 @@ async fn cli_18_http_is_for_loopback_only() {
     for url in ["http://api.example/", "ftp://127.0.0.1/", "nonsense", "http://localhost.evil.example"] {
         assert!(matches!(client().get(url).send().await, Err(ClientError::Url(_))), "{url}");
     }
+    let with_password = client().get("https://user:secret@api.example/").send().await.unwrap_err();
+    assert!(!with_password.to_string().contains("secret"), "CLI-11 {with_password}");
     let (url, _) = server(vec![ok()]).await;
     assert_eq!(client().get(&url).send().await.unwrap().status(), 200, "the twin");
 }

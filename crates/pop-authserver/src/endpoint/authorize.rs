@@ -1,4 +1,5 @@
-//! The authorization endpoint: approves everything at once, for the configured user (OAuth 2.1 §4.1, RFC 7636, RFC 9207).
+//! The authorization endpoint: approves everything at once, for the configured user (OAuth 2.1 §4.1, RFC 7636, RFC 9207,
+//! RFC 9126 §4).
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -6,7 +7,7 @@ use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderValue, StatusCode};
 use pop_core::jose::JwkThumbprint;
 
-use super::Form;
+use super::{Form, pushed};
 use crate::client::Client;
 use crate::error::OAuthError;
 use crate::grant::{Code, Grant};
@@ -21,13 +22,14 @@ fn answer(server: &AuthServer, query: &[u8]) -> Result<Response, OAuthError> {
     let id = form.required("client_id")?;
     let client = server.inner.clients.iter().find(|client| client.id == id);
     let client = client.ok_or_else(OAuthError::invalid_client)?;
-    let redirect_uri = form.required("redirect_uri")?;
-    if !client.redirect_uris.iter().any(|own| own == redirect_uri) {
-        // Never redirect to a URI that the client did not register.
-        return Err(OAuthError::invalid_request("redirect_uri is not registered"));
-    }
-    let mut parameters = match approve(server, client, redirect_uri, &form) {
-        Ok(code) => vec![("code", code)],
+    let form = match form.get("request_uri") {
+        // Only what was pushed counts (RFC 9126 §4), once.
+        Some(request_uri) => pushed::take(server, client, request_uri)?,
+        None => form,
+    };
+    let redirect_uri = registered_redirect(client, &form)?;
+    let mut parameters = match check(server, client, &form) {
+        Ok(checked) => vec![("code", approve(server, checked, redirect_uri))],
         Err(error) => vec![("error", error.code().to_owned())],
     };
     parameters.extend(form.get("state").map(|state| ("state", state.to_owned())));
@@ -40,7 +42,21 @@ fn answer(server: &AuthServer, query: &[u8]) -> Result<Response, OAuthError> {
     Ok((StatusCode::FOUND, headers).into_response())
 }
 
-fn approve(server: &AuthServer, client: &Client, redirect_uri: &str, form: &Form) -> Result<String, OAuthError> {
+/// Never redirect to a URI that the client did not register.
+pub(super) fn registered_redirect<'f>(client: &Client, form: &'f Form) -> Result<&'f str, OAuthError> {
+    let redirect_uri = form.required("redirect_uri")?;
+    let registered = client.redirect_uris.iter().any(|own| own == redirect_uri);
+    if registered { Ok(redirect_uri) } else { Err(OAuthError::invalid_request("redirect_uri is not registered")) }
+}
+
+/// An authorization request that may be approved.
+pub(super) struct Checked {
+    grant: Grant,
+    challenge: String,
+    dpop_jkt: Option<String>,
+}
+
+pub(super) fn check(server: &AuthServer, client: &Client, form: &Form) -> Result<Checked, OAuthError> {
     if form.required("response_type")? != "code" {
         return Err(OAuthError::invalid_request("response_type is not code"));
     }
@@ -52,21 +68,20 @@ fn approve(server: &AuthServer, client: &Client, redirect_uri: &str, form: &Form
     if dpop_jkt.is_some_and(|jkt| JwkThumbprint::parse(jkt).is_err()) {
         return Err(OAuthError::invalid_request("dpop_jkt is not a thumbprint"));
     }
-    let now = server.now();
     let grant = Grant {
         client_id: client.id.clone(),
         subject: server.inner.user.clone(),
         scope: form.scope(client)?,
         audience: form.audience(server)?,
-        auth_time: Some(now),
+        auth_time: Some(server.now()),
         // The user meets every demand (RFC 9470 §4).
         acr: form.get("acr_values").and_then(|values| values.split(' ').next()).map(ToOwned::to_owned),
     };
-    let code = Code {
-        grant,
-        redirect_uri: redirect_uri.to_owned(),
-        challenge: challenge.to_owned(),
-        dpop_jkt: dpop_jkt.map(ToOwned::to_owned),
-    };
-    Ok(server.codes().put_code(code, now))
+    Ok(Checked { grant, challenge: challenge.to_owned(), dpop_jkt: dpop_jkt.map(ToOwned::to_owned) })
+}
+
+fn approve(server: &AuthServer, checked: Checked, redirect_uri: &str) -> String {
+    let Checked { grant, challenge, dpop_jkt } = checked;
+    let code = Code { grant, redirect_uri: redirect_uri.to_owned(), challenge, dpop_jkt };
+    server.codes().put_code(code, server.now())
 }

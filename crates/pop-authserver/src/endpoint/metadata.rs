@@ -19,13 +19,14 @@ pub(super) async fn metadata(State(server): State<AuthServer>) -> Json<Value> {
         "issuer": issuer,
         "authorization_endpoint": format!("{base}/authorize"),
         "token_endpoint": format!("{base}/token"),
+        "pushed_authorization_request_endpoint": format!("{base}/par"),
         "introspection_endpoint": format!("{base}/introspect"),
         "revocation_endpoint": format!("{base}/revoke"),
         "jwks_uri": format!("{base}/jwks"),
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "private_key_jwt"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": names(AlgorithmSet::PROOF),
         "dpop_signing_alg_values_supported": names(server.inner.policy.algorithms),
         "authorization_response_iss_parameter_supported": true,
@@ -43,6 +44,7 @@ pub(super) async fn metadata(State(server): State<AuthServer>) -> Json<Value> {
             .for_each(|methods| methods.push("self_signed_tls_client_auth".into()));
         document["mtls_endpoint_aliases"] = json!({
             "token_endpoint": format!("{base}/token"),
+            "pushed_authorization_request_endpoint": format!("{base}/par"),
             "introspection_endpoint": format!("{base}/introspect"),
             "revocation_endpoint": format!("{base}/revoke"),
         });

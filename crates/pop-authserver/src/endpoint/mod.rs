@@ -3,6 +3,7 @@
 mod authorize;
 mod introspect;
 mod metadata;
+mod pushed;
 mod token;
 
 use std::sync::atomic::Ordering;
@@ -32,6 +33,7 @@ impl AuthServer {
             .route(&at("/.well-known/openid-configuration"), get(metadata::metadata))
             .route(&at("/jwks"), get(metadata::jwks))
             .route(&at("/authorize"), get(authorize::authorize))
+            .route(&at("/par"), post(pushed::push))
             .route(&at("/token"), post(token::token))
             .route(&at("/introspect"), post(introspect::introspect))
             .route(&at("/revoke"), post(introspect::revoke))
@@ -64,6 +66,9 @@ fn authenticated<'s>(
     Ok(client)
 }
 
+/// Parameters that authenticate a client.
+const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+
 /// Form or query parameters, none of them twice (RFC 6749 §3.2) but `resource`.
 #[derive(Debug)]
 pub(crate) struct Form(Vec<(String, String)>);
@@ -93,6 +98,22 @@ impl Form {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The parameters but those that authenticate the client.
+    pub(crate) fn without_credentials(mut self) -> Self {
+        self.0.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
+        self
+    }
+
+    /// The parameters with `dpop_jkt`, if there is a key to bind the code to.
+    pub(crate) fn bound_to(mut self, jkt: Option<String>) -> Self {
+        if let Some(jkt) = jkt
+            && self.get("dpop_jkt").is_none()
+        {
+            self.0.push(("dpop_jkt".to_owned(), jkt));
+        }
+        self
     }
 
     fn required(&self, name: &str) -> Result<&str, OAuthError> {

@@ -35,10 +35,18 @@ pub(super) async fn token(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    // Over TLS the endpoint is the one of `mtls_endpoint_aliases`: that is what proofs name there.
-    let origin = server.tls().filter(|_| tls.is_some()).map_or(&server.inner.origin, TlsEndpoint::origin);
+    let origin = origin_of(&server, tls.is_some());
     let certificate = certificate.as_ref().map(|Extension(certificate)| certificate.thumbprint());
-    let outcome = answer(&server, origin, &headers, &body, certificate);
+    with_nonce(&server, answer(&server, origin, &headers, &body, certificate))
+}
+
+/// Over TLS the endpoints are those of `mtls_endpoint_aliases`: that is what proofs name there.
+pub(super) fn origin_of(server: &AuthServer, over_tls: bool) -> &Origin {
+    server.tls().filter(|_| over_tls).map_or(&server.inner.origin, TlsEndpoint::origin)
+}
+
+/// The response with a nonce for the next proof, where nonces are required.
+pub(super) fn with_nonce(server: &AuthServer, outcome: Result<Response, OAuthError>) -> Response {
     let hand_out = match &outcome {
         Ok(_) => server.inner.nonce_required,
         Err(error) => error.needs_nonce,
@@ -63,7 +71,7 @@ fn answer(
     let form = Form::of_request(headers, body)?;
     let request = ClientRequest { headers, form: &form, certificate, now: server.now() };
     let (client, assertion) = authenticate(&server.inner.clients, server.issuer(), &request)?;
-    let proof = check_proof(server, origin, headers)?;
+    let proof = check_proof(server, origin, "/token", headers)?;
     if proof.is_none() && client.dpop_required {
         return Err(OAuthError::invalid_dpop_proof("this client must send a DPoP proof"));
     }
@@ -90,8 +98,13 @@ fn answer(
     Ok(respond(server, client, &grant, &binding, renewable))
 }
 
-fn check_proof(server: &AuthServer, origin: &Origin, headers: &HeaderMap) -> Result<Option<CheckedProof>, OAuthError> {
-    let path = format!("{}/token", server.issuer_path());
+pub(super) fn check_proof(
+    server: &AuthServer,
+    origin: &Origin,
+    endpoint: &str,
+    headers: &HeaderMap,
+) -> Result<Option<CheckedProof>, OAuthError> {
+    let path = format!("{}{endpoint}", server.issuer_path());
     let endpoint = TokenEndpoint {
         origin,
         path: &path,
@@ -159,7 +172,7 @@ fn refresh_token(
 }
 
 /// Proofs and assertions serve once.
-fn record(
+pub(super) fn record(
     server: &AuthServer,
     client: &Client,
     assertion: Option<Assertion>,

@@ -1,0 +1,125 @@
+//! Which URLs are used, and how they are written: as browsers read them, on the wire in RFC 3986's own characters.
+//!
+//! The path that a proof names (`htu`) is the path that is sent. Characters that browsers send raw although RFC 3986 does
+//! not allow them in a path (`|`, `[`, `]`, `^`, a `%` that starts no encoding) are percent-encoded in both, because
+//! servers differ in how they read them. Queries are sent as browsers send them; proofs do not name them.
+
+use std::borrow::Cow;
+
+use pop_core::target::Origin;
+use reqwest::Url;
+
+use crate::error::{UrlError, shown, shown_text};
+
+/// An https URL, or http on loopback or where that is allowed; without userinfo.
+pub(crate) fn checked_url(text: &str, allow_http: bool) -> Result<Url, UrlError> {
+    let syntax = |reason: &str| UrlError::Syntax { url: shown_text(text), reason: reason.to_owned() };
+    let url = Url::parse(text).map_err(|error| syntax(&error.to_string()))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(UrlError::Scheme { url: shown_text(text) });
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(UrlError::Userinfo { url: shown_text(text) });
+    }
+    let origin = origin_of(&url)?;
+    if !origin.is_https() && !origin.is_loopback() && !allow_http {
+        return Err(UrlError::PlainHttp { url: shown_text(text) });
+    }
+    Ok(strict(url))
+}
+
+/// The origin of a URL.
+pub(crate) fn origin_of(url: &Url) -> Result<Origin, UrlError> {
+    Origin::parse(&url.origin().ascii_serialization())
+        .map_err(|error| UrlError::Syntax { url: shown(url), reason: error.to_string() })
+}
+
+/// The `htu` of a request to this URL: as it is sent, without query and fragment. A text that is no http URL is only cut.
+pub(crate) fn htu(text: &str) -> Cow<'_, str> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") => {
+            let url = strict(url);
+            Cow::Owned(format!("{}{}", url.origin().ascii_serialization(), url.path()))
+        }
+        _ => Cow::Borrowed(text.split(['?', '#']).next().unwrap_or_default()),
+    }
+}
+
+/// Percent-encodes what RFC 3986 §3.3 does not allow in a path.
+fn strict(mut url: Url) -> Url {
+    if let Some(path) = strict_path(url.path()) {
+        url.set_path(&path);
+    }
+    url
+}
+
+fn strict_path(path: &str) -> Option<String> {
+    let bytes = path.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+    let is_plain = |at: usize, byte: u8| match byte {
+        b'%' => is_digit(at + 1) && is_digit(at + 2),
+        _ => byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte),
+    };
+    if bytes.iter().enumerate().all(|(at, byte)| is_plain(at, *byte)) {
+        return None;
+    }
+    let mut strict = String::with_capacity(path.len() + 8);
+    for (at, byte) in bytes.iter().enumerate() {
+        if is_plain(at, *byte) {
+            strict.push(char::from(*byte));
+        } else {
+            strict.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Some(strict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cli_18_cli_21_reads_urls_as_browsers_do_and_says_what_is_wrong_with_others() {
+        for (text, expected) in [
+            ("https://api.example/notes?filter[name]=x|y z", "https://api.example/notes?filter[name]=x|y%20z"),
+            ("https://api.example/a|b[c]^d", "https://api.example/a%7Cb%5Bc%5D%5Ed"),
+            ("https://api.example/caf\u{e9} x", "https://api.example/caf%C3%A9%20x"),
+            ("https://b\u{fc}cher.example", "https://xn--bcher-kva.example/"),
+            ("https://API.example:443/100%/%2f", "https://api.example/100%25/%2f"),
+            ("https://api.example/a/../b//c", "https://api.example/b//c"),
+            ("http://[::1]:80/", "http://[::1]/"),
+            ("http://localhost/", "http://localhost/"),
+        ] {
+            assert_eq!(checked_url(text, false).unwrap().as_str(), expected, "CLI-21 {text}");
+        }
+        type Test = fn(&UrlError) -> bool;
+        let rows: [(&str, Test); 8] = [
+            ("nonsense", |error| matches!(error, UrlError::Syntax { .. })),
+            ("https://", |error| matches!(error, UrlError::Syntax { .. })),
+            ("https://a b.example/", |error| matches!(error, UrlError::Syntax { .. })),
+            ("ftp://127.0.0.1/", |error| matches!(error, UrlError::Scheme { .. })),
+            ("data:text/plain,x", |error| matches!(error, UrlError::Scheme { .. })),
+            ("http://api.example/", |error| matches!(error, UrlError::PlainHttp { .. })),
+            ("https://user:secret@api.example/", |error| matches!(error, UrlError::Userinfo { .. })),
+            ("https://user@api.example/", |error| matches!(error, UrlError::Userinfo { .. })),
+        ];
+        for (text, expected) in rows {
+            let error = checked_url(text, false).unwrap_err();
+            assert!(expected(&error) && !error.to_string().contains("secret"), "CLI-21 {text}: {error}");
+        }
+        assert!(checked_url("http://api.example/", true).is_ok(), "CLI-18 by option");
+        assert!(checked_url("ftp://api.example/", true).is_err(), "CLI-18 the option is for http alone");
+    }
+
+    #[test]
+    fn cli_02_htu_is_what_goes_on_the_wire() {
+        for (text, expected) in [
+            ("https://api.example/notes?a=1#f", "https://api.example/notes"),
+            ("https://b\u{fc}cher.example/a|b?c", "https://xn--bcher-kva.example/a%7Cb"),
+            ("https://user:secret@api.example", "https://api.example/"),
+            ("not a URL?x", "not a URL"),
+        ] {
+            assert_eq!(htu(text), expected, "CLI-02");
+        }
+    }
+}
