@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::jose::crypto::CryptoBackend;
 use crate::jose::{AlgorithmSet, RsaLimits};
+use crate::names::named;
 
 /// Which requests may pass.
 ///
@@ -28,6 +29,13 @@ pub enum Mode {
     ReportOnly,
 }
 
+named!("a mode", Mode {
+    Required = "required",
+    Optional = "optional",
+    AllowBearer = "allow-bearer",
+    ReportOnly = "report-only",
+});
+
 impl Mode {
     /// Whether `Bearer` is a scheme of the resource.
     #[must_use]
@@ -46,6 +54,11 @@ pub enum IatPolicy {
     /// With a fresh nonce of this server `iat` is not looked at: for clients with bad clocks.
     NonceOnly,
 }
+
+named!("a policy for iat", IatPolicy {
+    Always = "always",
+    NonceOnly = "nonce-only",
+});
 
 /// What is asked of a proof.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +165,12 @@ pub enum Preset {
     /// The Model Context Protocol's DPoP extension (SEP-1932): 300 s and 300 s.
     Mcp,
 }
+
+named!("a preset", Preset {
+    Rfc9449 = "rfc9449",
+    Fapi2 = "fapi2",
+    Mcp = "mcp",
+});
 
 impl Preset {
     /// The proof policy of this preset.

@@ -1,6 +1,8 @@
 //! Requests that need no judgement of their own: true preflights, and those that an outer layer with the same state has
 //! judged already.
 
+use std::sync::Arc;
+
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderName, Method};
@@ -13,7 +15,8 @@ use pop_core::replay::ReplayKey;
 use pop_core::target::RequestTarget;
 
 use crate::config::PopConfig;
-use crate::token::VerifiedToken;
+use crate::telemetry::Standing;
+use crate::token::{Anonymous, VerifiedToken};
 use crate::verifier::{Admitted, ResponseFields, Verdict};
 
 impl PopConfig {
@@ -21,7 +24,8 @@ impl PopConfig {
     /// extensions inherit its verdict.
     pub(crate) fn settled_before(&self, parts: &Parts) -> Option<Verdict> {
         if self.state.pass_preflight && is_preflight(parts) {
-            return Some(Ok(Admitted { token: None, response: ResponseFields::default() }));
+            let standing = Standing::Admitted("preflight");
+            return Some(Ok(Admitted { token: None, response: ResponseFields::default(), standing }));
         }
         let token = parts.extensions.get::<VerifiedToken>()?;
         let enough = match token.proof().kind() {
@@ -31,8 +35,17 @@ impl PopConfig {
             _ => false,
         };
         let current = check_times(token.access_token(), self.state.token.leeway, self.state.clock.now()).is_ok();
-        (enough && current && token.is_from(&self.state) && self.is_about(token, parts))
-            .then(|| Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
+        (enough && current && token.is_from(&self.state) && self.is_about(token, parts)).then(|| {
+            let (token, response) = (Some(token.clone()), ResponseFields::default());
+            Ok(Admitted { token, response, standing: Standing::Reused })
+        })
+    }
+
+    /// Whether a layer of the same configuration let this request through before, whatever this one says.
+    pub(crate) fn is_inside_another(&self, parts: &Parts) -> bool {
+        let extensions = &parts.extensions;
+        extensions.get::<VerifiedToken>().is_some_and(|token| token.is_from(&self.state))
+            || extensions.get::<Anonymous>().is_some_and(|anonymous| Arc::ptr_eq(&anonymous.0.state, &self.state))
     }
 
     /// Whether a verdict is about this very request: method, target, credentials, certificate. Extensions can be copied to

@@ -30,7 +30,7 @@ use crate::question::Question;
 use crate::rejection::Rejection;
 use crate::replay::ReplayAnswer;
 use crate::settled::Subject;
-use crate::telemetry;
+use crate::telemetry::{self, Standing};
 use crate::token::VerifiedToken;
 use crate::token_cache::{self, CachedToken};
 
@@ -41,6 +41,7 @@ pub struct Admitted {
     pub token: Option<VerifiedToken>,
     /// What the response should carry.
     pub response: ResponseFields,
+    pub(crate) standing: Standing,
 }
 
 /// Fields that the response to an admitted request should carry.
@@ -78,8 +79,26 @@ impl PopConfig {
     ///
     /// With client certificates on, call [`settle_certificates`](Self::settle_certificates) first: fields that claim a
     /// certificate and come from strangers count as absent here, but only there are they taken out of the request.
+    ///
+    /// The verdict is counted and logged at once, since no layer sees the response; a future that is dropped is not. A body
+    /// that comes with a rejected request is the caller's to read (RFC 9112 §9.6).
     #[must_use]
     pub fn verify(&self, parts: &Parts) -> Verification {
+        match self.verdict(parts) {
+            Verification::Now(verdict) => {
+                telemetry::decided(&verdict);
+                Verification::Now(verdict)
+            }
+            Verification::Later(verdict) => Verification::Later(Box::pin(async move {
+                let verdict = verdict.await;
+                telemetry::decided(&verdict);
+                verdict
+            })),
+        }
+    }
+
+    /// The verdict, which the caller counts.
+    pub(crate) fn verdict(&self, parts: &Parts) -> Verification {
         if let Some(verdict) = self.settled_before(parts) {
             return Verification::Now(verdict);
         }
@@ -99,9 +118,10 @@ impl PopConfig {
                 }
                 ReplayAnswer::Later(answer) => {
                     let (cfg, evidence) = (self.clone(), question.evidence);
-                    Verification::Later(Box::pin(
-                        async move { cfg.conclude_recorded(provable, &evidence, answer.await) },
-                    ))
+                    Verification::Later(Box::pin(async move {
+                        let answer = cfg.in_time(answer).await;
+                        cfg.conclude_recorded(provable, &evidence, answer)
+                    }))
                 }
             },
         }
@@ -133,7 +153,10 @@ impl PopConfig {
             match self.decide(&question) {
                 Step::Done(outcome) => return self.conclude(outcome, &question.evidence),
                 Step::Record(provable) => {
-                    let answer = self.record(&provable.unreplayed).wait().await;
+                    let answer = match self.record(&provable.unreplayed) {
+                        ReplayAnswer::Now(answer) => answer,
+                        ReplayAnswer::Later(answer) => self.in_time(answer).await,
+                    };
                     return self.conclude_recorded(provable, &question.evidence, answer);
                 }
                 Step::Wait(again) => wait = again,
@@ -353,8 +376,21 @@ impl PopConfig {
         if self.mode != Mode::ReportOnly {
             return Step::refused(Some(scheme), error);
         }
-        telemetry::unproven(&error);
-        Step::passed(judgement::report_only(token), scheme, subject)
+        let claims = Box::new(judgement::report_only(token));
+        Step::Done(Outcome::Passed(claims, scheme, subject, Some(error)))
+    }
+
+    /// The answer of a replay store, or that it is unavailable when it takes too long. Without a runtime there are no timers
+    /// and no timeout.
+    async fn in_time(
+        &self,
+        answer: impl Future<Output = Result<FirstUse, ReplayError>>,
+    ) -> Result<FirstUse, ReplayError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return answer.await;
+        }
+        let answer = tokio::time::timeout(self.state.replay_timeout, answer).await;
+        answer.unwrap_or(Err(ReplayError::Unavailable))
     }
 
     fn record(&self, unreplayed: &Unreplayed) -> ReplayAnswer {
@@ -379,12 +415,11 @@ impl PopConfig {
                 if let Some(new_key) = new_key {
                     self.state.proof_keys.keep(new_key);
                 }
-                self.admit(unreplayed.first_use(first_use), scheme, subject, evidence, renew)
+                self.admit(unreplayed.first_use(first_use), scheme, subject, evidence, renew, None)
             }
             Err(error) if self.mode == Mode::ReportOnly => {
-                let error = error.into();
-                telemetry::unproven(&error);
-                self.admit(unreplayed.into_unproven(), scheme, subject.without_proof(), evidence, renew)
+                let claims = unreplayed.into_unproven();
+                self.admit(claims, scheme, subject.without_proof(), evidence, renew, Some(error.into()))
             }
             Err(error) => self.reject(error.into(), Some(scheme)),
         }
@@ -392,8 +427,14 @@ impl PopConfig {
 
     fn conclude(&self, outcome: Outcome, evidence: &Evidence) -> Verdict {
         match outcome {
-            Outcome::Anonymous => Ok(Admitted { token: None, response: ResponseFields::default() }),
-            Outcome::Passed(claims, scheme, subject) => self.admit(*claims, scheme, subject, evidence, false),
+            Outcome::Anonymous => Ok(Admitted {
+                token: None,
+                response: ResponseFields::default(),
+                standing: Standing::Admitted("anonymous"),
+            }),
+            Outcome::Passed(claims, scheme, subject, unproven) => {
+                self.admit(*claims, scheme, subject, evidence, false, unproven)
+            }
             Outcome::Refused(scheme, error) => self.reject(error, scheme),
         }
     }
@@ -405,17 +446,20 @@ impl PopConfig {
         subject: Subject,
         evidence: &Evidence,
         renew: bool,
+        unproven: Option<Error>,
     ) -> Verdict {
-        telemetry::admitted(claims.proof().kind());
+        let standing = match unproven {
+            None => Standing::Admitted(claims.proof().kind().as_str()),
+            Some(error) => Standing::Unproven(Box::new(error)),
+        };
         let nonce = if renew { self.state.nonces.header(self.state.clock.now()) } else { None };
         let by_certificate = claims.proof().certificate_thumbprint().is_some();
         let vary = evidence.vary.as_ref().filter(|_| by_certificate).cloned();
         let token = Some(VerifiedToken::new(claims, scheme, subject, self.clone()));
-        Ok(Admitted { token, response: ResponseFields { nonce, vary } })
+        Ok(Admitted { token, response: ResponseFields { nonce, vary }, standing })
     }
 
     fn reject(&self, error: Error, scheme: Option<Scheme>) -> Verdict {
-        telemetry::rejected(&error);
         let nonce = match error {
             Error::Nonce(_) => self.state.nonces.header(self.state.clock.now()),
             _ => None,
@@ -456,7 +500,8 @@ enum Wait {
 
 enum Outcome {
     Anonymous,
-    Passed(Box<VerifiedClaims>, Scheme, Subject),
+    /// With the error that only mode `ReportOnly` let pass, if there was one.
+    Passed(Box<VerifiedClaims>, Scheme, Subject, Option<Error>),
     Refused(Option<Scheme>, Error),
 }
 
@@ -466,7 +511,7 @@ impl Step {
     }
 
     fn passed(claims: VerifiedClaims, scheme: Scheme, subject: Subject) -> Self {
-        Self::Done(Outcome::Passed(Box::new(claims), scheme, subject))
+        Self::Done(Outcome::Passed(Box::new(claims), scheme, subject, None))
     }
 }
 

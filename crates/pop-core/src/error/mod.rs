@@ -1,6 +1,7 @@
 //! One error per stage of the pipeline. Every variant has a stable code; none holds a byte of the request.
 
 mod binding;
+mod claim;
 mod confirmation;
 mod credential;
 mod nonce;
@@ -10,6 +11,7 @@ mod token;
 mod unavailable;
 
 pub use binding::BindingError;
+pub use claim::ClaimError;
 pub use confirmation::ConfirmationError;
 pub use credential::CredentialError;
 pub use nonce::NonceError;
@@ -53,6 +55,9 @@ pub enum Error {
     /// The user's authentication does not suffice for the operation.
     #[error("step-up: {0}")]
     StepUp(#[from] StepUpError),
+    /// The token's claims do not suffice for the operation.
+    #[error("claims: {0}")]
+    Claim(#[from] ClaimError),
     /// Something the decision depends on is out of reach: fail closed.
     #[error("unavailable: {0}")]
     Unavailable(#[from] Unavailable),
@@ -72,6 +77,7 @@ impl Error {
             Self::Replay(error) => error.code(),
             Self::Scope(error) => error.code(),
             Self::StepUp(error) => error.code(),
+            Self::Claim(error) => error.code(),
             Self::Unavailable(error) => error.code(),
         }
     }
