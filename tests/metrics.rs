@@ -9,14 +9,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use metrics::{
-    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-};
+use axum::Router;
 use axum::body::Body;
 use axum::middleware::{Next, from_fn};
 use axum::routing::get;
-use axum::Router;
 use http::{Request, Response};
+use metrics::{
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 use pop_authserver::ProofMint;
 use tower::{Layer, Service, ServiceExt};
 use tower_pop::{Claims, Mode, PopLayer, RequireClaim, RequireScope, VerifiedToken};
@@ -87,7 +87,9 @@ impl Observed {
     fn is(&self, row: &str, expected: &[&str]) {
         let counts: Vec<String> = std::mem::take(&mut *self.counts.lock().unwrap())
             .into_iter()
-            .filter_map(|count| Some(count.strip_prefix("pop_requests_total ")?.replace("outcome=", "").replace("code=", "")))
+            .filter_map(|count| {
+                Some(count.strip_prefix("pop_requests_total ")?.replace("outcome=", "").replace("code=", ""))
+            })
             .collect();
         let expected_counts: Vec<String> = expected.iter().map(|expected| format!("{expected} +1")).collect();
         assert_eq!(counts, expected_counts, "{row}");
@@ -130,10 +132,13 @@ fn app(api: &Api) -> Router {
         .route("/claims", get(|_: Claims<Tenant>| async { "claims" }))
         .route("/handler", get(|token: VerifiedToken| async move { token.require_scopes(&["none"]).map(|()| "no") }))
         .route("/nested", get(|| async { "nested" }).layer(PopLayer::new(api.cfg.with_mode(Mode::Required).unwrap())))
-        .route("/lost", get(|_: VerifiedToken| async { "lost" }).layer(from_fn(|mut request: Request<Body>, next: Next| {
-            request.extensions_mut().clear();
-            next.run(request)
-        })))
+        .route(
+            "/lost",
+            get(|_: VerifiedToken| async { "lost" }).layer(from_fn(|mut request: Request<Body>, next: Next| {
+                request.extensions_mut().clear();
+                next.run(request)
+            })),
+        )
         .layer(PopLayer::new(api.cfg.clone()))
 }
 
@@ -250,7 +255,9 @@ async fn requests_that_wait_fail_or_are_dropped_are_counted_once_too(observed: &
 
     let api = support::api();
     let token = api.token().mint();
-    for (proof, expected) in [(api.proof(&token).mint(), "admitted dpop"), ("x".to_owned(), "rejected proof.not_compact")] {
+    for (proof, expected) in
+        [(api.proof(&token).mint(), "admitted dpop"), ("x".to_owned(), "rejected proof.not_compact")]
+    {
         let (parts, ()) = support::request(&token, &proof).into_parts();
         assert!(matches!(api.cfg.verify(&parts), tower_pop::Verification::Now(_)));
         observed.is("without tower", &[expected]);

@@ -46,7 +46,9 @@ fn proven(api: &Api, path: &str) -> (String, String) {
 
 fn head(api: &Api, path: &str, framing: &str) -> String {
     let (token, proof) = proven(api, path);
-    format!("POST {path} HTTP/1.1\r\nHost: api.example\r\nAuthorization: DPoP {token}\r\nDPoP: {proof}\r\n{framing}\r\n\r\n")
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: api.example\r\nAuthorization: DPoP {token}\r\nDPoP: {proof}\r\n{framing}\r\n\r\n"
+    )
 }
 
 fn with_length(length: usize) -> String {
@@ -113,7 +115,9 @@ async fn err_16_a_client_that_writes_first_gets_the_answer_over_http_1() {
     for (row, configure, path, status) in rows {
         let api = api_with(configure);
         let address = serve(&api).await;
-        for (length, chunked) in [(1, false), (32 * KIB, false), (40 * KIB, true), (MIB, false), (5 * MIB, true), (16 * MIB, false)] {
+        for (length, chunked) in
+            [(1, false), (32 * KIB, false), (40 * KIB, true), (MIB, false), (5 * MIB, true), (16 * MIB, false)]
+        {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let framing = if chunked { "Transfer-Encoding: chunked".to_owned() } else { with_length(length) };
             let mut request = head(&api, path, &framing);
@@ -127,7 +131,8 @@ async fn err_16_a_client_that_writes_first_gets_the_answer_over_http_1() {
             assert!(head.contains(status), "ERR-16 {row} {length} {chunked}: {head}");
             assert_eq!(head.contains("dpop-nonce: "), row == "nonce", "NONCE-03 {head}");
             if !closes(&head) {
-                let again = write_then_read(&mut stream, &self::head(&api, "/guarded", &with_length(1)), 1, false).await;
+                let again =
+                    write_then_read(&mut stream, &self::head(&api, "/guarded", &with_length(1)), 1, false).await;
                 assert!(again.starts_with("http/1.1 40"), "the connection stays in use: {again}");
             }
         }
@@ -313,7 +318,10 @@ fn err_14_limits_on_rejected_bodies_are_checked_at_start() {
     };
     let rows: [(Configure, &str); 4] = [
         (|b| b.rejected_body_limit((1 << 30) + 1), "rejected_body_limit is 1073741825, outside 0..=1073741824"),
-        (|b| b.rejected_body_timeout(Duration::from_secs(61)), "rejected_body_timeout in ms is 61000, outside 0..=60000"),
+        (
+            |b| b.rejected_body_timeout(Duration::from_secs(61)),
+            "rejected_body_timeout in ms is 61000, outside 0..=60000",
+        ),
         (|b| b.replay_timeout(Duration::ZERO), "replay_timeout in ms is 0, outside 1..=60000"),
         (|b| b.replay_timeout(Duration::from_secs(61)), "replay_timeout in ms is 61000, outside 1..=60000"),
     ];

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pop_authserver::{Algorithm, DpopKey};
 use tower_pop::clock::ManualClock;
-use tower_pop::{Mode, ProofKind};
 use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore, conformance};
+use tower_pop::{Mode, ProofKind};
 
 use crate::support::{Expected, NOW, Slow, api, api_with, request};
 

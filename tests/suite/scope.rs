@@ -6,8 +6,8 @@ use axum::{
     routing::{get, post},
 };
 use http::{Request, Response};
-use tower::ServiceExt;
 use pop_authserver::TokenMint;
+use tower::ServiceExt;
 use tower_pop::{Claims, Error, Mode, PopLayer, Rejection, Require, RequireClaim, RequireScope, VerifiedToken};
 
 use crate::support::{Api, api, api_with, request};
@@ -68,7 +68,11 @@ async fn scope_01_one_of_several_scopes_suffices_and_the_first_is_named() {
         let response = at(&api, "/both", api.token().scope(scope).claim("roles", "admin")).await;
         assert_eq!(response.status(), status, "{scope:?}");
         if status == 403 {
-            assert!(challenge(&response).contains("scope=\"a c\""), "the same for every token {}", challenge(&response));
+            assert!(
+                challenge(&response).contains("scope=\"a c\""),
+                "the same for every token {}",
+                challenge(&response)
+            );
         }
     }
 }
@@ -101,7 +105,11 @@ async fn claims_of_any_name_guard_routes() {
         ("/url", json!({ "https://example": "admin" }), 403),
     ];
     for (path, claims, status) in rows {
-        let token = claims.as_object().unwrap().iter().fold(api.token(), |token, (name, value)| token.claim(name, value.clone()));
+        let token = claims
+            .as_object()
+            .unwrap()
+            .iter()
+            .fold(api.token(), |token, (name, value)| token.claim(name, value.clone()));
         let response = at(&api, path, token).await;
         assert_eq!(response.status(), status, "{path} {claims}");
         if status == 403 {

@@ -456,7 +456,8 @@ fn as_30_the_kit_mints_for_the_first_audience_at_the_time_of_its_clock() {
     let builder = builder.audience("https://first.example").audience("https://second.example");
     let own = TestAuthServer::offline_with(builder, "https://as.example");
     assert_eq!(claims(&own.token().mint())["aud"], json!("https://first.example"));
-    let made_at = |server: &TestAuthServer| claims(&server.proof(&key).url("https://api.example/").mint())["iat"].clone();
+    let made_at =
+        |server: &TestAuthServer| claims(&server.proof(&key).url("https://api.example/").mint())["iat"].clone();
     assert_eq!(made_at(&own), json!(1_000), "AS-30");
     clock.advance(10);
     assert_eq!((made_at(&own), own.clock().now()), (json!(1_010), 1_010), "the clock has moved");

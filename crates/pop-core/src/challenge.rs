@@ -199,11 +199,9 @@ impl Answer<'_> {
                     status: StatusCode::FORBIDDEN,
                     ..self.challenge(Some("insufficient_scope"), "The access token lacks a required claim", used, &[])
                 },
-                ClaimError::Shape => Refusal::plain(
-                    StatusCode::FORBIDDEN,
-                    "The access token lacks claims that are needed here",
-                    None,
-                ),
+                ClaimError::Shape => {
+                    Refusal::plain(StatusCode::FORBIDDEN, "The access token lacks claims that are needed here", None)
+                }
             },
             Error::Unavailable(_) => Refusal::unavailable(),
         }

@@ -37,6 +37,6 @@ mod texts;
 mod token_claims;
 
 pub use error::{
-    BindingError, ClaimError, ConfirmationError, CredentialError, Error, NonceError, ProofError, ReplayError, TokenError,
-    Unavailable,
+    BindingError, ClaimError, ConfirmationError, CredentialError, Error, NonceError, ProofError, ReplayError,
+    TokenError, Unavailable,
 };

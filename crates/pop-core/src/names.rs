@@ -53,7 +53,9 @@ macro_rules! parsed {
 
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 let known = Self::ALL.iter().copied().find(|value| value.name() == name);
-                known.ok_or_else(|| crate::names::UnknownName::new(name, $what, Self::ALL.iter().map(|value| value.name())))
+                known.ok_or_else(|| {
+                    crate::names::UnknownName::new(name, $what, Self::ALL.iter().map(|value| value.name()))
+                })
             }
         }
 

@@ -73,10 +73,7 @@ where
         Self { state: State::Called { future, fields, tally } }
     }
 
-    pub(crate) fn waiting(
-        verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>,
-        waiting: Waiting<S, R, B>,
-    ) -> Self {
+    pub(crate) fn waiting(verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>, waiting: Waiting<S, R, B>) -> Self {
         Self { state: State::Waiting { verdict, waiting: Some(waiting) } }
     }
 }

@@ -229,7 +229,10 @@ impl RequireClaim {
 
     fn new(claim: String, values: impl IntoIterator<Item = impl Into<String>>, all: bool) -> Self {
         let values: Arc<[Box<str>]> = values.into_iter().map(|value| value.into().into_boxed_str()).collect();
-        assert!(!claim.is_empty() && !values.is_empty(), "RequireClaim needs a claim and a value: {claim:?} {values:?}");
+        assert!(
+            !claim.is_empty() && !values.is_empty(),
+            "RequireClaim needs a claim and a value: {claim:?} {values:?}"
+        );
         let required = ClaimRequirement { path: claim.into(), values, all };
         Self(Require { claims: Arc::new([required]), ..Require::default() })
     }
@@ -313,14 +316,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (verdict, cfg) = match (request.extensions().get::<VerifiedToken>(), request.extensions().get::<Anonymous>())
-        {
-            (Some(token), _) => (token.satisfies(&self.require), token.config()),
-            (None, Some(anonymous)) => (Err(anonymous.reject()), &anonymous.0),
-            (None, None) => {
-                return ResponseFuture::answered(rejection::missing_layer(), request, &DrainPolicy::DEFAULT);
-            }
-        };
+        let (verdict, cfg) =
+            match (request.extensions().get::<VerifiedToken>(), request.extensions().get::<Anonymous>()) {
+                (Some(token), _) => (token.satisfies(&self.require), token.config()),
+                (None, Some(anonymous)) => (Err(anonymous.reject()), &anonymous.0),
+                (None, None) => {
+                    return ResponseFuture::answered(rejection::missing_layer(), request, &DrainPolicy::DEFAULT);
+                }
+            };
         match verdict {
             // The layer counts the request by the response.
             Ok(()) => ResponseFuture::called(self.inner.call(request), None, Tally::default()),

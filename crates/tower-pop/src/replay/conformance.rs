@@ -253,7 +253,8 @@ async fn remembers_many_until_they_expire<F: Future<Output = ()>>(
         for number in 0..MANY {
             let mut entry = numbered(number);
             entry.now = now + elapsed;
-            let what = format!("entry {number} of {MANY} after {elapsed} s, which expires after {} s", entry.expires_at - now);
+            let what =
+                format!("entry {number} of {MANY} after {elapsed} s, which expires after {} s", entry.expires_at - now);
             must_be_a_replay(store, entry, &what).await;
         }
     }

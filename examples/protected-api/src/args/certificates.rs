@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
 use tower_pop::{CertificateFormat, CertificateHeader, ClientCertificates, ProxyTrust, tls};
 
-use super::named;
+use super::by_name;
 
 /// TLS of our own.
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ pub(crate) struct ProxyArgs {
         long,
         env = "POP_CLIENT_CERT_FORMAT",
         requires = "client_cert_header",
-        value_parser = named::<CertificateFormat>(CertificateFormat::ALL.iter().map(|format| format.name()))
+        value_parser = by_name::<CertificateFormat>(CertificateFormat::ALL.iter().map(|format| format.name()))
     )]
     client_cert_format: Option<CertificateFormat>,
 }

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) cors: CorsArgs,
     /// Settings that belong together.
-    #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = named::<Preset>(Preset::ALL.iter().map(|preset| preset.name())))]
+    #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = by_name::<Preset>(Preset::ALL.iter().map(|preset| preset.name())))]
     pub(crate) preset: Preset,
     /// How old a proof may be, in seconds [default: the preset's].
     #[arg(long, env = "POP_PROOF_MAX_AGE")]
@@ -55,10 +55,10 @@ pub(crate) struct Args {
     #[arg(long, env = "POP_CLOCK_SKEW")]
     pub(crate) clock_skew: Option<u64>,
     /// Whether proofs need a nonce.
-    #[arg(long, env = "POP_NONCE", default_value = "off", value_parser = named::<NoncePolicy>(NoncePolicy::NAMES))]
+    #[arg(long, env = "POP_NONCE", default_value = "off", value_parser = by_name::<NoncePolicy>(NoncePolicy::NAMES))]
     pub(crate) nonce: NoncePolicy,
     /// Which requests may pass.
-    #[arg(long, env = "POP_MODE", default_value = "required", value_parser = named::<Mode>(Mode::ALL.iter().map(|mode| mode.name())))]
+    #[arg(long, env = "POP_MODE", default_value = "required", value_parser = by_name::<Mode>(Mode::ALL.iter().map(|mode| mode.name())))]
     pub(crate) mode: Mode,
     /// Where the development authorization server listens.
     #[arg(long, env = "POP_AUTHSERVER_LISTEN", default_value = "127.0.0.1:9400")]
@@ -119,7 +119,7 @@ impl Args {
 }
 
 /// A setting by its name; `--help` lists the names.
-fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+pub(super) fn by_name<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
 {
