@@ -152,3 +152,79 @@ fn debug_output_names_no_keys() {
     let text = format!("{cfg:?}");
     assert!(text.contains("as.example") && !text.contains("171") && !text.to_lowercase().contains("abab"), "{text}");
 }
+
+/// Reads every name and writes it again, and rejects what is none.
+#[track_caller]
+fn names<T>(values: &[T], names: &[&str], unknown: &[&str], message: &str)
+where
+    T: Copy + PartialEq + std::fmt::Debug + std::fmt::Display + std::str::FromStr<Err = tower_pop::UnknownName>,
+    T: serde::Serialize + serde::de::DeserializeOwned,
+{
+    assert_eq!(values.len(), names.len());
+    for (value, name) in values.iter().zip(names) {
+        assert_eq!(name.parse::<T>().as_ref(), Ok(value));
+        assert_eq!(value.to_string(), *name);
+        assert_eq!(serde_json::to_string(value).unwrap(), format!("{name:?}"));
+        assert_eq!(serde_json::from_str::<T>(&format!("{name:?}")).unwrap(), *value);
+    }
+    for name in unknown.iter().copied().chain(["", " ", "null"]) {
+        assert!(name.parse::<T>().is_err(), "{name:?}");
+        assert!(serde_json::from_value::<T>(name.into()).is_err(), "{name:?}");
+    }
+    let error = "nonsense".parse::<T>().unwrap_err().to_string();
+    assert_eq!(error, message);
+    assert!(serde_json::from_str::<T>("\"nonsense\"").unwrap_err().to_string().contains(message));
+    assert!(serde_json::from_str::<T>("1").is_err());
+}
+
+#[test]
+fn err_14_settings_have_names_for_configuration_files() {
+    use tower_pop::{Algorithm, CertificateFormat, IatPolicy, Mode, NoncePolicy, Preset};
+    names(
+        Mode::ALL,
+        &["required", "optional", "allow-bearer", "report-only"],
+        &["Required", "REQUIRED", "allow_bearer", "AllowBearer", "report-only "],
+        "\"nonsense\" is not a mode: use one of required, optional, allow-bearer, report-only",
+    );
+    names(
+        Preset::ALL,
+        &["rfc9449", "fapi2", "mcp"],
+        &["RFC9449", "Fapi2", "fapi"],
+        "\"nonsense\" is not a preset: use one of rfc9449, fapi2, mcp",
+    );
+    names(
+        IatPolicy::ALL,
+        &["always", "nonce-only"],
+        &["Always", "nonce_only"],
+        "\"nonsense\" is not a policy for iat: use one of always, nonce-only",
+    );
+    names(
+        CertificateFormat::ALL,
+        &["rfc9440", "escaped-pem", "xfcc", "base64-der", "traefik"],
+        &["pem", "escaped_pem", "XFCC"],
+        "\"nonsense\" is not a certificate format: use one of rfc9440, escaped-pem, xfcc, base64-der, traefik",
+    );
+    names(
+        &Algorithm::ALL,
+        &["ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
+        &["es256", "none", "HS256", "ed25519"],
+        "\"nonsense\" is not an algorithm: use one of ES256, ES384, ES512, Ed25519, EdDSA, PS256, PS384, PS512, RS256, \
+         RS384, RS512",
+    );
+    assert!(matches!("off".parse(), Ok(NoncePolicy::Off)) && matches!("required".parse(), Ok(NoncePolicy::Required)));
+    assert!(matches!(serde_json::from_str("\"required\""), Ok(NoncePolicy::Required)));
+    let error = "per-request".parse::<NoncePolicy>().unwrap_err().to_string();
+    assert_eq!(error, "\"per-request\" is not a nonce policy: use one of off, required");
+    // As a file has them.
+    #[derive(serde::Deserialize)]
+    struct Settings {
+        mode: Mode,
+        preset: Preset,
+        algorithms: Vec<Algorithm>,
+    }
+    let settings = r#"{ "mode": "allow-bearer", "preset": "rfc9449", "algorithms": ["ES256", "Ed25519"] }"#;
+    let settings: Settings = serde_json::from_str(settings).unwrap();
+    let builder = tower_pop::PopConfig::builder("https://as.example", "https://api.example").preset(settings.preset);
+    let cfg = builder.mode(settings.mode).proof_algorithms(settings.algorithms).build().unwrap();
+    assert_eq!(cfg.mode(), Mode::AllowBearer);
+}

@@ -18,6 +18,7 @@ mod modes;
 mod mtls;
 mod nonce;
 mod properties;
+mod rejected_bodies;
 mod replay;
 mod rfc_examples;
 mod scope;

@@ -3,14 +3,14 @@
 //! **Never for production**: it approves every user without asking, keeps its keys in memory and binds to loopback only.
 //!
 //! ```
-//! use pop_authserver::{Algorithm, DpopKey, TestAuthServer, proof};
+//! use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
 //!
 //! // No socket: only keys and minting.
 //! let server = TestAuthServer::offline("https://as.example");
 //! let key = DpopKey::generate(Algorithm::ES256)?;
-//! let token = server.token().audience("https://api.example").scope("notes:read").bound_to(&key).mint();
-//! let proof = proof(&key).method("GET").url("https://api.example/notes").for_token(&token).mint();
-//! let expired = server.token().audience("https://api.example").bound_to(&key).expires_in(-3600).mint();
+//! let token = server.token().scope("notes:read").bound_to(&key).mint(); // for https://api.example
+//! let proof = server.proof(&key).method("GET").url("https://api.example/notes").for_token(&token).mint();
+//! let expired = server.token().bound_to(&key).expires_in(-3600).mint();
 //! # assert_eq!((token.split('.').count(), proof.split('.').count()), (3, 3));
 //! # assert_ne!(token, expired);
 //! # Ok::<(), pop_authserver::KeyError>(())
@@ -48,3 +48,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/deployment.md")]
 struct Deployment;
+/// How the server is started.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/authserver.md")]
+struct Authserver;

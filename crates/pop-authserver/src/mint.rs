@@ -149,7 +149,8 @@ macro_rules! draft_methods {
     };
 }
 
-/// An access token in the making: valid for five minutes, for `alice` through client `app`, unless told otherwise.
+/// An access token in the making: valid for five minutes, for `alice` through client `app` and for the first audience of its
+/// server, unless told otherwise. [`without`](Self::without)`("aud")` leaves the audience out.
 #[derive(Debug, Clone)]
 #[must_use = "a token is made by mint()"]
 pub struct TokenMint {
@@ -217,14 +218,19 @@ pub struct ProofMint {
     draft: Draft,
 }
 
-/// A proof by this key: for `GET`, made now, with a random `jti`, unless told otherwise. `htu` and `ath` must be given.
+/// A proof by this key: for `GET`, with a random `jti`, unless told otherwise. `htu` and `ath` must be given. It is made at
+/// the time of the system's clock; [`AuthServer::proof`](crate::AuthServer::proof) follows the clock of a server.
 pub fn proof(key: &DpopKey) -> ProofMint {
-    let header = json!({ "typ": "dpop+jwt", "alg": key.algorithm().name(), "jwk": key.public_jwk() });
-    let claims = json!({ "jti": random_id(), "htm": "GET", "iat": unix_now() });
-    ProofMint { draft: Draft::new(key, header, claims) }
+    ProofMint::new(key, unix_now())
 }
 
 impl ProofMint {
+    pub(crate) fn new(key: &DpopKey, now: u64) -> Self {
+        let header = json!({ "typ": "dpop+jwt", "alg": key.algorithm().name(), "jwk": key.public_jwk() });
+        let claims = json!({ "jti": random_id(), "htm": "GET", "iat": now });
+        Self { draft: Draft::new(key, header, claims) }
+    }
+
     draft_methods!();
 
     /// Sets `htm`.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pop_client::Algorithm;
+use pop_client::{Algorithm, DpopKey};
 use pop_core::access_token::UnverifiedToken;
 use pop_core::jose::{DecodedJws, JwkSet};
 use pop_core::nonce::NonceKeys;
@@ -22,7 +22,7 @@ use crate::connections::{Listeners, TlsEndpoint};
 use crate::error::StartError;
 use crate::grant::{Code, Grant, OnceOnly, Pushed, Refresh};
 use crate::keys::SigningKeys;
-use crate::mint::TokenMint;
+use crate::mint::{ProofMint, TokenMint};
 use crate::tokens::Tokens;
 
 /// A development authorization server. Cheap to clone.
@@ -230,10 +230,26 @@ impl AuthServer {
         self.keys().jwks().to_string()
     }
 
-    /// A token of this server in the making: any token, whoever may have it.
+    /// A token of this server in the making: any token, whoever may have it. It is for the server's first audience, and
+    /// made at the time of the server's clock.
     pub fn token(&self) -> TokenMint {
         let (kid, key) = self.keys().current();
-        TokenMint::new(self.issuer(), &key, &kid, self.now())
+        let token = TokenMint::new(self.issuer(), &key, &kid, self.now());
+        match self.inner.audiences.first() {
+            Some(audience) => token.audience(audience),
+            None => token,
+        }
+    }
+
+    /// A proof by this key in the making, as by [`proof`](crate::proof()), made at the time of the server's clock.
+    pub fn proof(&self, key: &DpopKey) -> ProofMint {
+        ProofMint::new(key, self.now())
+    }
+
+    /// The clock of the server, for a resource that is to have the same one.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
     }
 
     /// Signs with a new key from now on. Old ones stay published.

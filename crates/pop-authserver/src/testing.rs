@@ -11,8 +11,9 @@ use crate::server::{AuthServer, AuthServerBuilder};
 
 /// An [`AuthServer`] for tests: on a free port of 127.0.0.1 until it is dropped, or without a socket.
 ///
-/// It has a public client `app` with redirect URI `http://127.0.0.1/callback`, and issues tokens for
-/// `https://api.example` unless a builder says otherwise.
+/// It has a public client `app` with redirect URI `http://127.0.0.1/callback`, and issues and mints tokens for
+/// `https://api.example` unless a builder or a request says otherwise. [`AuthServer::token`] and [`AuthServer::proof`] mint at
+/// the time of its clock.
 #[derive(Debug)]
 pub struct TestAuthServer {
     server: AuthServer,

@@ -443,6 +443,30 @@ async fn as_01_listens_on_loopback_only() {
 }
 
 #[test]
+fn as_30_the_kit_mints_for_the_first_audience_at_the_time_of_its_clock() {
+    let clock = Arc::new(tower_pop::clock::ManualClock::at(1_000));
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let server = TestAuthServer::offline_at("https://as.example", 1_000);
+    assert_eq!(claims(&server.token().bound_to(&key).mint())["aud"], json!("https://api.example"), "AS-30");
+    assert_eq!(claims(&server.token().audience("https://other.example").mint())["aud"], json!("https://other.example"));
+    assert!(claims(&server.token().without("aud").mint()).get("aud").is_none());
+    let builder = AuthServer::builder().clock(clock.clone());
+    let bare = TestAuthServer::offline_with(builder.clone(), "https://as.example");
+    assert!(claims(&bare.token().mint()).get("aud").is_none(), "no audience, none to promise");
+    let builder = builder.audience("https://first.example").audience("https://second.example");
+    let own = TestAuthServer::offline_with(builder, "https://as.example");
+    assert_eq!(claims(&own.token().mint())["aud"], json!("https://first.example"));
+    let made_at =
+        |server: &TestAuthServer| claims(&server.proof(&key).url("https://api.example/").mint())["iat"].clone();
+    assert_eq!(made_at(&own), json!(1_000), "AS-30");
+    clock.advance(10);
+    assert_eq!((made_at(&own), own.clock().now()), (json!(1_010), 1_010), "the clock has moved");
+    assert_eq!((made_at(&server), server.clock().now()), (json!(1_000), 1_000));
+    let system = claims(&proof(&key).mint())["iat"].as_u64().unwrap();
+    assert!(system > 1_700_000_000, "the free function has the system's clock");
+}
+
+#[test]
 fn as_30_the_kit_mints_what_it_is_told() {
     let clock: Arc<dyn Clock> = Arc::new(tower_pop::clock::ManualClock::at(1_000));
     let server = TestAuthServer::offline_with(TestAuthServer::defaults().clock(clock), "https://as.example");

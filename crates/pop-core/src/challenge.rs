@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::credentials::Scheme;
 use crate::jose::{AlgorithmSet, HeaderError, JwkError};
-use crate::{BindingError, ConfirmationError, CredentialError, Error, ProofError, ReplayError};
+use crate::{BindingError, ClaimError, ConfirmationError, CredentialError, Error, ProofError, ReplayError};
 
 /// What all challenges of one resource have in common.
 #[derive(Debug, Clone)]
@@ -211,6 +211,21 @@ impl Answer<'_> {
                 used,
                 &step_up.parameters().collect::<Vec<_>>(),
             ),
+            Error::Claim(claim) => match claim {
+                // RFC 6750 §3.1: "higher privileges than provided by the access token". Which claim is not said.
+                ClaimError::Insufficient => Refusal {
+                    status: StatusCode::FORBIDDEN,
+                    ..self.challenge(
+                        Some("insufficient_scope"),
+                        "The access token lacks a required claim".into(),
+                        used,
+                        &[],
+                    )
+                },
+                ClaimError::Shape => {
+                    Refusal::plain(StatusCode::FORBIDDEN, "The access token lacks claims that are needed here", None)
+                }
+            },
             Error::Unavailable(_) => Refusal::unavailable(),
         }
     }

@@ -25,6 +25,7 @@ mod error;
 pub mod introspection;
 pub mod jose;
 pub mod judgement;
+pub mod names;
 pub mod nonce;
 pub mod policy;
 pub mod proof;
@@ -36,6 +37,6 @@ mod texts;
 mod token_claims;
 
 pub use error::{
-    BindingError, CODES, CodeHelp, ConfirmationError, CredentialError, Error, Found, NonceError, ProofError,
-    ReplayError, TokenError, Unavailable, help,
+    BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, CredentialError, Error, Found, NonceError,
+    ProofError, ReplayError, TokenError, Unavailable, help,
 };

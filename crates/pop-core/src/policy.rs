@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::jose::crypto::CryptoBackend;
 use crate::jose::{AlgorithmSet, JsonLimits, RsaLimits};
+use crate::names::named;
 use crate::scope::ScopeClaim;
 
 /// Which requests may pass.
@@ -29,6 +30,13 @@ pub enum Mode {
     ReportOnly,
 }
 
+named!("a mode", Mode {
+    Required = "required",
+    Optional = "optional",
+    AllowBearer = "allow-bearer",
+    ReportOnly = "report-only",
+});
+
 impl Mode {
     /// Whether `Bearer` is a scheme of the resource.
     #[must_use]
@@ -48,6 +56,11 @@ pub enum IatPolicy {
     NonceOnly,
 }
 
+named!("a policy for iat", IatPolicy {
+    Always = "always",
+    NonceOnly = "nonce-only",
+});
+
 /// Whose share of the replay store a proof counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -59,6 +72,11 @@ pub enum ReplayQuota {
     /// Public clients that are one application on many devices share one share, too.
     PerClient,
 }
+
+named!("a replay quota", ReplayQuota {
+    PerKey = "per-key",
+    PerClient = "per-client",
+});
 
 /// What is asked of a proof.
 #[derive(Debug, Clone, Copy)]
@@ -173,6 +191,12 @@ pub enum Preset {
     /// The Model Context Protocol's DPoP extension (SEP-1932): 300 s and 300 s.
     Mcp,
 }
+
+named!("a preset", Preset {
+    Rfc9449 = "rfc9449",
+    Fapi2 = "fapi2",
+    Mcp = "mcp",
+});
 
 impl Preset {
     /// The proof policy of this preset.

@@ -1,12 +1,12 @@
 //! axum extractors: [`VerifiedToken`], `Option<VerifiedToken>` and [`Claims`].
 
-use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::request::Parts;
+use pop_core::ClaimError;
 use serde::de::DeserializeOwned;
 
+use crate::rejection;
 use crate::token::{Anonymous, VerifiedToken};
 
 /// Why an extractor had nothing to give.
@@ -17,19 +17,15 @@ pub enum ExtractRejection {
     Anonymous(crate::Rejection),
     /// No `PopLayer` saw the request: 500.
     MissingLayer,
-    /// The verified claims do not have the shape that the handler asks for: 403.
-    Claims,
+    /// The verified claims do not have the shape that the handler asks for: 403, `claim.shape`.
+    Claims(crate::Rejection),
 }
 
 impl IntoResponse for ExtractRejection {
     fn into_response(self) -> Response {
         match self {
-            Self::Anonymous(rejection) => rejection.into_response(),
-            Self::MissingLayer => {
-                tracing::error!("no verified token in the request: perhaps you forgot the PopLayer on this route");
-                (StatusCode::INTERNAL_SERVER_ERROR, Body::empty()).into_response()
-            }
-            Self::Claims => (StatusCode::FORBIDDEN, Body::empty()).into_response(),
+            Self::Anonymous(rejection) | Self::Claims(rejection) => rejection.into_response(),
+            Self::MissingLayer => rejection::missing_layer(),
         }
     }
 }
@@ -62,7 +58,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for VerifiedToken {
     }
 }
 
-/// The token's claims, read into a type of the application's.
+/// The token's claims, read into a type of the application's. Claims of another shape are 403.
 ///
 /// ```
 /// use tower_pop::Claims;
@@ -84,6 +80,6 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ExtractRejection> {
         let token = <VerifiedToken as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        token.claims().map(Self).map_err(|_| ExtractRejection::Claims)
+        token.claims().map(Self).map_err(|_| ExtractRejection::Claims(token.reject(ClaimError::Shape.into())))
     }
 }

@@ -6,14 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CACHE_CONTROL, VARY};
+use http::header::{CACHE_CONTROL, CONNECTION, VARY};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
+use pop_core::Error;
+use tokio::sync::oneshot;
 use tower_service::Service;
 
 use crate::config::PopConfig;
-use crate::rejection::{DPOP_NONCE, RejectionHandler};
+use crate::drain::{self, Answer, DrainPolicy};
+use crate::rejection::{DPOP_NONCE, Rejection, RejectionHandler};
 use crate::service::admit;
+use crate::telemetry::Tally;
 use crate::verifier::{ResponseFields, Verdict};
 
 pin_project! {
@@ -41,6 +45,11 @@ pin_project! {
             #[pin]
             future: S::Future,
             fields: Option<ResponseFields>,
+            tally: Tally,
+        },
+        Draining {
+            ended: oneshot::Receiver<bool>,
+            response: Option<S::Response>,
         },
         Answered {
             response: Option<S::Response>,
@@ -48,41 +57,69 @@ pin_project! {
     }
 }
 
-struct Waiting<S, R, B> {
-    request: Request<B>,
-    inner: S,
-    cfg: Arc<PopConfig>,
-    on_rejection: R,
+pub(crate) struct Waiting<S, R, B> {
+    pub(crate) request: Request<B>,
+    pub(crate) inner: S,
+    pub(crate) cfg: Arc<PopConfig>,
+    pub(crate) on_rejection: R,
+    pub(crate) tally: Tally,
 }
 
 impl<S, R, B> ResponseFuture<S, R, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn called(future: S::Future, fields: Option<ResponseFields>) -> Self {
-        Self { state: State::Called { future, fields } }
+    pub(crate) fn called(future: S::Future, fields: Option<ResponseFields>, tally: Tally) -> Self {
+        Self { state: State::Called { future, fields, tally } }
     }
 
-    pub(crate) fn answered(response: S::Response) -> Self {
-        Self { state: State::Answered { response: Some(response) } }
+    pub(crate) fn waiting(verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>, waiting: Waiting<S, R, B>) -> Self {
+        Self { state: State::Waiting { verdict, waiting: Some(waiting) } }
     }
+}
 
-    pub(crate) fn waiting(
-        verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>,
-        request: Request<B>,
-        inner: S,
-        cfg: Arc<PopConfig>,
-        on_rejection: R,
-    ) -> Self {
-        let waiting = Some(Waiting { request, inner, cfg, on_rejection });
-        Self { state: State::Waiting { verdict, waiting } }
+impl<S, R, B, ResBody> ResponseFuture<S, R, B>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    B: 'static,
+{
+    /// The answer to a request that does not reach the inner service. Its body is discarded.
+    pub(crate) fn answered(response: Response<ResBody>, request: Request<B>, policy: &DrainPolicy) -> Self {
+        Self { state: State::answered(response, request, policy) }
     }
+}
+
+impl<S, R, B, ResBody> State<S, R, B>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    B: 'static,
+{
+    fn answered(mut response: Response<ResBody>, request: Request<B>, policy: &DrainPolicy) -> Self {
+        match drain::start(policy, request) {
+            Answer::Now { close } => {
+                announce(close, response.headers_mut());
+                Self::Answered { response: Some(response) }
+            }
+            Answer::After(ended) => Self::Draining { ended, response: Some(response) },
+        }
+    }
+}
+
+/// The response to a rejection. The error is in its extensions whatever the handler does, so that layers around this one
+/// count it.
+pub(crate) fn respond<R: RejectionHandler<ResBody>, ResBody>(handler: &R, rejection: &Rejection) -> Response<ResBody> {
+    let mut response = handler.respond(rejection);
+    if response.extensions().get::<Error>().is_none() {
+        response.extensions_mut().insert(rejection.error().clone());
+    }
+    response
 }
 
 impl<S, R, B, ResBody> Future for ResponseFuture<S, R, B>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     R: RejectionHandler<ResBody>,
+    B: 'static,
 {
     type Output = Result<Response<ResBody>, S::Error>;
 
@@ -94,20 +131,38 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Waiting { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(cx));
-                    let Waiting { request, mut inner, cfg, on_rejection } = taken(waiting);
+                    let Waiting { request, mut inner, cfg, on_rejection, mut tally } = taken(waiting);
                     match verdict {
                         Ok(admitted) => {
-                            let (request, fields) = admit(&cfg, request, admitted);
-                            State::Called { future: inner.call(request), fields: Some(fields) }
+                            let (request, fields, standing) = admit(&cfg, request, admitted);
+                            tally.stands(standing);
+                            State::Called { future: inner.call(request), fields: Some(fields), tally }
                         }
-                        Err(rejection) => State::Answered { response: Some(on_rejection.respond(&rejection)) },
+                        Err(rejection) => {
+                            tally.rejected(&rejection);
+                            State::answered(respond(&on_rejection, &rejection), request, &cfg.state.drain)
+                        }
                     }
                 }
-                StateProj::Called { future, fields } => {
-                    let mut response = ready!(future.poll(cx))?;
+                StateProj::Called { future, fields, tally } => {
+                    let mut response = match ready!(future.poll(cx)) {
+                        Ok(response) => response,
+                        Err(error) => {
+                            tally.failed();
+                            return Poll::Ready(Err(error));
+                        }
+                    };
+                    tally.answered(response.extensions());
                     if let Some(fields) = fields.take() {
                         add(fields, response.headers_mut());
                     }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProj::Draining { ended, response } => {
+                    // An error means that the task is gone, and the body with it.
+                    let ended = ready!(Pin::new(ended).poll(cx)).unwrap_or(false);
+                    let mut response = taken(response);
+                    announce(!ended, response.headers_mut());
                     return Poll::Ready(Ok(response));
                 }
                 StateProj::Answered { response } => return Poll::Ready(Ok(taken(response))),
@@ -125,6 +180,13 @@ fn add(fields: ResponseFields, headers: &mut HeaderMap) {
     }
     if let Some(certificate_field) = fields.vary {
         headers.append(VARY, certificate_field);
+    }
+}
+
+/// Says that the connection ends with this response, because the request's body was not read to its end (RFC 9112 §9.6).
+fn announce(close: bool, headers: &mut HeaderMap) {
+    if close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 

@@ -1,22 +1,26 @@
-//! Guards for routes behind a [`PopLayer`](crate::PopLayer): scopes (RFC 6750 §3.1), and how strong and recent the user's
-//! authentication must be (RFC 9470). Token and proof are verified before: a guard says nothing to those who have none.
+//! Guards for routes behind a [`PopLayer`](crate::PopLayer): scopes (RFC 6750 §3.1), how strong and recent the user's
+//! authentication must be (RFC 9470), and values of any claim. Token and proof are verified before: a guard says nothing to
+//! those who have none.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use pop_core::step_up::AuthenticationRequirement;
+use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::drain::DrainPolicy;
 use crate::future::ResponseFuture;
-use crate::rejection::{DefaultRejection, RejectionHandler};
+use crate::rejection::{self, DefaultRejection, RejectionHandler};
+use crate::telemetry::Tally;
 use crate::token::{Anonymous, VerifiedToken};
 
-/// Everything that a route asks of a verified token, as one layer. [`RequireScope`], [`RequireAcr`] and
-/// [`RequireMaxAge`] are the parts, each a layer of its own; together in one, a client learns of all that it lacks from
-/// one challenge.
+/// Everything that a route asks of a verified token, as one layer. [`RequireScope`], [`RequireClaim`], [`RequireAcr`] and
+/// [`RequireMaxAge`] are the parts, each a layer of its own; together in one, a client learns of all scopes and
+/// authentication that it lacks from one challenge. Claims are checked last.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,20 +30,82 @@ use crate::token::{Anonymous, VerifiedToken};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Require {
-    pub(crate) scopes: Arc<[Box<str>]>,
+    /// Of each list one scope.
+    scopes: Arc<[Box<[Box<str>]>]>,
+    claims: Arc<[ClaimRequirement]>,
     pub(crate) authentication: Arc<AuthenticationRequirement>,
 }
 
 impl Require {
-    /// Both together: what satisfies this satisfies each. All scopes are needed, of each list of `acr` values one, and the
-    /// least of the ages.
+    /// Both together: what satisfies this satisfies each. All scopes and claims are needed, of each list of alternatives
+    /// one, and the least of the ages.
     #[must_use]
     pub fn and(self, other: impl Into<Self>) -> Self {
         let other = other.into();
         let scopes = self.scopes.iter().chain(other.scopes.iter()).cloned().collect();
+        let claims = self.claims.iter().chain(other.claims.iter()).cloned().collect();
         let authentication = (*self.authentication).clone().and((*other.authentication).clone());
-        Self { scopes, authentication: Arc::new(authentication) }
+        Self { scopes, claims, authentication: Arc::new(authentication) }
     }
+
+    /// What a challenge has to name, unless each list of scopes has one that the token carries: the first of each list, the
+    /// same for every token.
+    pub(crate) fn lacking_scopes(&self, has: impl Fn(&str) -> bool) -> Option<Vec<&str>> {
+        let is_met = |list: &[Box<str>]| list.iter().any(|scope| has(scope));
+        if self.scopes.iter().all(|list| is_met(list)) {
+            return None;
+        }
+        let mut needed: Vec<&str> = Vec::with_capacity(self.scopes.len());
+        for scope in self.scopes.iter().filter_map(|list| list.first()) {
+            if !needed.contains(&&**scope) {
+                needed.push(scope);
+            }
+        }
+        Some(needed)
+    }
+
+    /// Whether the claims are what is asked for. They are read only where something is.
+    pub(crate) fn accepts_claims(&self, token: &VerifiedToken) -> bool {
+        if self.claims.is_empty() {
+            return true;
+        }
+        let claims: Result<Value, _> = token.claims();
+        claims.is_ok_and(|claims| self.claims.iter().all(|required| required.is_met(&claims)))
+    }
+}
+
+/// Some or all of these values in one claim.
+#[derive(Debug, Clone)]
+struct ClaimRequirement {
+    path: Box<str>,
+    values: Arc<[Box<str>]>,
+    all: bool,
+}
+
+impl ClaimRequirement {
+    fn is_met(&self, claims: &Value) -> bool {
+        let Some(claim) = find(claims, &self.path) else {
+            return false;
+        };
+        let is = |member: &Value, value: &str| member.as_str() == Some(value);
+        let has = |value: &str| match claim {
+            Value::Array(members) => members.iter().any(|member| is(member, value)),
+            other => is(other, value),
+        };
+        if self.all { self.values.iter().all(|value| has(value)) } else { self.values.iter().any(|value| has(value)) }
+    }
+}
+
+/// The member of this exact name, else what lies below: dots also occur in names, such as `https://example.com/roles`.
+fn find<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    let object = value.as_object()?;
+    if let Some(member) = object.get(path) {
+        return Some(member);
+    }
+    path.match_indices('.').find_map(|(at, _)| {
+        let (name, rest) = (path.get(..at)?, path.get(at + 1..)?);
+        find(object.get(name)?, rest)
+    })
 }
 
 macro_rules! part {
@@ -68,7 +134,7 @@ macro_rules! part {
     };
 }
 
-/// Lets only tokens with all of the given scopes through; others get 403 `insufficient_scope` that names all of them
+/// Lets only tokens with the given scopes through; others get 403 `insufficient_scope` that names what is needed
 /// (RFC 6750 §3.1). Requests without credentials get 401.
 ///
 /// ```
@@ -93,16 +159,86 @@ impl RequireScope {
     /// When one of them is not a scope token (RFC 6749 §3.3), or there is none: routes are declared in code, at start.
     #[must_use]
     pub fn all(scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let scopes: Arc<[Box<str>]> = scopes.into_iter().map(|scope| scope.into().into_boxed_str()).collect();
-        assert!(!scopes.is_empty(), "RequireScope::all needs a scope");
-        for scope in scopes.iter() {
-            assert!(pop_core::scope::is_scope_token(scope), "{scope:?} is not a scope");
-        }
+        let scopes = checked(scopes, "all");
+        let scopes = scopes.iter().map(|scope| Box::from([scope.clone()])).collect();
         Self(Require { scopes, ..Require::default() })
+    }
+
+    /// Requires one of these scopes. The `scope` of a challenge is a list of which all are needed (RFC 6750 §3): it names
+    /// the first one alone, so put the one first that clients should ask for, as a rule the least.
+    ///
+    /// ```
+    /// use tower_pop::RequireScope;
+    ///
+    /// let read = RequireScope::any(["notes:read", "notes:admin"]);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`all`](Self::all).
+    #[must_use]
+    pub fn any(scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let scopes: Box<[Box<str>]> = checked(scopes, "any").into();
+        Self(Require { scopes: Arc::new([scopes]), ..Require::default() })
     }
 }
 
+fn checked(scopes: impl IntoIterator<Item = impl Into<String>>, method: &str) -> Vec<Box<str>> {
+    let scopes: Vec<Box<str>> = scopes.into_iter().map(|scope| scope.into().into_boxed_str()).collect();
+    assert!(!scopes.is_empty(), "RequireScope::{method} needs a scope");
+    for scope in &scopes {
+        assert!(pop_core::scope::is_scope_token(scope), "{scope:?} is not a scope");
+    }
+    scopes
+}
+
 part!(RequireScope);
+
+/// Lets only tokens through that have certain values in a claim, such as roles; others get 403 with the code
+/// `claim.insufficient`, and `insufficient_scope` without `scope` in the challenge (RFC 6750 §3.1): which claim is needed is
+/// not said.
+///
+/// A claim is a string that equals a value, or an array with such a string. Nothing is split, folded or converted. A name
+/// with dots is first looked up as it is, then as a path through objects.
+///
+/// ```
+/// use tower_pop::{RequireClaim, RequireScope};
+///
+/// let admin = RequireScope::all(["notes:write"]).and(RequireClaim::any("realm_access.roles", ["admin", "editor"]));
+/// ```
+#[derive(Debug, Clone)]
+pub struct RequireClaim(Require);
+
+impl RequireClaim {
+    /// Requires one of these values.
+    ///
+    /// # Panics
+    /// When the claim has no name, or there is no value: routes are declared in code, at start.
+    #[must_use]
+    pub fn any(claim: impl Into<String>, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::new(claim.into(), values, false)
+    }
+
+    /// Requires every one of these values.
+    ///
+    /// # Panics
+    /// As [`any`](Self::any).
+    #[must_use]
+    pub fn all(claim: impl Into<String>, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::new(claim.into(), values, true)
+    }
+
+    fn new(claim: String, values: impl IntoIterator<Item = impl Into<String>>, all: bool) -> Self {
+        let values: Arc<[Box<str>]> = values.into_iter().map(|value| value.into().into_boxed_str()).collect();
+        assert!(
+            !claim.is_empty() && !values.is_empty(),
+            "RequireClaim needs a claim and a value: {claim:?} {values:?}"
+        );
+        let required = ClaimRequirement { path: claim.into(), values, all };
+        Self(Require { claims: Arc::new([required]), ..Require::default() })
+    }
+}
+
+part!(RequireClaim);
 
 /// Lets only tokens through whose `acr` is one of the given values; others get 401 `insufficient_user_authentication` with
 /// `acr_values` (RFC 9470 §3).
@@ -169,6 +305,7 @@ impl<S, B, ResBody> Service<Request<B>> for Guarded<S>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     ResBody: Default + 'static,
+    B: 'static,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
@@ -179,19 +316,21 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let verdict = match (request.extensions().get::<VerifiedToken>(), request.extensions().get::<Anonymous>()) {
-            (Some(token), _) => token.satisfies(&self.require),
-            (None, Some(anonymous)) => Err(anonymous.reject()),
-            (None, None) => {
-                tracing::error!("a guard found no verified token: is it outside of PopLayer?");
-                let mut response = Response::new(ResBody::default());
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                return ResponseFuture::answered(response);
-            }
-        };
+        let (verdict, cfg) =
+            match (request.extensions().get::<VerifiedToken>(), request.extensions().get::<Anonymous>()) {
+                (Some(token), _) => (token.satisfies(&self.require), token.config()),
+                (None, Some(anonymous)) => (Err(anonymous.reject()), &anonymous.0),
+                (None, None) => {
+                    return ResponseFuture::answered(rejection::missing_layer(), request, &DrainPolicy::DEFAULT);
+                }
+            };
         match verdict {
-            Ok(()) => ResponseFuture::called(self.inner.call(request), None),
-            Err(rejection) => ResponseFuture::answered(DefaultRejection.respond(&rejection)),
+            // The layer counts the request by the response.
+            Ok(()) => ResponseFuture::called(self.inner.call(request), None, Tally::default()),
+            Err(rejection) => {
+                let cfg = cfg.clone();
+                ResponseFuture::answered(DefaultRejection.respond(&rejection), request, &cfg.state.drain)
+            }
         }
     }
 }

@@ -16,8 +16,14 @@ use crate::service::PopService;
 /// 4. Records the proof, so that it passes once, and puts a [`VerifiedToken`](crate::VerifiedToken) into the request's
 ///    extensions.
 ///
-/// Everything else is answered here: the inner service is not called and the body is not read. Works around every
+/// Everything else is answered here: the inner service is not called. Works around every
 /// `tower::Service<http::Request<B>>` whose response body is `Default`. Making a layer does no I/O.
+///
+/// The body of a rejected request is read and discarded within limits
+/// ([`rejected_body_limit`](crate::PopConfigBuilder::rejected_body_limit)), so that clients which write before they read
+/// get the response; nobody sees it and nothing of it is kept. A body that is longer or slower ends its HTTP/1.1
+/// connection, and the response says so by `Connection: close`. That holds for [`Guarded`](crate::Guarded) routes too. A
+/// handler that returns early without reading the body has to see to that itself.
 ///
 /// The path that proofs must name is the one on the wire. Under axum's `Router::nest` that is taken care of; other
 /// rewriting layers belong inside this one, or have to leave an [`OriginalTarget`](crate::OriginalTarget).

@@ -26,12 +26,14 @@
 //!
 //! # Features
 //! `axum` (default): extractors, problem+json, metadata route. `http-client` (default): keys over HTTPS. `aws-lc-rs`
-//! (default) and `rust-crypto`: signature verification, at least one. `rustls`: TLS that asks for client certificates. `metrics`: counters through the `metrics` facade.
+//! (default) and `rust-crypto`: signature verification, at least one. `rustls`: TLS that asks for client certificates. `metrics`: counters through the
+//! `metrics` facade. `serde`: settings by name, for configuration files.
 
 mod certificates;
 pub mod clock;
 mod config;
 pub mod cors;
+mod drain;
 mod explain;
 #[cfg(feature = "axum")]
 mod extract;
@@ -63,7 +65,7 @@ pub use explain::Explanation;
 #[cfg(feature = "axum")]
 pub use extract::{Claims, ExtractRejection};
 pub use future::ResponseFuture;
-pub use guard::{Guarded, Require, RequireAcr, RequireMaxAge, RequireScope};
+pub use guard::{Guarded, Require, RequireAcr, RequireClaim, RequireMaxAge, RequireScope};
 pub use introspection::Introspection;
 pub use issuer::IssuerConfig;
 pub use layer::PopLayer;
@@ -74,6 +76,7 @@ pub use pop_core;
 pub use pop_core::Error;
 pub use pop_core::claims::{AccessToken, ProofKind, ProofOfPossession};
 pub use pop_core::jose::Algorithm;
+pub use pop_core::names::UnknownName;
 pub use pop_core::policy::{IatPolicy, Mode, Preset, ReplayQuota};
 pub use pop_core::proof::mtls::CertificateFormat;
 pub use rejection::{DefaultRejection, Rejection, RejectionHandler};

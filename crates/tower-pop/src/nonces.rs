@@ -1,12 +1,14 @@
 //! Who must send a nonce, and the nonce to hand out.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 use pop_core::CredentialError;
+use pop_core::names::UnknownName;
 use pop_core::nonce::NonceKeys;
 use pop_core::target::RequestTarget;
 
@@ -67,6 +69,32 @@ impl fmt::Debug for NoncePolicy {
             Self::Required => "Required",
             Self::PerRequest(_) => "PerRequest(..)",
         })
+    }
+}
+
+/// Reads `off` or `required`. What is chosen for each request stands in code only.
+impl FromStr for NoncePolicy {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "off" => Ok(Self::Off),
+            "required" => Ok(Self::Required),
+            _ => Err(UnknownName::new(name, "a nonce policy", Self::NAMES)),
+        }
+    }
+}
+
+impl NoncePolicy {
+    /// The names that can be read.
+    pub const NAMES: [&'static str; 2] = ["off", "required"];
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for NoncePolicy {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = <std::borrow::Cow<'de, str> as serde::Deserialize<'de>>::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
     }
 }
 

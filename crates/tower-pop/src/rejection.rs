@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, StatusCode};
 use pop_core::Error;
 use pop_core::challenge::Refusal;
 use pop_core::credentials::Scheme;
@@ -85,6 +85,9 @@ impl Rejection {
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(self.inner.error.clone());
+        if let Some(explanation) = &self.inner.explanation {
+            response.extensions_mut().insert(explanation.clone());
+        }
         response
     }
 
@@ -146,6 +149,14 @@ impl<ResBody: Default + 'static> RejectionHandler<ResBody> for DefaultRejection 
         }
         response.map(|()| body.unwrap_or_default())
     }
+}
+
+/// The response where no layer saw the request: 500, without a body.
+pub(crate) fn missing_layer<ResBody: Default>() -> Response<ResBody> {
+    let mut response = Response::new(ResBody::default());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.extensions_mut().insert(crate::telemetry::missing_layer());
+    response
 }
 
 /// A problem document, if `ResBody` is a body that we know how to fill.

@@ -1,6 +1,8 @@
 //! Requests that need no judgement of their own: true preflights, and those that an outer layer with the same state has
 //! judged already.
 
+use std::sync::Arc;
+
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderName, Method};
@@ -14,7 +16,8 @@ use pop_core::target::RequestTarget;
 use pop_core::{Error, credentials, judgement};
 
 use crate::config::PopConfig;
-use crate::token::VerifiedToken;
+use crate::telemetry::Standing;
+use crate::token::{Anonymous, VerifiedToken};
 use crate::verifier::{Admitted, ResponseFields, Verdict};
 
 impl PopConfig {
@@ -22,7 +25,8 @@ impl PopConfig {
     /// extensions inherit its verdict.
     pub(crate) fn settled_before(&self, parts: &Parts) -> Option<Verdict> {
         if self.state.pass_preflight && is_preflight(parts) {
-            return Some(Ok(Admitted { token: None, response: ResponseFields::default() }));
+            let standing = Standing::Admitted("preflight");
+            return Some(Ok(Admitted { token: None, response: ResponseFields::default(), standing }));
         }
         let token = parts.extensions.get::<VerifiedToken>()?;
         let enough = match token.proof().kind() {
@@ -38,7 +42,8 @@ impl PopConfig {
         if let Err(error) = self.check_nonce_of(token, parts) {
             return Some(self.reject(error, Some(token.scheme()), None));
         }
-        Some(Ok(Admitted { token: Some(token.clone()), response: ResponseFields::default() }))
+        let (token, response) = (Some(token.clone()), ResponseFields::default());
+        Some(Ok(Admitted { token, response, standing: Standing::Reused }))
     }
 
     /// Checks the nonce of a request that an outer layer has verified, where that layer did not require one and this one does.
@@ -53,6 +58,13 @@ impl PopConfig {
         let read = self.read_proof(presented.proof?)?;
         let proof = DpopProof::parse(&read.jws, &read.key, &state.proof)?;
         judgement::check_freshness(&proof, state.clock.now(), &state.proof, Some(&state.nonces.keys)).map(drop)
+    }
+
+    /// Whether a layer of the same configuration let this request through before, whatever this one says.
+    pub(crate) fn is_inside_another(&self, parts: &Parts) -> bool {
+        let extensions = &parts.extensions;
+        extensions.get::<VerifiedToken>().is_some_and(|token| token.is_from(&self.state))
+            || extensions.get::<Anonymous>().is_some_and(|anonymous| Arc::ptr_eq(&anonymous.0.state, &self.state))
     }
 
     /// Whether a verdict is about this very request: method, target, credentials, certificate. Extensions can be copied to

@@ -1,40 +1,160 @@
-//! What operators see: a `tracing` event per refusal with its stable code, and with feature `metrics` counters and a
+//! What operators see: a `tracing` event per rejection with its stable code, and with feature `metrics` counters and a
 //! histogram of proof ages. Never a token, a proof, a key or a claim.
 //!
 //! | name | kind | labels |
 //! |---|---|---|
-//! | `pop_requests_total` | counter | `outcome` (`admitted`, `rejected`, `unproven`), `code` |
+//! | `pop_requests_total` | counter | `outcome`, `code` |
 //! | `pop_proof_age_seconds` | histogram | – |
+//!
+//! Every request is counted once, by the outermost layer of its configuration, when its response is there:
+//!
+//! | outcome | code |
+//! |---|---|
+//! | `admitted` | how possession was proven (`dpop`, `mtls`, `none`), `anonymous` or `preflight` |
+//! | `rejected` | the code of the error, whether layer, guard, extractor or handler rejected the request |
+//! | `unproven` | the code of the error that mode `ReportOnly` let pass |
+//! | `abandoned` | as for `admitted` or `unproven`, or `undecided`: the response was dropped before it was there |
+//!
+//! A rejection in a handler is one whose response came from [`Rejection`](crate::Rejection): it has the
+//! [`Error`] in its extensions.
 
-use pop_core::claims::ProofKind;
+use http::Extensions;
 use pop_core::{ConfirmationError, Error};
 
 use crate::explain::Explanation;
 use crate::rejection::Rejection;
+use crate::verifier::Verdict;
 
 #[cfg(feature = "metrics")]
 const REQUESTS: &str = "pop_requests_total";
 
-pub(crate) fn admitted(kind: ProofKind) {
-    #[cfg(feature = "metrics")]
-    metrics::counter!(REQUESTS, "outcome" => "admitted", "code" => kind.as_str()).increment(1);
-    let _ = kind;
+/// How a request stands while its response is not there.
+#[derive(Debug, Clone)]
+pub(crate) enum Standing {
+    /// The verdict is waited for.
+    Undecided,
+    Admitted(&'static str),
+    /// Only mode `ReportOnly` let it pass.
+    Unproven(Box<Unproven>),
+    /// Verified by an outer layer, which counts it.
+    Reused,
 }
 
-/// Whether events about rejections are written, so that an explanation is worth making.
-pub(crate) fn explains() -> bool {
-    tracing::enabled!(tracing::Level::DEBUG)
+/// Why a proof or binding failed that mode `ReportOnly` let pass.
+#[derive(Debug, Clone)]
+pub(crate) struct Unproven {
+    pub(crate) error: Error,
+    pub(crate) explanation: Explanation,
 }
 
-pub(crate) fn rejected(rejection: &Rejection) {
-    let error = rejection.error();
-    #[cfg(feature = "metrics")]
-    metrics::counter!(REQUESTS, "outcome" => "rejected", "code" => error.code()).increment(1);
+impl Standing {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Undecided | Self::Reused => "undecided",
+            Self::Admitted(code) => code,
+            Self::Unproven(unproven) => unproven.error.code(),
+        }
+    }
+}
+
+/// Counts one request once: when its response is there, or when it is dropped before.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(Option<Standing>);
+
+impl Tally {
+    pub(crate) const fn of(standing: Standing) -> Self {
+        Self(Some(standing))
+    }
+
+    /// The same request, as it stands now.
+    pub(crate) fn stands(&mut self, standing: Standing) {
+        if let Some(before) = &mut self.0 {
+            *before = standing;
+        }
+    }
+
+    /// Counts a rejection by the layer itself.
+    pub(crate) fn rejected(&mut self, rejection: &Rejection) {
+        if self.0.take().is_some() {
+            rejected(rejection.error(), rejection.explanation());
+        }
+    }
+
+    /// Counts a request by the response of the inner service.
+    pub(crate) fn answered(&mut self, response: &Extensions) {
+        let Some(standing) = self.0.take() else {
+            return;
+        };
+        match response.get::<Error>() {
+            Some(error) => rejected(error, response.get::<Explanation>()),
+            None if response.get::<Counted>().is_some() => {}
+            None => passed(&standing),
+        }
+    }
+
+    /// Counts a request whose inner service failed.
+    pub(crate) fn failed(&mut self) {
+        if let Some(standing) = self.0.take() {
+            passed(&standing);
+        }
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        if let Some(standing) = &self.0 {
+            count("abandoned", standing.code());
+            tracing::debug!(code = standing.code(), "request abandoned before its response was there");
+        }
+    }
+}
+
+/// Marks a response without an error that is counted already.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted;
+
+/// Counts a verdict that no layer counts.
+pub(crate) fn decided(verdict: &Verdict) {
+    match verdict {
+        Ok(admitted) => passed(&admitted.standing),
+        Err(rejection) => rejected(rejection.error(), rejection.explanation()),
+    }
+}
+
+/// A guard or an extractor found no layer around it: the program is wrong, and the request is answered with 500.
+pub(crate) fn missing_layer() -> Counted {
+    const CODE: &str = "layer.missing";
+    count("rejected", CODE);
+    tracing::error!(code = CODE, "no verified token in the request: perhaps you forgot the PopLayer on this route");
+    Counted
+}
+
+fn passed(standing: &Standing) {
+    match standing {
+        Standing::Undecided | Standing::Reused => {}
+        Standing::Admitted(code) => count("admitted", code),
+        Standing::Unproven(unproven) => {
+            let Unproven { error, explanation: Explanation { claim, found, expected, remedy } } = &**unproven;
+            count("unproven", error.code());
+            tracing::warn!(
+                code = error.code(),
+                claim,
+                found = found.as_deref(),
+                expected = expected.as_deref(),
+                remedy = remedy.as_deref(),
+                "request passed without proof in mode ReportOnly: {error}"
+            );
+        }
+    }
+}
+
+fn rejected(error: &Error, explanation: Option<&Explanation>) {
+    count("rejected", error.code());
     match error {
         Error::Unavailable(_) | Error::Replay(pop_core::ReplayError::Full | pop_core::ReplayError::Unavailable) => {
             tracing::warn!(code = error.code(), "request rejected: {error}");
         }
-        _ => match rejection.explanation() {
+        _ => match explanation {
             Some(Explanation { claim, found, expected, remedy }) => tracing::debug!(
                 code = error.code(),
                 claim,
@@ -48,6 +168,11 @@ pub(crate) fn rejected(rejection: &Rejection) {
     }
 }
 
+/// Whether events about rejections are written, so that an explanation is worth making.
+pub(crate) fn explains() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
 /// An error in claims that the issuer signed, or sent over an authenticated connection. An issuer that puts a symmetric key into
 /// a token hands its clients' keys to everyone who sees that token.
 pub(crate) fn signed_by_issuer(issuer: &str, error: &Error) {
@@ -56,19 +181,10 @@ pub(crate) fn signed_by_issuer(issuer: &str, error: &Error) {
     }
 }
 
-/// A request that only mode `ReportOnly` let pass.
-pub(crate) fn unproven(error: &Error, explanation: &Explanation) {
+fn count(outcome: &'static str, code: &'static str) {
     #[cfg(feature = "metrics")]
-    metrics::counter!(REQUESTS, "outcome" => "unproven", "code" => error.code()).increment(1);
-    let Explanation { claim, found, expected, remedy } = explanation;
-    tracing::warn!(
-        code = error.code(),
-        claim,
-        found = found.as_deref(),
-        expected = expected.as_deref(),
-        remedy = remedy.as_deref(),
-        "request passed without proof in mode ReportOnly: {error}"
-    );
+    metrics::counter!(REQUESTS, "outcome" => outcome, "code" => code).increment(1);
+    let _ = (outcome, code);
 }
 
 /// Seconds between `iat` and its arrival; negative for proofs from the future.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pop_core::claims::{AccessToken, ProofOfPossession, VerifiedClaims};
 use pop_core::credentials::Scheme;
 use pop_core::scope::ScopeError;
-use pop_core::{CredentialError, Error};
+use pop_core::{ClaimError, CredentialError, Error};
 use serde::de::DeserializeOwned;
 
 use crate::config::{PopConfig, State};
@@ -123,7 +123,7 @@ impl VerifiedToken {
 
     /// Refuses the request unless the token satisfies all of this. An authentication that does not suffice is 401
     /// `insufficient_user_authentication` in the scheme of the request (RFC 9470 §3), which names the scopes as well where
-    /// they are missing too; missing scopes alone are 403.
+    /// they are missing too; missing scopes alone are 403, and so are claims with other values.
     ///
     /// # Errors
     /// The response to return.
@@ -132,20 +132,30 @@ impl VerifiedToken {
     }
 
     pub(crate) fn satisfies(&self, require: &Require) -> Result<(), Rejection> {
-        let scopes = self.require_scopes(&require.scopes);
-        if require.authentication.is_empty() {
-            return scopes;
+        let scopes = require.lacking_scopes(|scope| self.has_scope(scope));
+        if !require.authentication.is_empty() {
+            let state = &self.inner.cfg.state;
+            let strong = require.authentication.check(self.access_token(), state.clock.now(), state.token.leeway);
+            if let Err(error) = strong {
+                let error = match &scopes {
+                    Some(needed) => error.with_scope(&needed.join(" ")),
+                    None => error,
+                };
+                return Err(self.reject(error.into()));
+            }
         }
-        let state = &self.inner.cfg.state;
-        let strong = require.authentication.check(self.access_token(), state.clock.now(), state.token.leeway);
-        match (strong, scopes) {
-            (Ok(()), scopes) => scopes,
-            (Err(error), Ok(())) => Err(self.reject(error.into())),
-            (Err(error), Err(_)) => Err(self.reject(error.with_scope(&require.scopes.join(" ")).into())),
+        if let Some(needed) = scopes {
+            return Err(self.reject(ScopeError::new(&needed).into()));
         }
+        if require.accepts_claims(self) { Ok(()) } else { Err(self.reject(ClaimError::Insufficient.into())) }
     }
 
-    fn reject(&self, error: Error) -> Rejection {
+    /// The configuration that verified this.
+    pub(crate) fn config(&self) -> &PopConfig {
+        &self.inner.cfg
+    }
+
+    pub(crate) fn reject(&self, error: Error) -> Rejection {
         Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None, None)
     }
 

@@ -32,7 +32,7 @@ use crate::question::Question;
 use crate::rejection::Rejection;
 use crate::replay::ReplayAnswer;
 use crate::settled::Subject;
-use crate::telemetry;
+use crate::telemetry::{self, Standing, Unproven};
 use crate::token::VerifiedToken;
 use crate::token_cache::{self, CachedToken};
 
@@ -43,6 +43,7 @@ pub struct Admitted {
     pub token: Option<VerifiedToken>,
     /// What the response should carry.
     pub response: ResponseFields,
+    pub(crate) standing: Standing,
 }
 
 /// Fields that the response to an admitted request should carry.
@@ -80,8 +81,26 @@ impl PopConfig {
     ///
     /// With client certificates on, call [`settle_certificates`](Self::settle_certificates) first: fields that claim a
     /// certificate and come from strangers count as absent here, but only there are they taken out of the request.
+    ///
+    /// The verdict is counted and logged at once, since no layer sees the response; a future that is dropped is not. A body
+    /// that comes with a rejected request is the caller's to read (RFC 9112 §9.6).
     #[must_use]
     pub fn verify(&self, parts: &Parts) -> Verification {
+        match self.verdict(parts) {
+            Verification::Now(verdict) => {
+                telemetry::decided(&verdict);
+                Verification::Now(verdict)
+            }
+            Verification::Later(verdict) => Verification::Later(Box::pin(async move {
+                let verdict = verdict.await;
+                telemetry::decided(&verdict);
+                verdict
+            })),
+        }
+    }
+
+    /// The verdict, which the caller counts.
+    pub(crate) fn verdict(&self, parts: &Parts) -> Verification {
         if let Some(verdict) = self.settled_before(parts) {
             return Verification::Now(verdict);
         }
@@ -104,9 +123,10 @@ impl PopConfig {
                 }
                 ReplayAnswer::Later(answer) => {
                     let (cfg, evidence) = (self.clone(), question.evidence);
-                    Verification::Later(Box::pin(
-                        async move { cfg.conclude_recorded(provable, &evidence, answer.await) },
-                    ))
+                    Verification::Later(Box::pin(async move {
+                        let answer = cfg.in_time(answer).await;
+                        cfg.conclude_recorded(provable, &evidence, answer)
+                    }))
                 }
             },
         }
@@ -140,7 +160,10 @@ impl PopConfig {
             match self.decide(&question) {
                 Step::Done(outcome) => return self.conclude(outcome, &question),
                 Step::Record(provable) => {
-                    let answer = self.record(&provable.unreplayed).wait().await;
+                    let answer = match self.record(&provable.unreplayed) {
+                        ReplayAnswer::Now(answer) => answer,
+                        ReplayAnswer::Later(answer) => self.in_time(answer).await,
+                    };
                     return self.conclude_recorded(provable, &question.evidence, answer);
                 }
                 Step::Wait(again) => wait = again,
@@ -249,7 +272,7 @@ impl PopConfig {
         Ok(match self.access_token(question, token, hash, before_waiting)? {
             TokenStep::Wait(wait) => Step::Wait(wait),
             TokenStep::Verified(token) => match judgement::judge_bearer(Arc::clone(&token), certificate, unbound) {
-                Ok(claims) => Step::passed(claims, Scheme::Bearer, Subject::new(&question.method, *hash), false),
+                Ok(claims) => Step::passed(claims, Scheme::Bearer, Subject::new(&question.method, *hash)),
                 Err(error) => {
                     self.unproven(token, Scheme::Bearer, Subject::new(&question.method, *hash), error, question)
                 }
@@ -405,9 +428,24 @@ impl PopConfig {
             return Step::refused(Some(scheme), error);
         }
         let target = question.target();
-        telemetry::unproven(&error, &Explanation::of(&error, &self.state, target.as_deref()));
+        let explanation = Explanation::of(&error, &self.state, target.as_deref());
+        let unproven = Some(Unproven { error, explanation });
         let give_nonce = scheme == Scheme::Dpop && question.nonce_required;
-        Step::passed(judgement::report_only(token), scheme, subject, give_nonce)
+        let claims = Box::new(judgement::report_only(token));
+        Step::Done(Outcome::Passed { claims, scheme, subject, give_nonce, unproven })
+    }
+
+    /// The answer of a replay store, or that it is unavailable when it takes too long. Without a runtime there are no timers
+    /// and no timeout.
+    async fn in_time(
+        &self,
+        answer: impl Future<Output = Result<FirstUse, ReplayError>>,
+    ) -> Result<FirstUse, ReplayError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return answer.await;
+        }
+        let answer = tokio::time::timeout(self.state.replay_timeout, answer).await;
+        answer.unwrap_or(Err(ReplayError::Unavailable))
     }
 
     fn record(&self, unreplayed: &Unreplayed) -> ReplayAnswer {
@@ -432,12 +470,14 @@ impl PopConfig {
                 if let Some(new_key) = new_key {
                     self.state.proof_keys.keep(new_key);
                 }
-                self.admit(unreplayed.first_use(first_use), scheme, subject, evidence, renew)
+                self.admit(unreplayed.first_use(first_use), scheme, subject, evidence, renew, None)
             }
             Err(error) if self.mode == Mode::ReportOnly => {
                 let error = error.into();
-                telemetry::unproven(&error, &Explanation::of(&error, &self.state, None));
-                self.admit(unreplayed.into_unproven(), scheme, subject.without_proof(), evidence, renew)
+                let explanation = Explanation::of(&error, &self.state, None);
+                let claims = unreplayed.into_unproven();
+                let unproven = Some(Unproven { error, explanation });
+                self.admit(claims, scheme, subject.without_proof(), evidence, renew, unproven)
             }
             Err(error) => self.reject(error.into(), Some(scheme), None),
         }
@@ -445,9 +485,13 @@ impl PopConfig {
 
     fn conclude(&self, outcome: Outcome, question: &Question<'_>) -> Verdict {
         match outcome {
-            Outcome::Anonymous => Ok(Admitted { token: None, response: ResponseFields::default() }),
-            Outcome::Passed { claims, scheme, subject, give_nonce } => {
-                self.admit(*claims, scheme, subject, &question.evidence, give_nonce)
+            Outcome::Anonymous => Ok(Admitted {
+                token: None,
+                response: ResponseFields::default(),
+                standing: Standing::Admitted("anonymous"),
+            }),
+            Outcome::Passed { claims, scheme, subject, give_nonce, unproven } => {
+                self.admit(*claims, scheme, subject, &question.evidence, give_nonce, unproven)
             }
             Outcome::Refused(scheme, error) => self.reject(error, scheme, Some(question)),
         }
@@ -460,13 +504,17 @@ impl PopConfig {
         subject: Subject,
         evidence: &Evidence,
         give_nonce: bool,
+        unproven: Option<Unproven>,
     ) -> Verdict {
-        telemetry::admitted(claims.proof().kind());
+        let standing = match unproven {
+            None => Standing::Admitted(claims.proof().kind().as_str()),
+            Some(unproven) => Standing::Unproven(Box::new(unproven)),
+        };
         let nonce = if give_nonce { self.state.nonces.header(self.state.clock.now()) } else { None };
         let by_certificate = claims.proof().certificate_thumbprint().is_some();
         let vary = evidence.vary.as_ref().filter(|_| by_certificate).cloned();
         let token = Some(VerifiedToken::new(claims, scheme, subject, self.clone()));
-        Ok(Admitted { token, response: ResponseFields { nonce, vary } })
+        Ok(Admitted { token, response: ResponseFields { nonce, vary }, standing })
     }
 
     pub(crate) fn reject(&self, error: Error, scheme: Option<Scheme>, question: Option<&Question<'_>>) -> Verdict {
@@ -479,7 +527,6 @@ impl PopConfig {
             _ => None,
         };
         let rejection = Rejection::new(self, error, scheme, nonce, target.as_deref());
-        telemetry::rejected(&rejection);
         Err(rejection)
     }
 }
@@ -516,7 +563,14 @@ enum Wait {
 
 enum Outcome {
     Anonymous,
-    Passed { claims: Box<VerifiedClaims>, scheme: Scheme, subject: Subject, give_nonce: bool },
+    /// With the error that only mode `ReportOnly` let pass, if there was one.
+    Passed {
+        claims: Box<VerifiedClaims>,
+        scheme: Scheme,
+        subject: Subject,
+        give_nonce: bool,
+        unproven: Option<Unproven>,
+    },
     Refused(Option<Scheme>, Error),
 }
 
@@ -525,8 +579,9 @@ impl Step {
         Self::Done(Outcome::Refused(scheme, error.into()))
     }
 
-    fn passed(claims: VerifiedClaims, scheme: Scheme, subject: Subject, give_nonce: bool) -> Self {
-        Self::Done(Outcome::Passed { claims: Box::new(claims), scheme, subject, give_nonce })
+    fn passed(claims: VerifiedClaims, scheme: Scheme, subject: Subject) -> Self {
+        let (claims, give_nonce, unproven) = (Box::new(claims), false, None);
+        Self::Done(Outcome::Passed { claims, scheme, subject, give_nonce, unproven })
     }
 }
 

@@ -125,6 +125,8 @@ pub const CODES: &[CodeHelp] = codes! {
     "replay.unavailable": "the replay store did not answer", "the store";
     // what the route asks for
     "scope.insufficient": "the token lacks a scope", "client: ask for the scopes in the challenge; `IssuerConfig::scope_claim(..)` where the issuer has them elsewhere";
+    "claim.insufficient": "a claim that the route asks for is missing or has another value", "authorization server: grant the role; the argument of `RequireClaim`";
+    "claim.shape": "the claims cannot be read into the type that the handler asks for", "the type of `Claims<T>`, or the authorization server";
     "step_up.acr": "the user's authentication is not of a required class", "client: a new authorization with `acr_values`";
     "step_up.max_age": "the user's authentication is too old, or its time is unknown", "client: a new authorization with `max_age`";
     // what the decision depends on

@@ -1,6 +1,7 @@
 //! One error per stage of the pipeline. Every variant has a stable code; none holds a byte of the request.
 
 mod binding;
+mod claim;
 mod confirmation;
 mod credential;
 mod found;
@@ -12,6 +13,7 @@ mod token;
 mod unavailable;
 
 pub use binding::BindingError;
+pub use claim::ClaimError;
 pub use confirmation::ConfirmationError;
 pub use credential::CredentialError;
 pub use found::Found;
@@ -57,6 +59,9 @@ pub enum Error {
     /// The user's authentication does not suffice for the operation.
     #[error("step-up: {0}")]
     StepUp(#[from] StepUpError),
+    /// The token's claims do not suffice for the operation.
+    #[error("claims: {0}")]
+    Claim(#[from] ClaimError),
     /// Something the decision depends on is out of reach: fail closed.
     #[error("unavailable: {0}")]
     Unavailable(#[from] Unavailable),
@@ -76,6 +81,7 @@ impl Error {
             Self::Replay(error) => error.code(),
             Self::Scope(error) => error.code(),
             Self::StepUp(error) => error.code(),
+            Self::Claim(error) => error.code(),
             Self::Unavailable(error) => error.code(),
         }
     }

@@ -106,9 +106,11 @@ impl Algorithm {
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
+
+crate::names::parsed!("an algorithm", Algorithm);
 
 /// An allowlist of algorithms. The two names of Ed25519 always go together (RFC 9864 §4.1.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -49,6 +49,16 @@ pub enum CertificateFormat {
     Traefik,
 }
 
+crate::names::named!("a certificate format", CertificateFormat {
+    Rfc9440 = "rfc9440",
+    EscapedPem = "escaped-pem",
+    Pem = "pem",
+    Xfcc = "xfcc",
+    XfccList = "xfcc-list",
+    Base64Der = "base64-der",
+    Traefik = "traefik",
+});
+
 impl CertificateFormat {
     /// The format that goes with a well-known field name, compared without case: `Client-Cert`,
     /// `X-Forwarded-Client-Cert`, `X-Forwarded-Tls-Client-Cert`, `Ssl-Client-Cert`, `X-Ssl-Client-Cert`,

@@ -10,7 +10,7 @@ use pop_core::policy::{IatPolicy, Preset};
 use pop_core::scope::is_scope_token;
 use pop_core::target::{Origin, has_dot_segments};
 
-use super::bounds::within;
+use super::bounds::{millis, within};
 use super::{ConfigError, PopConfig, PopConfigBuilder, State, check_mode};
 use crate::metadata::{Accepted, Metadata};
 use crate::nonces::{NoncePolicy, Nonces};
@@ -68,6 +68,8 @@ impl PopConfigBuilder {
             nonce_policy: self.nonce_policy,
             nonces,
             replay,
+            replay_timeout: self.replay_timeout,
+            drain: self.drain,
             tokens,
             proof_keys: ProofKeys::new(self.proof_key_cache),
             certificates,
@@ -102,6 +104,9 @@ impl PopConfigBuilder {
             ("max_token_depth", u64::from(self.token.json.depth), 4, 32),
             ("max_jti_len", self.proof.max_jti_len as u64, 16, 1 << 16),
             ("replay_capacity", self.replay_capacity as u64, 1000, u64::from(u32::MAX)),
+            ("replay_timeout in ms", millis(self.replay_timeout), 1, 60_000),
+            ("rejected_body_limit", self.drain.bytes, 0, 1 << 30),
+            ("rejected_body_timeout in ms", millis(self.drain.time), 0, 60_000),
         ])?;
         if self.without_replay_store {
             let value = seconds(&self.proof.max_age) + seconds(&self.proof.clock_skew);

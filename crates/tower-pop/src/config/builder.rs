@@ -10,6 +10,7 @@ use pop_core::policy::{IatPolicy, Mode, Preset, ProofPolicy, ReplayQuota, TokenP
 
 use crate::certificates::ClientCertificates;
 use crate::clock::{Clock, SystemClock};
+use crate::drain::{self, DrainPolicy};
 use crate::issuer::IssuerConfig;
 use crate::keys::HttpFetch;
 use crate::metadata::MetadataDraft;
@@ -35,6 +36,8 @@ pub struct PopConfigBuilder {
     pub(super) replay: Option<Arc<dyn ReplayStore>>,
     pub(super) replay_capacity: usize,
     pub(super) without_replay_store: bool,
+    pub(super) replay_timeout: Duration,
+    pub(super) drain: DrainPolicy,
     pub(super) token_cache: usize,
     pub(super) proof_key_cache: usize,
     pub(super) clock: Arc<dyn Clock>,
@@ -69,6 +72,8 @@ impl PopConfigBuilder {
             replay: None,
             replay_capacity: crate::replay::DEFAULT_CAPACITY,
             without_replay_store: false,
+            replay_timeout: Duration::from_secs(1),
+            drain: DrainPolicy::DEFAULT,
             token_cache: 10_000,
             proof_key_cache: 10_000,
             clock: Arc::new(SystemClock::default()),
@@ -285,6 +290,49 @@ impl PopConfigBuilder {
     /// [`ReplayQuota::PerKey`].
     pub fn replay_quota(mut self, quota: ReplayQuota) -> Self {
         self.proof.quota = quota;
+        self
+    }
+
+    /// Sets how long a replay store that answers later may take, 1 ms to 60 s. A request whose store takes longer is
+    /// rejected with 503, `replay.unavailable`; its proof may be recorded all the same. Needs a tokio runtime with timers.
+    /// Defaults to 1 s.
+    pub fn replay_timeout(mut self, timeout: Duration) -> Self {
+        self.replay_timeout = timeout;
+        self
+    }
+
+    /// Sets how many bytes of a rejected request's body are read and discarded, up to 1 GiB; 0 turns that off. Clients
+    /// that write a whole body before they read would otherwise see a broken connection instead of the rejection
+    /// (RFC 9112 §9.6). Nothing of the body is buffered. Over HTTP/1.1 the response to a request whose body was not read to
+    /// its end says `Connection: close`. Defaults to 32 MiB.
+    ///
+    /// The layer reads the bodies of axum and hyper, others only after
+    /// [`rejected_body_type`](Self::rejected_body_type), and only within a tokio runtime with timers.
+    pub fn rejected_body_limit(mut self, bytes: u64) -> Self {
+        self.drain.bytes = bytes;
+        self
+    }
+
+    /// Sets for how long a rejected request's body is read, up to 60 s; 0 turns that off. The response does not wait that
+    /// long: it is sent at the end of the body, and after half a second at the latest. A client that sends its body slowly
+    /// keeps its connection, a small task and no memory for this long. Defaults to 10 s.
+    pub fn rejected_body_timeout(mut self, timeout: Duration) -> Self {
+        self.drain.time = timeout;
+        self
+    }
+
+    /// Names one more type of request body that is read and discarded on rejection, such as one that a layer around this
+    /// one makes.
+    ///
+    /// ```
+    /// # type MyBody = http_body_util::Full<bytes::Bytes>;
+    /// use tower_pop::PopConfig;
+    ///
+    /// let cfg = PopConfig::builder("https://as.example", "https://api.example").rejected_body_type::<MyBody>().build()?;
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    pub fn rejected_body_type<B: http_body::Body + Send + 'static>(mut self) -> Self {
+        self.drain.types.push(drain::take::<B>);
         self
     }
 

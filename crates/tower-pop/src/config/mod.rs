@@ -8,6 +8,7 @@ mod issuers;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use pop_core::CredentialError;
@@ -19,6 +20,7 @@ pub use error::ConfigError;
 
 use crate::certificates::{CertificatePolicy, Evidence};
 use crate::clock::Clock;
+use crate::drain::DrainPolicy;
 use crate::issuer::{Issuer, IssuerConfig};
 use crate::metadata::Metadata;
 use crate::nonces::{NoncePolicy, Nonces};
@@ -56,6 +58,8 @@ pub(crate) struct State {
     pub(crate) nonce_policy: NoncePolicy,
     pub(crate) nonces: Nonces,
     pub(crate) replay: Option<Arc<dyn ReplayStore>>,
+    pub(crate) replay_timeout: Duration,
+    pub(crate) drain: DrainPolicy,
     pub(crate) tokens: TokenCache,
     pub(crate) proof_keys: ProofKeys,
     pub(crate) clock: Arc<dyn Clock>,

@@ -21,11 +21,19 @@ pub use pop_core::replay::{FirstUse, QuotaOwner, ReplayEntry, ReplayKey};
 /// # Contract
 /// 1. `insert` checks and records in one atomic step: of any number of concurrent calls with one key, exactly one is
 ///    answered with [`FirstUse`].
-/// 2. An entry is remembered at least until its `expires_at`, and longer when the clock steps back.
-/// 3. A full store refuses new entries; it never drops live ones.
-/// 4. A store that cannot be reached answers [`ReplayError::Unavailable`].
+/// 2. An entry is remembered at least until its `expires_at`, by `entry.now` and by the store's own clock, if it has one. A
+///    proof that passed once stays a replay when the clock behind `entry.now` steps back: what the store has dropped is
+///    rejected, for example by the latest `expires_at` that it dropped.
+/// 3. An entry that has expired already (`expires_at <= now`) is answered with [`ReplayError::Replayed`], whether it was
+///    there or not: it would not be remembered.
+/// 4. A full store rejects new entries with [`ReplayError::Full`], and those of a client that has its share with
+///    [`ReplayError::KeyQuota`]; it never drops live ones, and still knows them as replays.
+/// 5. A store that cannot be reached answers [`ReplayError::Unavailable`]. One that answers later than the
+///    [`replay_timeout`](crate::PopConfigBuilder::replay_timeout) counts as unavailable: its future is dropped, and the
+///    request is rejected with 503 whether the entry was recorded or not.
+/// 6. `insert` does not block: what waits for I/O is [`ReplayAnswer::Later`].
 ///
-/// [`conformance`] checks the first three.
+/// [`conformance`] checks the first four.
 pub trait ReplayStore: Send + Sync + 'static {
     /// Records an entry unless it is there already.
     fn insert(&self, entry: ReplayEntry) -> ReplayAnswer;

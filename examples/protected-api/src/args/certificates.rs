@@ -4,12 +4,14 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ipnet::IpNet;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
 use tower_pop::{CertificateFormat, CertificateHeader, ClientCertificates, ProxyTrust, tls};
+
+use super::by_name;
 
 /// TLS of our own.
 #[derive(Debug, Args)]
@@ -81,19 +83,13 @@ pub(crate) struct ProxyArgs {
     #[arg(long, env = "POP_CLIENT_CERT_HEADER", requires = "trusted_proxy")]
     client_cert_header: Option<String>,
     /// How they write it [default: as is usual in a field of that name].
-    #[arg(long, env = "POP_CLIENT_CERT_FORMAT", requires = "client_cert_header")]
-    client_cert_format: Option<Format>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Rfc9440,
-    EscapedPem,
-    Pem,
-    Xfcc,
-    XfccList,
-    Base64Der,
-    Traefik,
+    #[arg(
+        long,
+        env = "POP_CLIENT_CERT_FORMAT",
+        requires = "client_cert_header",
+        value_parser = by_name::<CertificateFormat>(CertificateFormat::ALL.iter().map(|format| format.name()))
+    )]
+    client_cert_format: Option<CertificateFormat>,
 }
 
 impl ProxyArgs {
@@ -111,26 +107,12 @@ impl ProxyArgs {
         };
         let header = match self.client_cert_format {
             None => CertificateHeader::new(name)?,
-            Some(format) => CertificateHeader::with_format(name, format.into())?,
+            Some(format) => CertificateHeader::with_format(name, format)?,
         };
         let trust = ProxyTrust::Networks(self.trusted_proxy.clone());
         Ok(Some(match certificates {
             Some(certificates) => certificates.or_from_proxies(trust, header),
             None => ClientCertificates::from_proxies(trust, header),
         }))
-    }
-}
-
-impl From<Format> for CertificateFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Rfc9440 => Self::Rfc9440,
-            Format::EscapedPem => Self::EscapedPem,
-            Format::Pem => Self::Pem,
-            Format::Xfcc => Self::Xfcc,
-            Format::XfccList => Self::XfccList,
-            Format::Base64Der => Self::Base64Der,
-            Format::Traefik => Self::Traefik,
-        }
     }
 }

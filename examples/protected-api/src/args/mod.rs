@@ -7,11 +7,12 @@ mod introspection;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, builder::TypedValueParser};
-use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset};
+use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset, UnknownName};
 
 use self::certificates::{ProxyArgs, TlsArgs};
 use self::cors::CorsArgs;
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) cors: CorsArgs,
     /// Settings that belong together.
-    #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = preset())]
+    #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = by_name::<Preset>(Preset::ALL.iter().map(|preset| preset.name())))]
     pub(crate) preset: Preset,
     /// How old a proof may be, in seconds [default: the preset's].
     #[arg(long, env = "POP_PROOF_MAX_AGE")]
@@ -54,10 +55,10 @@ pub(crate) struct Args {
     #[arg(long, env = "POP_CLOCK_SKEW")]
     pub(crate) clock_skew: Option<u64>,
     /// Whether proofs need a nonce.
-    #[arg(long, env = "POP_NONCE", default_value = "off", value_parser = nonce())]
+    #[arg(long, env = "POP_NONCE", default_value = "off", value_parser = by_name::<NoncePolicy>(NoncePolicy::NAMES))]
     pub(crate) nonce: NoncePolicy,
     /// Which requests may pass.
-    #[arg(long, env = "POP_MODE", default_value = "required", value_parser = mode())]
+    #[arg(long, env = "POP_MODE", default_value = "required", value_parser = by_name::<Mode>(Mode::ALL.iter().map(|mode| mode.name())))]
     pub(crate) mode: Mode,
     /// Where the development authorization server listens.
     #[arg(long, env = "POP_AUTHSERVER_LISTEN", default_value = "127.0.0.1:9400")]
@@ -117,26 +118,10 @@ impl Args {
     }
 }
 
-fn preset() -> impl TypedValueParser<Value = Preset> {
-    PossibleValuesParser::new(["rfc9449", "fapi2", "mcp"]).map(|name| match name.as_str() {
-        "fapi2" => Preset::Fapi2,
-        "mcp" => Preset::Mcp,
-        _ => Preset::Rfc9449,
-    })
-}
-
-fn mode() -> impl TypedValueParser<Value = Mode> {
-    PossibleValuesParser::new(["required", "optional", "allow-bearer", "report-only"]).map(|name| match name.as_str() {
-        "optional" => Mode::Optional,
-        "allow-bearer" => Mode::AllowBearer,
-        "report-only" => Mode::ReportOnly,
-        _ => Mode::Required,
-    })
-}
-
-fn nonce() -> impl TypedValueParser<Value = NoncePolicy> {
-    PossibleValuesParser::new(["off", "required"]).map(|name| match name.as_str() {
-        "required" => NoncePolicy::Required,
-        _ => NoncePolicy::Off,
-    })
+/// A setting by its name; `--help` lists the names.
+pub(super) fn by_name<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }

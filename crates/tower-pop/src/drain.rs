@@ -1,0 +1,191 @@
+//! Reads and discards the body of a rejected request, within limits.
+//!
+//! Over HTTP/1.1 a server that closes a connection with unread bytes resets it, and many clients write the whole body
+//! before they read: they would see a broken pipe instead of the rejection (RFC 9112 §9.6). So:
+//!
+//! 1. The body is read and discarded frame by frame in a task of its own; nothing is buffered and nobody gets it.
+//! 2. The answer waits for the end of the body for [`GRACE`] at most. A body that ended leaves the connection in use.
+//! 3. Any other HTTP/1.1 response says `Connection: close`, and the task goes on up to the limits.
+//! 4. With `Expect: 100-continue` the client waits for the answer: it is sent at once.
+//! 5. HTTP/2 ends streams without closing connections: the response is sent at once and never carries `Connection`.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use futures_util::future::{Either, select};
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Version};
+use http_body::Body;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// How long a response waits for the end of the body.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long a connection stays open after the byte limit, so that a client which reads while it writes gets the response;
+/// and how long a client that expects `100 Continue` is given to go away.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How much of a rejected request's body is read.
+#[derive(Clone)]
+pub(crate) struct DrainPolicy {
+    pub(crate) bytes: u64,
+    pub(crate) time: Duration,
+    /// Body types of the application's.
+    pub(crate) types: Vec<TakeBody>,
+}
+
+impl DrainPolicy {
+    pub(crate) const DEFAULT: Self = Self { bytes: 32 << 20, time: Duration::from_secs(10), types: Vec::new() };
+
+    const fn is_off(&self) -> bool {
+        self.bytes == 0 || self.time.is_zero()
+    }
+}
+
+/// Takes the body out of an `Option<T>` if that is what the slot is.
+pub(crate) type TakeBody = fn(&mut dyn Any) -> Option<Taken>;
+
+pub(crate) enum Taken {
+    /// There is nothing left to read.
+    Ended,
+    Open(Pin<Box<dyn Discard + Send>>),
+}
+
+/// [`TakeBody`] for one type of body.
+pub(crate) fn take<T: Body + Send + 'static>(slot: &mut dyn Any) -> Option<Taken> {
+    let body = slot.downcast_mut::<Option<T>>()?.take()?;
+    Some(if body.is_end_stream() { Taken::Ended } else { Taken::Open(Box::pin(body)) })
+}
+
+/// What servers hand to services. Other types are named by the application.
+const KNOWN: &[TakeBody] = &[
+    take::<hyper::body::Incoming>,
+    take::<http_body_util::Limited<hyper::body::Incoming>>,
+    #[cfg(feature = "axum")]
+    take::<axum_core::body::Body>,
+    #[cfg(feature = "axum")]
+    take::<http_body_util::Limited<axum_core::body::Body>>,
+];
+
+/// A body of any type, read for nothing but its length.
+pub(crate) trait Discard {
+    /// The length of the next frame; `None` at the end.
+    fn poll_discard(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<u64, ()>>>;
+
+    /// At least this many bytes are still to come.
+    fn least(&self) -> u64;
+}
+
+impl<T: Body> Discard for T {
+    fn poll_discard(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<u64, ()>>> {
+        let length = |data: T::Data| u64::try_from(data.remaining()).unwrap_or(u64::MAX);
+        self.poll_frame(cx).map(|frame| {
+            let frame = frame?.map_err(drop);
+            Some(frame.map(|frame| frame.into_data().map_or(0, length)))
+        })
+    }
+
+    fn least(&self) -> u64 {
+        self.size_hint().lower()
+    }
+}
+
+/// When the response to a rejected request can be sent.
+pub(crate) enum Answer {
+    /// At once; whether it announces the end of the connection.
+    Now {
+        /// `Connection: close`.
+        close: bool,
+    },
+    /// When this is known: whether the body was read to its end.
+    After(oneshot::Receiver<bool>),
+}
+
+/// Starts to discard the body of a rejected request.
+pub(crate) fn start<B: 'static>(policy: &DrainPolicy, request: Request<B>) -> Answer {
+    let (head, body) = request.into_parts();
+    let closes = head.version <= Version::HTTP_11;
+    let mut slot = Some(body);
+    let body = match KNOWN.iter().chain(&policy.types).find_map(|take| take(&mut slot)) {
+        Some(Taken::Ended) => return Answer::Now { close: false },
+        Some(Taken::Open(body)) => body,
+        None => return Answer::Now { close: closes && announces_body(&head.headers) },
+    };
+    let runtime = match Handle::try_current() {
+        Ok(runtime) if !policy.is_off() => runtime,
+        _ => return Answer::Now { close: closes },
+    };
+    let limits = Limits { bytes: policy.bytes, time: policy.time };
+    let expects = closes && head.headers.contains_key(EXPECT);
+    if !closes || expects || body.least() > limits.bytes {
+        // Reading earlier would make the server answer `100 Continue` before the rejection.
+        let pause = if expects { LINGER.min(limits.time) } else { Duration::ZERO };
+        runtime.spawn(async move {
+            sleep(pause).await;
+            linger(body, limits).await;
+        });
+        return Answer::Now { close: closes };
+    }
+    let (sender, receiver) = oneshot::channel();
+    runtime.spawn(discard(body, limits, sender));
+    Answer::After(receiver)
+}
+
+/// Whether a body comes with the request, where its type does not say.
+fn announces_body(headers: &HeaderMap) -> bool {
+    let is_zero = |value: &http::HeaderValue| value.as_bytes().iter().all(|digit| *digit == b'0');
+    headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| !is_zero(length))
+}
+
+struct Limits {
+    bytes: u64,
+    time: Duration,
+}
+
+/// Reads within the limits and says as soon as the response can be sent.
+async fn discard(mut body: Pin<Box<dyn Discard + Send>>, limits: Limits, mut sender: oneshot::Sender<bool>) {
+    let deadline = Instant::now() + limits.time;
+    let mut reading = pin!(read(&mut body, limits.bytes));
+    let ended = {
+        let gone = pin!(sender.closed());
+        match timeout(GRACE.min(limits.time), select(reading.as_mut(), gone)).await {
+            Ok(Either::Left((ended, _))) => Some(ended),
+            Ok(Either::Right(_)) => return, // the request was given up
+            Err(_) => None,
+        }
+    };
+    if sender.send(ended == Some(true)).is_err() {
+        return;
+    }
+    match ended {
+        Some(true) => {}
+        Some(false) => timeout_at(deadline, sleep(LINGER)).await.unwrap_or_default(),
+        None => drop(timeout_at(deadline, reading).await),
+    }
+}
+
+/// The same where the response has gone already.
+async fn linger(mut body: Pin<Box<dyn Discard + Send>>, limits: Limits) {
+    let deadline = Instant::now() + limits.time;
+    if timeout_at(deadline, read(&mut body, limits.bytes)).await == Ok(false) {
+        timeout_at(deadline, sleep(LINGER)).await.unwrap_or_default();
+    }
+}
+
+/// Whether the body ended within this many bytes.
+async fn read(body: &mut Pin<Box<dyn Discard + Send>>, mut left: u64) -> bool {
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_discard(cx)).await {
+        // An empty frame counts as well: they could go on for ever.
+        let Some(rest) = frame.ok().and_then(|length| left.checked_sub(length.max(1))) else {
+            return false;
+        };
+        left = rest;
+        tokio::task::coop::consume_budget().await;
+    }
+    true
+}
