@@ -24,6 +24,15 @@
 //! What it does not protect: bodies and header fields of a request. A DPoP proof covers method, URI without query, and
 //! the access token (RFC 9449 §11.7).
 //!
+//! # "Why 401?"
+//! Every rejection is one event of `tracing`, at level `DEBUG`: `RUST_LOG=tower_pop=debug` with `tracing-subscriber`'s
+//! `EnvFilter`. It names the stable code, the claim, what was found, what was expected and what to change; never a value of a
+//! token or proof. [`pop_core::CODES`] lists all codes. In development,
+//! [`explain_rejections`](PopConfigBuilder::explain_rejections) puts the same into the response. Failures of the authorization
+//! server or of the replay store are warnings. With feature `metrics`, `pop_requests_total` counts each request once by
+//! `outcome` (`admitted`, `rejected`, `unproven`, `abandoned`) and `code`, and `pop_proof_age_seconds` is a histogram of the
+//! time since `iat`.
+//!
 //! # Features
 //! `axum` (default): extractors, problem+json, metadata route. `http-client` (default): keys over HTTPS. `aws-lc-rs`
 //! (default) and `rust-crypto`: signature verification, at least one. `rustls`: TLS that asks for client certificates. `metrics`: counters through the

@@ -60,6 +60,12 @@ pub(crate) struct Args {
     /// Which requests may pass.
     #[arg(long, env = "POP_MODE", default_value = "required", value_parser = by_name::<Mode>(Mode::ALL.iter().map(|mode| mode.name())))]
     pub(crate) mode: Mode,
+    /// Claim that the issuer writes scopes into, such as scp [default: scope].
+    #[arg(long, env = "POP_SCOPE_CLAIM", requires = "issuer")]
+    scope_claim: Option<String>,
+    /// Put the reason of a rejection into the response: for development only.
+    #[arg(long, env = "POP_EXPLAIN")]
+    explain: bool,
     /// Where the development authorization server listens.
     #[arg(long, env = "POP_AUTHSERVER_LISTEN", default_value = "127.0.0.1:9400")]
     pub(crate) authserver_listen: SocketAddr,
@@ -96,6 +102,9 @@ impl Args {
         if let Some(certificates) = certificates {
             builder = builder.client_certificates(certificates);
         }
+        if self.explain {
+            builder = builder.explain_rejections();
+        }
         Ok(builder.build()?)
     }
 
@@ -104,6 +113,10 @@ impl Args {
         let issuer = match &self.jwks_file {
             Some(path) => IssuerConfig::new(issuer).static_jwks(std::fs::read(path)?),
             None => IssuerConfig::new(issuer),
+        };
+        let issuer = match &self.scope_claim {
+            Some(claim) => issuer.scope_claim(claim),
+            None => issuer,
         };
         Ok(match self.introspection.introspection() {
             Some(introspection) => issuer.introspection(introspection),
