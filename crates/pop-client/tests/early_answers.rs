@@ -57,7 +57,7 @@ async fn demanding() -> (String, Accepted) {
 async fn cli_08_cli_28_a_first_large_post_gets_the_nonce_and_arrives_once() {
     let (url, accepted) = demanding().await;
     let http1 = ClientOptions::new();
-    let http2 = ClientOptions::new().http(|http| http.http2_prior_knowledge());
+    let http2 = ClientOptions::new().http(reqwest::ClientBuilder::http2_prior_knowledge);
     for (version, options) in [("HTTP/1.1", http1), ("HTTP/2", http2)] {
         for size in [1000, 32 * 1024, 1 << 20, 8 << 20] {
             for _ in 0..10 {
