@@ -750,6 +750,35 @@ async fn atk_27_atk_29_a_machine_that_was_suspended_finds_its_keys_as_old_as_the
 }
 
 #[tokio::test]
+async fn atk_29_a_verified_token_is_kept_by_the_clock_that_went_further() {
+    const ENDPOINT: &str = "https://as.example/introspect";
+    let script = Script::new();
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    script.serve(JWKS, server.jwks_json());
+    let introspection = Introspection::at(ENDPOINT).client_secret_basic("api", "secret");
+    let introspection = introspection.cache_for(Duration::from_secs(60));
+    let issuer = IssuerConfig::new(ISSUER).jwks_uri(JWKS).introspection(introspection);
+    let api = api_for(server, issuer, |builder| builder.http_fetch(script.clone()).dangerous().without_replay_store());
+    let cnf = json!({ "jkt": api.key.thumbprint().to_string() });
+    let answer = json!({ "active": true, "aud": AUDIENCE, "exp": NOW + 100_000, "cnf": cnf }).to_string();
+    script.set(ENDPOINT, Ok(FetchResponse::new(answer).content_type("application/json")));
+    api.with_token("opaque").await.is(Expected::Ok, "asked");
+    api.clock.set_wall_clock(NOW + 59);
+    api.with_token("opaque").await.is(Expected::Ok, "59 s of suspension");
+    assert_eq!(script.requests(), 1);
+    api.clock.set_wall_clock(NOW + 60);
+    api.with_token("opaque").await.is(Expected::Ok, "60 s of suspension");
+    assert_eq!(script.requests(), 2, "asked again");
+    api.clock.set_wall_clock(NOW);
+    api.clock.advance(59);
+    api.with_token("opaque").await.is(Expected::Ok, "a clock that was set back");
+    assert_eq!(script.requests(), 2);
+    api.clock.advance(1);
+    api.with_token("opaque").await.is(Expected::Ok, "prolongs nothing");
+    assert_eq!(script.requests(), 3);
+}
+
+#[tokio::test]
 async fn atk_26_atk_27_a_wall_clock_that_is_set_causes_neither_endless_fetches_nor_endless_refusals() {
     let script = Script::new();
     // The replay store revives nothing when the clock goes back; this is about the keys.

@@ -390,6 +390,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods)] // the cost is what is tested
     fn jose_04_jose_05_finds_duplicates_among_thousands_of_members_without_comparing_each_with_each() {
         const MANY: usize = 10_000;
         let limits = JsonLimits { members: u16::MAX, values: 1 << 20, ..JsonLimits::PROOF };
