@@ -135,7 +135,7 @@ impl Bench {
 
 /// # Panics
 /// When the layer has to wait.
-pub fn send<B>(service: &PopService<Inner, DefaultRejection>, request: Request<B>) -> Response<String> {
+pub fn send<B: 'static>(service: &PopService<Inner, DefaultRejection>, request: Request<B>) -> Response<String> {
     service.clone().call(request).now_or_never().expect("nothing to wait for").expect("infallible")
 }
 

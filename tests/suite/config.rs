@@ -200,9 +200,9 @@ fn err_14_settings_have_names_for_configuration_files() {
     );
     names(
         CertificateFormat::ALL,
-        &["rfc9440", "escaped-pem", "xfcc", "base64-der", "traefik"],
-        &["pem", "escaped_pem", "XFCC"],
-        "\"nonsense\" is not a certificate format: use one of rfc9440, escaped-pem, xfcc, base64-der, traefik",
+        &["rfc9440", "escaped-pem", "pem", "xfcc", "xfcc-list", "base64-der", "traefik"],
+        &["PEM", "escaped_pem", "XFCC"],
+        "\"nonsense\" is not a certificate format: use one of rfc9440, escaped-pem, pem, xfcc, xfcc-list, base64-der, traefik",
     );
     names(
         &Algorithm::ALL,

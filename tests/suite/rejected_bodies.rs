@@ -285,7 +285,7 @@ async fn reject<B: Send + 'static>(api: &Api, body: B) -> Response<String> {
 #[tokio::test]
 async fn err_16_bodies_of_other_types_are_read_when_they_are_named() {
     let closes = |response: &Response<String>| response.headers().contains_key("connection");
-    let named = api_with(|builder| builder.rejected_body_type::<Full<Bytes>>());
+    let named = api_with(PopConfigBuilder::rejected_body_type::<Full<Bytes>>);
     assert!(!closes(&reject(&named, Full::new(Bytes::from_static(b"1234567"))).await), "read to its end");
     assert!(closes(&reject(&api(), Full::new(Bytes::from_static(b"1234567"))).await), "unknown, so unread");
     assert!(!closes(&reject(&api(), Body::from("1234567")).await), "axum's is known");

@@ -359,13 +359,17 @@ mod contract {
         FullOfReplays,
     }
 
+    /// Keys with their end and when they came, in the order in which they came.
+    type Held = Vec<(Vec<u8>, u64, Instant)>;
+    type Index = HashMap<Vec<u8>, (u64, Instant)>;
+
     /// An exact store on a clock of its own.
     struct Own {
         clock: Arc<dyn Clock>,
         capacity: usize,
         fault: Fault,
-        held: Arc<Mutex<Vec<(Vec<u8>, u64, Instant)>>>,
-        index: Arc<Mutex<HashMap<Vec<u8>, (u64, Instant)>>>,
+        held: Arc<Mutex<Held>>,
+        index: Arc<Mutex<Index>>,
     }
 
     impl Own {
@@ -501,7 +505,6 @@ mod contract {
         check_full(Fault::None).await.unwrap();
         let real = Own::new(Arc::new(SystemClock::default()), 5_000, Fault::None);
         conformance::check(real, SystemClock::default().now()).await;
-        // A store for fewer entries than there are is not broken, but too small to be checked.
     }
 
     #[tokio::test(flavor = "multi_thread")]

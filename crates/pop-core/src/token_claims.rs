@@ -161,11 +161,11 @@ impl<'c> TokenClaims<'c> {
         }
         let is_ours = |one: &str| expected.audiences.iter().any(|own| **own == *one);
         if let [Json::String(one)] = all {
-            return if is_ours(one) { Ok(Audience::One(keep(one))) } else { Err(TokenError::Audience(Found::String)) };
+            return if is_ours(one) { Ok(Audience::One(keep(one))) } else { Err(TokenError::Audience(self.aud.found())) };
         }
-        let all = all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience(Found::Array))?;
+        let all = all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience(self.aud.found()))?;
         if !all.iter().any(|one| is_ours(one)) {
-            return Err(TokenError::Audience(Found::Array));
+            return Err(TokenError::Audience(self.aud.found()));
         }
         Ok(Audience::Many(all.into_iter().map(keep).collect()))
     }
