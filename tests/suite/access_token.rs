@@ -300,6 +300,31 @@ async fn atk_05_atk_06_ignores_tokens_in_query_and_body() {
         builder.refuse_token_in_query()
     });
     strict.send(query(&api, true)).await.is(Expected::BadRequest, "ATK-05, strict option, D-03");
+    for (parameter, expected) in [
+        ("access%5Ftoken=x", Expected::BadRequest),
+        ("a=1&%61ccess_toke%6E=x", Expected::BadRequest),
+        ("access_token", Expected::BadRequest),
+        ("access%255Ftoken=x", Expected::NoCredentials),
+        ("token=access_token", Expected::NoCredentials),
+    ] {
+        let request = http::Request::get(format!("/notes?{parameter}")).body(()).unwrap();
+        strict.send(request).await.is(expected, &format!("ATK-05 {parameter}, strict option"));
+    }
+}
+
+/// ATK-29: a token counts in the cache by the memory that it takes, so that many short audiences are not free.
+#[tokio::test]
+async fn the_size_of_a_token_counts_its_audiences() {
+    let api = api();
+    let mut many = vec![AUDIENCE.to_owned()];
+    many.extend((0..1_000).map(|number| (number % 10).to_string()));
+    for (audiences, least) in [(json!(AUDIENCE), 0), (json!(many), 1_001 * 16)] {
+        let answer = api.with_token(&api.token().claim("aud", audiences).mint()).await.is(Expected::Ok, "ATK-10");
+        let token = answer.token.unwrap();
+        let (claims, size) = (token.access_token().raw_claims().len(), token.access_token().size());
+        assert!(size >= claims + least, "ATK-29 {size} bytes for {claims} of claims");
+        assert_eq!(least == 0, size < claims + 64, "ATK-29 {size}");
+    }
 }
 
 #[tokio::test]

@@ -161,9 +161,14 @@ impl<'c> TokenClaims<'c> {
         }
         let is_ours = |one: &str| expected.audiences.iter().any(|own| **own == *one);
         if let [Json::String(one)] = all {
-            return if is_ours(one) { Ok(Audience::One(keep(one))) } else { Err(TokenError::Audience(self.aud.found())) };
+            return if is_ours(one) {
+                Ok(Audience::One(keep(one)))
+            } else {
+                Err(TokenError::Audience(self.aud.found()))
+            };
         }
-        let all = all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience(self.aud.found()))?;
+        let all =
+            all.iter().map(Json::as_str).collect::<Option<Vec<_>>>().ok_or(TokenError::Audience(self.aud.found()))?;
         if !all.iter().any(|one| is_ours(one)) {
             return Err(TokenError::Audience(self.aud.found()));
         }
