@@ -153,7 +153,12 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _ = (self.child.kill(), self.child.wait());
+        // SIGTERM, which ends the workers too; a killed master leaves them behind.
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().is_ok_and(|status| status.success());
+        if !asked {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
