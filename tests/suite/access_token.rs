@@ -536,3 +536,31 @@ async fn an_independent_library_agrees_about_our_tokens() {
     let tampered = api.token().tampered_signature().mint();
     assert!(jsonwebtoken::decode::<Value>(&tampered, &key, &validation).is_err());
 }
+
+/// ATK-19, ATK-20: where `typ` of the header does not say what a token is, its claims must not say that it is another.
+#[tokio::test]
+async fn rejects_tokens_whose_claims_name_another_kind() {
+    let server = TestAuthServer::offline_at(ISSUER, NOW);
+    let lenient = issuer(&server).allow_typ_jwt();
+    let api = api_for(server, lenient, |builder| builder);
+    for (name, value, expected) in [
+        ("token_use", json!("access"), Expected::Ok),
+        ("token_use", json!("access_token"), Expected::Ok),
+        ("token_use", json!("id"), Expected::Token),
+        ("token_use", json!("refresh"), Expected::Token),
+        ("token_use", json!(["access"]), Expected::Token),
+        ("typ", json!("Bearer"), Expected::Ok),
+        ("typ", json!("DPoP"), Expected::Ok),
+        ("typ", json!("ID"), Expected::Token),
+        ("typ", json!("Refresh"), Expected::Token),
+        ("typ", json!("Offline"), Expected::Token),
+        ("typ", json!(1), Expected::Token),
+    ] {
+        for token in [api.token().header("typ", "JWT"), api.token().without_header("typ")] {
+            let token = token.claim(name, value.clone()).mint();
+            api.with_token(&token).await.is(expected, &format!("ATK-19 {name}: {value}"));
+        }
+        let typed = api.token().claim(name, value.clone()).mint();
+        api.with_token(&typed).await.is(Expected::Ok, &format!("ATK-20 at+jwt says it already; {name}: {value}"));
+    }
+}

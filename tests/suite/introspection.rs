@@ -478,6 +478,9 @@ async fn intro_09_jwts_of_other_issuers_go_to_nobody() {
         let token = change(local.token().audience(AUDIENCE).bound_to(&api.key)).mint();
         api.with_token(&token).await.is(Expected::Token, &format!("INTRO-09 {row}"));
     }
+    for spoiled in [format!("{local_token}="), format!("{local_token}A")] {
+        api.with_token(&spoiled).await.is(Expected::Token, "INTRO-09 X-62 a local JWT with something behind it");
+    }
     assert_eq!(server.asked(), 0, "INTRO-09");
     server.says(
         json!({

@@ -161,7 +161,7 @@ async fn a_known_key_that_makes_up_tokens_loses_its_place() {
         })
         .collect();
     settle().await;
-    assert_eq!(scene.server.asked(), 2 + 2 + 2, "two as a known key, two as anybody");
+    assert_eq!(scene.server.asked(), 2 + 1 + 2, "one as a known key, for half of the lane, and two as anybody");
     scene.server.says(r#"{"active":false}"#);
     scene.server.gate.add_permits(1_000);
     for request in flood {
@@ -187,6 +187,72 @@ async fn a_known_key_that_makes_up_tokens_loses_its_place() {
     assert_eq!(good.await.unwrap(), 200, "INTRO-08 the other client gets through");
     for request in again {
         let _ = request.await.unwrap();
+    }
+}
+
+/// INTRO-07, X-63: a client with a good key, and a token that the server fails on, opens no circuit of known tokens, and takes
+/// no probe from them.
+#[tokio::test]
+async fn a_known_key_with_a_token_that_the_server_fails_on_shuts_nobody_out() {
+    let scene = scene();
+    let victim = DpopKey::generate(Algorithm::ES256).unwrap();
+    let jkt = victim.thumbprint().to_string();
+    scene.says(|a| a["cnf"]["jkt"] = jkt.clone().into());
+    send_by(&scene, &victim, "victims").await.is(Expected::Ok, "active");
+    scene.says(|_| {});
+    scene.send(TOKEN).await.is(Expected::Ok, "the attacker's own token is active");
+    scene.api.clock.advance(10);
+    scene.server.replies(Err(FetchError::Status(500)));
+    for _ in 0..12 {
+        scene.send("../../etc/passwd").await.is(Expected::Down, "INTRO-07");
+    }
+    scene.says(|a| a["cnf"]["jkt"] = jkt.clone().into());
+    send_by(&scene, &victim, "victims").await.is(Expected::Ok, "INTRO-07 the victim's token is asked about");
+    // The token itself was active once: its circuit opens when the server fails on tokens of this kind, and one probes.
+    scene.api.clock.advance(10);
+    scene.server.replies(Err(FetchError::Status(500)));
+    for _ in 0..10 {
+        send_by(&scene, &victim, "victims").await.is(Expected::Down, "INTRO-07 an outage");
+    }
+    scene.send("made-up-by-a-known-key").await.is(Expected::Down, "INTRO-07 no probe for a new token");
+    let asked = scene.server.asked();
+    scene.api.clock.advance(5);
+    scene.says(|a| a["cnf"]["jkt"] = jkt.into());
+    send_by(&scene, &victim, "victims").await.is(Expected::Ok, "INTRO-07 a token that was active probes");
+    assert_eq!(scene.server.asked(), asked + 1);
+}
+
+/// INTRO-08, X-63: many keys of one attacker, all of them known, get half of the lane of known clients.
+#[tokio::test(start_paused = true)]
+async fn many_known_keys_leave_half_of_their_lane_to_known_tokens() {
+    let scene = Arc::new(scene_with(|i| i.max_concurrent(4), |builder| builder));
+    let keys: Vec<DpopKey> = (0..10).map(|_| DpopKey::generate(Algorithm::Ed25519).unwrap()).collect();
+    for (number, key) in keys.iter().enumerate() {
+        scene.says(|a| a["cnf"]["jkt"] = key.thumbprint().to_string().into());
+        send_by(&scene, key, &format!("active-{number}")).await.is(Expected::Ok, "active");
+    }
+    scene.says(|_| {});
+    scene.send(TOKEN).await.is(Expected::Ok, "active");
+    scene.api.clock.advance(10);
+    scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let flood: Vec<_> = (0..40)
+        .map(|number| {
+            let (scene, key) = (Arc::clone(&scene), keys[number % keys.len()].clone());
+            tokio::spawn(async move { send_by(&scene, &key, &format!("made-up-{number}")).await.status.as_u16() })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(scene.server.asked(), 11 + 2 + 4, "half of the known lane, and the other one");
+    let good = tokio::spawn({
+        let scene = Arc::clone(&scene);
+        async move { scene.send(TOKEN).await.status.as_u16() }
+    });
+    settle().await;
+    assert_eq!(scene.server.asked(), 11 + 2 + 4 + 1, "INTRO-08 a token that was active does not wait");
+    scene.server.gate.add_permits(1_000);
+    assert_eq!(good.await.unwrap(), 200, "INTRO-08");
+    for request in flood {
+        assert_ne!(request.await.unwrap(), 200);
     }
 }
 
@@ -340,6 +406,12 @@ async fn a_jwt_that_names_another_issuer_is_not_introspected() {
         "cnf": { "jkt": api.key.thumbprint().to_string() },
     });
     server.says(active.to_string());
+    let other = api.token().claim("iss", "https://other.example").mint();
+    let spaced = {
+        let mint = api.token().claim("iss", "https://other.example");
+        let header = format!(" {}", mint.header_text());
+        mint.raw_header(header).mint()
+    };
     for (row, token) in [
         ("another issuer", foreign.token().audience("https://api.example").bound_to(&api.key).mint()),
         ("a slash more", api.token().claim("iss", "https://as.example/").mint()),
@@ -349,6 +421,10 @@ async fn a_jwt_that_names_another_issuer_is_not_introspected() {
         ),
         ("of another typ", api.token().header("typ", "JWT").claim("iss", "https://x.example").mint()),
         ("with a header that is rejected", api.token().header("crit", json!(["x"])).claim("iss", "https://x").mint()),
+        ("with a space before its header", spaced),
+        ("with a signature that is not canonical", format!("{}B", &other[..other.rfind('.').unwrap() + 3])),
+        ("with padding behind its signature", format!("{other}=")),
+        ("without a signature", api.token().claim("iss", "https://x.example").alg_none().mint()),
     ] {
         let answer = api.with_token(&token).await;
         answer.is(Expected::Token, &format!("INTRO-09 {row}")).coded("token.issuer", row);

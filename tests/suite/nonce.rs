@@ -229,6 +229,61 @@ async fn a_reused_verdict_does_not_skip_the_nonce() {
     assert_eq!(send(Some("whatever"), false).await.status(), 200, "where none is required it is not looked at");
 }
 
+/// NONCE-06, X-45: the nonce must be in the very proof that the outer layer verified, not in one that was put in its place.
+#[tokio::test]
+async fn a_nonce_of_another_proof_does_not_count() {
+    #[derive(Clone)]
+    struct Transfer;
+    let policy = NoncePolicy::PerRequest(Arc::new(|request| request.extensions.get::<Transfer>().is_some()));
+    let api = api_with(|builder| builder.nonce(policy).nonce_keys([[7; 32]]));
+    let nonce = {
+        let required = api_with(|builder| builder.nonce(NoncePolicy::Required).nonce_keys([[7; 32]]));
+        nonce_of(&required.with_proof(|proof| proof).await)
+    };
+    let token = api.token().mint();
+    let proof = |jti: &str| api.proof(&token).jti(jti);
+    for (row, sent, put, status) in [
+        ("no nonce", proof("a").mint(), None, 401),
+        ("its jti and a nonce, unsigned", proof("b").mint(), Some(proof("b").nonce(&nonce).tampered_signature()), 401),
+        ("another jti and a nonce", proof("c").mint(), Some(proof("d").nonce(&nonce)), 401),
+        ("the twin: the nonce was there all the time", proof("e").nonce(&nonce).mint(), None, 200),
+    ] {
+        let handler =
+            service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) });
+        let inner = PopLayer::new(api.cfg.clone()).layer(handler);
+        let replaced = tower::util::MapRequest::new(inner, move |mut request: Request<()>| {
+            request.extensions_mut().insert(Transfer);
+            if let Some(proof) = &put {
+                request.headers_mut().insert("dpop", proof.mint().parse().unwrap());
+            }
+            request
+        });
+        let response = PopLayer::new(api.cfg.clone()).layer(replaced).oneshot(request(&token, &sent)).await.unwrap();
+        assert_eq!(response.status(), status, "NONCE-06 {row}");
+    }
+}
+
+/// NONCE-01: in mode `ReportOnly` an inner layer that requires a nonce lets a request pass and hands one out.
+#[tokio::test]
+async fn report_only_passes_where_only_an_inner_layer_requires_a_nonce() {
+    #[derive(Clone)]
+    struct Transfer;
+    let policy = NoncePolicy::PerRequest(Arc::new(|request| request.extensions.get::<Transfer>().is_some()));
+    let api = api_with(|builder| builder.nonce(policy).nonce_keys([[7; 32]]).mode(tower_pop::Mode::ReportOnly));
+    let handler =
+        service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) });
+    let inner = PopLayer::new(api.cfg.clone()).layer(handler);
+    let marked = tower::util::MapRequest::new(inner, |mut request: Request<()>| {
+        request.extensions_mut().insert(Transfer);
+        request
+    });
+    let token = api.token().mint();
+    let request = request(&token, &api.proof(&token).mint());
+    let response = PopLayer::new(api.cfg.clone()).layer(marked).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200, "NONCE-01");
+    assert!(response.headers().contains_key("dpop-nonce"), "NONCE-01");
+}
+
 /// NONCE-01, NONCE-09: in mode `ReportOnly` clients get nonces, so that they are ready when the mode changes.
 #[tokio::test]
 async fn report_only_hands_out_nonces() {

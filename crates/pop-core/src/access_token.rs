@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::claims::AccessToken;
 use crate::error::Found;
-use crate::jose::{Algorithm, DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, is_media_type};
+use crate::jose::{Algorithm, DecodedJws, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, decode, is_media_type};
 use crate::policy::{TokenAllowances, TokenPolicy};
 use crate::token_claims::{NO_EXPIRY, TokenClaims};
 use crate::{Error, TokenError};
@@ -59,12 +59,6 @@ impl<'j> UnverifiedToken<'j> {
         self.claims.issuer().ok().flatten().ok_or_else(|| TokenError::Issuer(self.claims.found_issuer()))
     }
 
-    /// `iss` of a JWS that may be no acceptable token at all: to tell whose it claims to be, and for nothing else.
-    #[must_use]
-    pub fn claimed_issuer(jws: &DecodedJws<'_>, policy: &TokenPolicy) -> Option<Box<str>> {
-        TokenClaims::parse(jws.payload(), policy.json).ok()?.issuer().ok()?.map(Into::into)
-    }
-
     /// `alg`.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
@@ -100,7 +94,10 @@ impl<'j> UnverifiedToken<'j> {
     /// # Errors
     /// [`Error::Token`] or [`Error::Confirmation`].
     pub fn check_claims(&self, expected: &Expectations<'_>, now: u64) -> Result<AccessToken, Error> {
-        check_type(&self.header, expected.allowances)?;
+        let typed = check_type(&self.header, expected.allowances)?;
+        if !typed && !self.claims.may_be_an_access_token()? {
+            return Err(TokenError::TokenType.into());
+        }
         let token = self.claims.read(self.issuer()?, expected)?;
         if token.audience.spans().is_empty() {
             return Err(TokenError::Audience(Found::Nothing).into());
@@ -118,6 +115,36 @@ impl<'j> UnverifiedToken<'j> {
         }
         check_times(&token, expected.policy.leeway, now)?;
         Ok(token)
+    }
+}
+
+/// Whose token a text claims to be, acceptable or not: to decide who may see it, and for nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// Not a JWS: an opaque token, or an encrypted one.
+    Opaque,
+    /// A JWS whose `iss` is missing or cannot be read.
+    Unreadable,
+    /// A JWS with this `iss`.
+    By(Box<str>),
+}
+
+impl Claimed {
+    /// Looks at header and claims alone: a signature that cannot be decoded does not make a token another server's.
+    #[must_use]
+    pub fn by(token: &str, policy: &TokenPolicy) -> Self {
+        let mut segments = token.split('.');
+        let (Some(header), Some(claims), Some(_), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Self::Opaque;
+        };
+        let is_object = |header: Vec<u8>| header.trim_ascii_start().first() == Some(&b'{');
+        if !decode(header).is_ok_and(is_object) {
+            return Self::Opaque;
+        }
+        let issuer = |claims: &[u8]| Some(TokenClaims::parse(claims, policy.json).ok()?.issuer().ok()??.into());
+        decode(claims).ok().and_then(|claims| issuer(&claims)).map_or(Self::Unreadable, Self::By)
     }
 }
 
@@ -147,11 +174,14 @@ pub fn check_times(token: &AccessToken, leeway: Duration, now: u64) -> Result<()
     Ok(())
 }
 
-fn check_type(header: &JoseHeader<'_>, allow: TokenAllowances) -> Result<(), TokenError> {
-    let accepted = match header.typ() {
-        None => allow.typ_jwt,
-        Some(Json::String(typ)) => is_media_type(typ, "at+jwt") || (allow.typ_jwt && is_media_type(typ, "jwt")),
-        Some(_) => false,
+/// Checks `typ` and returns whether it says that this is an access token. Where the issuer may leave that open, its claims must
+/// not say otherwise.
+fn check_type(header: &JoseHeader<'_>, allow: TokenAllowances) -> Result<bool, TokenError> {
+    let (typed, accepted) = match header.typ() {
+        None => (false, allow.typ_jwt),
+        Some(Json::String(typ)) if is_media_type(typ, "at+jwt") => (true, true),
+        Some(Json::String(typ)) => (false, allow.typ_jwt && is_media_type(typ, "jwt")),
+        Some(_) => (false, false),
     };
-    if accepted { Ok(()) } else { Err(HeaderError::Type(Found::of(header.typ())).into()) }
+    if accepted { Ok(typed) } else { Err(HeaderError::Type(Found::of(header.typ())).into()) }
 }

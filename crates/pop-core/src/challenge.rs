@@ -49,7 +49,7 @@ pub struct NotQuotable;
 const RETRY_AFTER: u32 = 5;
 
 /// Longest target in bytes that a description names.
-const MAX_TARGET_LEN: usize = 256;
+pub const MAX_TARGET_LEN: usize = 256;
 
 /// Whether a text can stand in a quoted string as it is.
 fn is_quotable(text: &str) -> bool {

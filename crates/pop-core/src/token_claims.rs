@@ -14,6 +14,12 @@ use crate::{ConfirmationError, Error, TokenError};
 /// Stands for a missing `exp` until whoever reads the claims has judged that.
 pub(crate) const NO_EXPIRY: u64 = u64::MAX;
 
+/// What servers put into `token_use` for access tokens.
+const ACCESS_TOKEN_USES: [&str; 2] = ["access_token", "access"];
+/// What servers put into `typ` for access tokens: the token type, the media type of a JWT, or a word.
+const ACCESS_TOKEN_TYPES: [&str; 8] =
+    ["Bearer", "DPoP", "at+jwt", "application/at+jwt", "JWT", "access_token", "access", "AccessToken"];
+
 /// The claims that mean something here, as they came, and the JSON that they came in.
 #[derive(Default)]
 pub(crate) struct TokenClaims<'c> {
@@ -97,9 +103,12 @@ impl<'c> TokenClaims<'c> {
         Ok(self.token_type.text("token_type")?)
     }
 
-    /// `token_use`, and `typ` as a claim: what kind of token an introspection response is about.
-    pub(crate) fn kind(&self) -> Result<[Option<&str>; 2], TokenError> {
-        Ok([self.token_use.text("token_use")?, self.typ.text("typ")?])
+    /// Whether `token_use`, and `typ` as a claim, name an access token where they are present. Servers write there what kind of
+    /// token it is.
+    pub(crate) fn may_be_an_access_token(&self) -> Result<bool, TokenError> {
+        let is_one_of = |name: &str, allowed: &[&str]| allowed.iter().any(|one| one.eq_ignore_ascii_case(name));
+        Ok(self.token_use.text("token_use")?.is_none_or(|name| is_one_of(name, &ACCESS_TOKEN_USES))
+            && self.typ.text("typ")?.is_none_or(|name| is_one_of(name, &ACCESS_TOKEN_TYPES)))
     }
 
     /// `cnf`; `None` when there is no such claim.

@@ -177,11 +177,14 @@ async fn linger(mut body: Pin<Box<dyn Discard + Send>>, limits: Limits) {
     }
 }
 
-/// Whether the body ended within this many bytes.
+/// Whether the body ended within this many bytes. A body that broke off has ended: nothing more will come.
 async fn read(body: &mut Pin<Box<dyn Discard + Send>>, mut left: u64) -> bool {
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_discard(cx)).await {
+        let Ok(length) = frame else {
+            return true;
+        };
         // An empty frame counts as well: they could go on for ever.
-        let Some(rest) = frame.ok().and_then(|length| left.checked_sub(length.max(1))) else {
+        let Some(rest) = left.checked_sub(length.max(1)) else {
             return false;
         };
         left = rest;

@@ -92,7 +92,7 @@ impl IssuerConfig {
     }
 
     /// Accepts `typ: JWT` and tokens without `typ`. ID tokens and access tokens of this issuer are then told apart by
-    /// their audience alone.
+    /// their audience, and by the claims `token_use` and `typ` where the issuer writes them: they must name an access token.
     #[must_use]
     pub fn allow_typ_jwt(mut self) -> Self {
         self.allow.typ_jwt = true;

@@ -25,7 +25,11 @@ use pop_core::target::{Origin, has_dot_segments};
 /// with feature `axum`, `Router::nest` is undone without it.
 ///
 /// It is believed only where the present path is its end, because extensions can be copied to another request. Other rewriting
-/// belongs inside of the layer.
+/// belongs inside of the layer, and so does a router that leaves `/` of a prefix without a slash.
+///
+/// # Security
+/// A handler that makes requests of its own from one that it got should not copy the extensions: to a path that is an end of the
+/// first one's, the target would go along.
 #[derive(Debug, Clone)]
 pub struct OriginalTarget(pub Uri);
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
+use pop_core::challenge::MAX_TARGET_LEN;
 use pop_core::claims::AccessToken;
 use pop_core::target::{Origin, RequestTarget};
 use pop_core::{CredentialError, Error, credentials};
@@ -56,9 +57,10 @@ impl<'r> Question<'r> {
         })
     }
 
-    /// The URL that a proof must name, in its normal form.
+    /// The URL that a proof must name, in its normal form, unless it is too long to be told.
     pub(crate) fn target(&self) -> Option<String> {
-        RequestTarget::new(&self.origin, &self.path).ok().map(|target| target.to_string())
+        let target = RequestTarget::new(&self.origin, &self.path).ok()?.to_string();
+        (target.len() <= MAX_TARGET_LEN).then_some(target)
     }
 
     /// Keeps only what a second look needs.

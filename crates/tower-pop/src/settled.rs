@@ -13,7 +13,7 @@ use pop_core::proof::DpopProof;
 use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::replay::ReplayKey;
 use pop_core::target::RequestTarget;
-use pop_core::{Error, credentials, judgement};
+use pop_core::{Error, ReplayError, credentials, judgement};
 
 use crate::config::PopConfig;
 use crate::telemetry::Standing;
@@ -39,8 +39,11 @@ impl PopConfig {
         if !(enough && current && token.is_from(&self.state) && self.is_about(token, parts)) {
             return None;
         }
-        if let Err(error) = self.check_nonce_of(token, parts) {
-            return Some(self.reject(error, Some(token.scheme()), None));
+        match self.check_nonce_of(token, parts) {
+            Ok(()) => {}
+            // Looked at as if there were no outer layer, it passes unproven and gets a nonce.
+            Err(_) if self.mode == Mode::ReportOnly => return None,
+            Err(error) => return Some(self.reject(error, Some(token.scheme()), None)),
         }
         let (token, response) = (Some(token.clone()), ResponseFields::default());
         Some(Ok(Admitted { token, response, standing: Standing::Reused }))
@@ -57,6 +60,13 @@ impl PopConfig {
         let presented = credentials::present(&parts.headers, self.takes_bearer())?;
         let read = self.read_proof(presented.proof?)?;
         let proof = DpopProof::parse(&read.jws, &read.key, &state.proof)?;
+        // The very proof that the outer layer verified: it is read again, and could be another by now.
+        let same =
+            token.proof().jti() == Some(proof.jti()) && token.proof().key_thumbprint() == Some(proof.thumbprint());
+        if !same {
+            return Err(ReplayError::Replayed.into());
+        }
+        proof.verify_signature()?;
         judgement::check_freshness(&proof, state.clock.now(), &state.proof, Some(&state.nonces.keys)).map(drop)
     }
 

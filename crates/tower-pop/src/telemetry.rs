@@ -18,6 +18,10 @@
 //! A rejection in a handler is one whose response came from [`Rejection`](crate::Rejection): it has the
 //! [`Error`] in its extensions.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
 use http::Extensions;
 use pop_core::{ConfirmationError, Error};
 
@@ -152,7 +156,10 @@ fn rejected(error: &Error, explanation: Option<&Explanation>) {
     count("rejected", error.code());
     match error {
         Error::Unavailable(_) | Error::Replay(pop_core::ReplayError::Full | pop_core::ReplayError::Unavailable) => {
-            tracing::warn!(code = error.code(), "request rejected: {error}");
+            match UNAVAILABLE.count() {
+                Some(times) => tracing::warn!(code = error.code(), times, "request rejected: {error}"),
+                None => tracing::debug!(code = error.code(), "request rejected: {error}"),
+            }
         }
         _ => match explanation {
             Some(Explanation { claim, found, expected, remedy }) => tracing::debug!(
@@ -176,8 +183,40 @@ pub(crate) fn explains() -> bool {
 /// An error in claims that the issuer signed, or sent over an authenticated connection. An issuer that puts a symmetric key into
 /// a token hands its clients' keys to everyone who sees that token.
 pub(crate) fn signed_by_issuer(issuer: &str, error: &Error) {
-    if let Error::Confirmation(ConfirmationError::SymmetricKeyInClear) = error {
-        tracing::error!(%issuer, code = error.code(), "the issuer puts symmetric keys into its tokens in the clear");
+    if let Error::Confirmation(ConfirmationError::SymmetricKeyInClear) = error
+        && let Some(times) = IN_THE_CLEAR.count()
+    {
+        tracing::error!(%issuer, code = error.code(), times, "the issuer puts symmetric keys into its tokens in the clear");
+    }
+}
+
+static UNAVAILABLE: LogLimit = LogLimit::new();
+static IN_THE_CLEAR: LogLimit = LogLimit::new();
+
+/// Lets a line of the log through once a second, however many requests cause it.
+pub(crate) struct LogLimit {
+    /// The second of this process in which the last line was written, counted from 1.
+    written: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl LogLimit {
+    pub(crate) const fn new() -> Self {
+        Self { written: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
+    }
+
+    /// Counts one cause. Returns the number of causes since the last line, this one included, if a line may be written.
+    pub(crate) fn count(&self) -> Option<u64> {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let second = START.elapsed().as_secs().saturating_add(1);
+        let last = self.written.load(Ordering::Relaxed);
+        let first =
+            second > last && self.written.compare_exchange(last, second, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if first {
+            return Some(self.suppressed.swap(0, Ordering::Relaxed).saturating_add(1));
+        }
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
+        None
     }
 }
 

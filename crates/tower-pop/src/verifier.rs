@@ -1,14 +1,13 @@
 //! The way of a request, top to bottom. What needs no I/O is decided in one call; where keys have to be fetched or the
 //! authorization server must be asked, the decision waits for that and starts again from the top with what it learnt.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use http::request::Parts;
-use pop_core::access_token::{Expectations, UnverifiedToken, check_times};
+use pop_core::access_token::{Claimed, Expectations, UnverifiedToken, check_times};
 use pop_core::claims::{AccessToken, VerifiedClaims};
 use pop_core::credentials::{self, Presented, Scheme};
 use pop_core::jose::{CertThumbprint, CompactJws, DecodedJws, Malformed};
@@ -312,7 +311,7 @@ impl PopConfig {
             Ok(jws) => UnverifiedToken::parse(jws, &state.token),
             Err(error) => Err(*error),
         };
-        if let Some(introspector) = self.introspector_of(jws.as_ref().ok(), parsed.as_ref().ok())? {
+        if let Some(introspector) = self.introspector_of(token)? {
             return match introspector.lookup(hash) {
                 Lookup::Refused(error) => Err(error),
                 Lookup::Ask => {
@@ -371,34 +370,21 @@ impl PopConfig {
     /// # Errors
     /// [`TokenError::Issuer`] for a JWT that names an issuer which is neither verified locally nor the one to introspect: its
     /// token is no other server's business.
-    fn introspector_of(
-        &self,
-        jws: Option<&DecodedJws<'_>>,
-        parsed: Option<&UnverifiedToken<'_>>,
-    ) -> Result<Option<&Arc<Introspector>>, TokenError> {
+    fn introspector_of(&self, token: &str) -> Result<Option<&Arc<Introspector>>, TokenError> {
         let issuers = &self.state.issuers;
         let introspected = issuers.iter().find_map(|issuer| Some((issuer, issuer.introspector.as_ref()?)));
         let Some((own, introspector)) = introspected else {
             return Ok(None);
         };
-        let looks_like_jws = jws.is_some_and(|jws| jws.header().first() == Some(&b'{'));
-        if looks_like_jws && introspector.jwt_first() {
-            return Ok(None);
-        }
-        // `iss` counts also in a token that is not acceptable.
-        let claimed =
-            || jws.filter(|_| looks_like_jws).and_then(|jws| UnverifiedToken::claimed_issuer(jws, &self.state.token));
-        let named = match parsed {
-            Some(token) => token.issuer().ok().map(Cow::Borrowed),
-            None => claimed().map(|name| Cow::Owned(name.into())),
-        };
         let mut local = issuers.iter().filter(|issuer| issuer.verifies_locally());
-        match named {
-            Some(name) if local.any(|issuer| *issuer.name == *name) => Ok(None),
-            Some(name) if *own.name != *name => Err(TokenError::Issuer(Found::String)),
-            // A JWT whose issuer cannot be read may be of a local one.
-            None if looks_like_jws && local.next().is_some() => Ok(None),
-            _ => Ok(Some(introspector)),
+        match Claimed::by(token, &self.state.token) {
+            Claimed::Opaque => Ok(Some(introspector)),
+            Claimed::By(_) | Claimed::Unreadable if introspector.jwt_first() => Ok(None),
+            Claimed::By(name) if local.any(|issuer| issuer.name == name) => Ok(None),
+            Claimed::By(name) if own.name != name => Err(TokenError::Issuer(Found::String)),
+            // May be of a local issuer.
+            Claimed::Unreadable if local.next().is_some() => Ok(None),
+            Claimed::By(_) | Claimed::Unreadable => Ok(Some(introspector)),
         }
     }
 

@@ -55,8 +55,9 @@ pub enum TokenError {
     /// The authorization server says that the token is not active (RFC 7662 §2.2).
     #[error("not active")]
     Inactive,
-    /// `token_type` of an introspection response contradicts `cnf` (RFC 9449 §6.2).
-    #[error("token_type contradicts cnf")]
+    /// `token_type` of an introspection response contradicts `cnf` (RFC 9449 §6.2), or `token_use` or `typ` among the claims
+    /// names another kind of token.
+    #[error("token_type contradicts cnf, or the claims are of another kind of token")]
     TokenType,
 }
 

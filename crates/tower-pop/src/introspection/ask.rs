@@ -28,6 +28,7 @@ use super::lane::{Answer, LaneKind, Lanes, OpenRequests, Pending};
 use super::standing::{Prover, Standing, Standings};
 use crate::clock::{Clock, Deadline, Moment};
 use crate::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch, IssuerKeys, KeyLookup, exchange, without_query};
+use crate::telemetry::LogLimit;
 use crate::token_cache::{CachedToken, TokenCache};
 
 /// Refused tokens that are remembered.
@@ -54,7 +55,23 @@ pub(crate) struct Introspector {
     lanes: Lanes,
     open: Mutex<OpenRequests>,
     standings: Standings,
+    warnings: Warnings,
     refused: Cache<AccessTokenHash, (Deadline, Error)>,
+}
+
+/// One limit for each kind of warning, so that none hides another.
+struct Warnings {
+    crowded: LogLimit,
+    trouble: LogLimit,
+    rejected: LogLimit,
+    unusable: LogLimit,
+}
+
+impl Warnings {
+    const fn new() -> Self {
+        let [crowded, trouble, rejected, unusable] = [const { LogLimit::new() }; 4];
+        Self { crowded, trouble, rejected, unusable }
+    }
 }
 
 /// What can be said of a token that is not in the token cache without asking.
@@ -71,6 +88,7 @@ impl Introspector {
             lanes: Lanes::new(parts.config.max_concurrent, &parts.clock),
             open: Mutex::default(),
             standings: Standings::new(),
+            warnings: Warnings::new(),
             refused: Cache::builder()
                 .max_capacity(REFUSED)
                 .time_to_live(parts.config.cache_inactive_for.max(Duration::from_secs(1)))
@@ -110,12 +128,16 @@ impl Introspector {
             return refused();
         };
         let standing = self.standings.of(&hash, prover);
-        let lane = open.lane(standing);
-        if self.lanes.get(lane).breaker.is_open() {
+        let lane = open.lane(standing, self.parts.config.max_concurrent);
+        // A key that finds no place as a known one is asked about as any other.
+        let standing = if lane == LaneKind::Unknown { Standing::Unknown } else { standing };
+        if self.lanes.are_closed_to(standing) {
             return refused();
         }
         if open.is_full(lane, self.parts.config.max_concurrent) {
-            tracing::warn!(issuer = %self.parts.issuer, ?lane, "too many tokens wait to be introspected");
+            self.warn(&self.warnings.crowded, |issuer, times| {
+                tracing::warn!(%issuer, ?lane, times, "too many tokens wait to be introspected");
+            });
             return refused();
         }
         let introspector = Arc::clone(self);
@@ -131,7 +153,7 @@ impl Introspector {
     }
 
     async fn answer(&self, token: &str, hash: AccessTokenHash, lane: LaneKind, standing: Standing) -> Answer {
-        let answer = match self.answer_in_turn(token, lane).await {
+        let answer = match self.answer_in_turn(token, lane, standing).await {
             Ok(ActiveToken { token, asked_at, age }) => {
                 self.lanes.server_is_there();
                 self.standings.active(hash, &token);
@@ -140,7 +162,8 @@ impl Introspector {
             }
             Err(failure) => failure,
         };
-        if matches!(answer.error, Error::Token(TokenError::Inactive)) {
+        let inactive = matches!(answer.error, Error::Token(TokenError::Inactive));
+        if inactive || (answer.subject != Subject::Neither && standing != Standing::Token) {
             self.standings.inactive(&hash, standing);
         }
         if answer.is_about_the_token() {
@@ -151,15 +174,16 @@ impl Introspector {
     }
 
     /// The answer once it is this token's turn. Waiting for that and the exchange may each take the configured time.
-    async fn answer_in_turn(&self, token: &str, lane: LaneKind) -> Result<ActiveToken, Failure> {
+    async fn answer_in_turn(&self, token: &str, lane: LaneKind, standing: Standing) -> Result<ActiveToken, Failure> {
         let timeout = self.parts.config.timeout;
-        let lane = self.lanes.get(lane);
-        let turn = tokio::time::timeout(timeout, lane.permits.acquire()).await;
+        let turn = tokio::time::timeout(timeout, self.lanes.get(lane).permits.acquire()).await;
         let Ok(Ok(_permit)) = turn else {
-            tracing::warn!(issuer = %self.parts.issuer, "a token waited too long to be introspected");
+            self.warn(&self.warnings.crowded, |issuer, times| {
+                tracing::warn!(%issuer, times, "a token waited too long to be introspected");
+            });
             return Err(Failure::not_asked());
         };
-        let attempt = lane.breaker.attempt().ok_or_else(Failure::not_asked)?;
+        let attempt = self.lanes.attempt(standing).ok_or_else(Failure::not_asked)?;
         let answer = match tokio::time::timeout(timeout, self.exchange(token)).await {
             Ok(answer) => answer,
             Err(_) => Err(self.failed(&FetchError::Timeout)),
@@ -276,31 +300,49 @@ impl Introspector {
 
     /// Logs an exchange without a usable answer, and says whose failure it is.
     fn failed(&self, error: &FetchError) -> Failure {
-        let (issuer, url) = (&self.parts.issuer, without_query(&self.parts.config.endpoint));
+        let url = without_query(&self.parts.config.endpoint);
         let subject = match error {
             FetchError::Connection
             | FetchError::NotConnected(_)
             | FetchError::Timeout
             | FetchError::Url
             | FetchError::Status(429 | 500..=599) => {
-                tracing::warn!(%issuer, %url, %error, "the introspection endpoint is in trouble");
+                self.warn(&self.warnings.trouble, |issuer, times| {
+                    tracing::warn!(%issuer, %url, %error, times, "the introspection endpoint is in trouble");
+                });
                 Subject::Server
             }
+            // At most ten in a row, and one for each probe: the circuit sees to that.
             FetchError::ClientRefused(_) => {
-                tracing::error!(%issuer, %url, %error, "the introspection endpoint rejects the credentials of this resource server");
+                let issuer = &self.parts.issuer;
+                tracing::error!(%issuer, %url, %error, "the introspection endpoint rejects our own credentials");
                 Subject::Server
             }
             // RFC 7662 §2.3 gives 401 to credentials alone, but some servers use it for tokens that they don't know.
             FetchError::Status(401 | 403) => {
-                tracing::warn!(%issuer, %url, %error, "the introspection endpoint rejects this token, or the credentials of this resource server");
+                self.warn(&self.warnings.rejected, |issuer, times| {
+                    tracing::warn!(
+                        %issuer, %url, %error, times,
+                        "the introspection endpoint rejects this token, or our own credentials"
+                    );
+                });
                 Subject::Token
             }
             FetchError::Status(_) | FetchError::TooLong | FetchError::Document(_) => {
-                tracing::warn!(%issuer, %url, %error, "no usable introspection response about a token");
+                self.warn(&self.warnings.unusable, |issuer, times| {
+                    tracing::warn!(%issuer, %url, %error, times, "no usable introspection response about a token");
+                });
                 Subject::Token
             }
         };
         Failure { error: Unavailable::Introspection.into(), subject }
+    }
+
+    /// Writes a warning at most once a second, with the number of times that there was one since the last.
+    fn warn(&self, limit: &LogLimit, write: impl FnOnce(&str, u64)) {
+        if let Some(times) = limit.count() {
+            write(&self.parts.issuer, times);
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, OpenRequests> {

@@ -40,7 +40,12 @@ impl Breaker {
             return None;
         }
         state.probing = state.open_until.is_some();
-        Some(Attempt { breaker: self, succeeded: false })
+        Some(Attempt { breaker: self, probes: state.probing, succeeded: false })
+    }
+
+    /// Counts a request that does not depend on this circuit.
+    pub(super) const fn observe(&self) -> Attempt<'_> {
+        Attempt { breaker: self, probes: false, succeeded: false }
     }
 
     /// Closes the circuit and starts the count again.
@@ -64,6 +69,8 @@ impl State {
 
 pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
+    /// Whether the circuit waits for this one.
+    probes: bool,
     succeeded: bool,
 }
 
@@ -82,7 +89,9 @@ impl Drop for Attempt<'_> {
             return;
         }
         state.failures = state.failures.saturating_add(1);
-        state.probing = false;
+        if self.probes {
+            state.probing = false;
+        }
         if state.failures >= FAILURES {
             state.open_until = Some(now.saturating_add(OPEN_FOR));
         }

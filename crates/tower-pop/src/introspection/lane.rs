@@ -1,5 +1,8 @@
 //! Two lanes to the introspection endpoint: one for tokens and keys that were active a moment ago, one for all others. Each has
 //! permits, waiting places and a circuit breaker of its own. Made-up tokens fill the second lane only.
+//!
+//! New tokens of known keys may be made up, too. They get at most half of the first lane, and what becomes of them is counted
+//! in the second one's circuit.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -12,7 +15,7 @@ use pop_core::claims::AccessToken;
 use pop_core::proof::dpop::AccessTokenHash;
 use tokio::sync::Semaphore;
 
-use super::breaker::Breaker;
+use super::breaker::{Attempt, Breaker};
 use super::standing::{Prover, Standing};
 use crate::clock::Clock;
 
@@ -57,6 +60,23 @@ impl Lanes {
         }
     }
 
+    /// Whether a token of this standing is not asked about now.
+    pub(super) fn are_closed_to(&self, standing: Standing) -> bool {
+        match standing {
+            Standing::Token | Standing::Prover(_) => self.known.breaker.is_open(),
+            Standing::Unknown => self.unknown.breaker.is_open(),
+        }
+    }
+
+    /// Lets a request through, or not. Only a token that was active before can open or probe the circuit of the known lane.
+    pub(super) fn attempt(&self, standing: Standing) -> Option<Attempt<'_>> {
+        match standing {
+            Standing::Token => self.known.breaker.attempt(),
+            Standing::Prover(_) => (!self.known.breaker.is_open()).then(|| self.unknown.breaker.observe()),
+            Standing::Unknown => self.unknown.breaker.attempt(),
+        }
+    }
+
     /// The server called a token active: it is there, for both lanes.
     pub(super) fn server_is_there(&self) {
         self.known.breaker.close();
@@ -71,6 +91,8 @@ pub(super) struct OpenRequests {
     known: usize,
     unknown: usize,
     provers: HashMap<Prover, usize>,
+    /// Of the known ones, those whose token is new.
+    new_tokens: usize,
 }
 
 struct OpenRequest {
@@ -86,14 +108,15 @@ impl OpenRequests {
         Some(request.pending.clone())
     }
 
-    /// The lane for a token of this standing. One client cannot fill the lane of known clients with tokens that it makes up.
-    pub(super) fn lane(&self, standing: Standing) -> LaneKind {
+    /// The lane for a token of this standing. No number of clients can fill the lane of known ones with tokens that they make up.
+    pub(super) fn lane(&self, standing: Standing, permits: usize) -> LaneKind {
         match standing {
             Standing::Token => LaneKind::Known,
             Standing::Unknown => LaneKind::Unknown,
             Standing::Prover(prover) => {
                 let open = self.provers.get(&prover).copied().unwrap_or_default();
-                if open < NEW_TOKENS_OF_A_PROVER { LaneKind::Known } else { LaneKind::Unknown }
+                let fits = open < NEW_TOKENS_OF_A_PROVER && self.new_tokens < (permits / 2).max(1);
+                if fits { LaneKind::Known } else { LaneKind::Unknown }
             }
         }
     }
@@ -116,6 +139,7 @@ impl OpenRequests {
         };
         if let Some(prover) = prover {
             *self.provers.entry(prover).or_default() += 1;
+            self.new_tokens += 1;
         }
         self.requests.insert(hash, OpenRequest { pending, lane, prover });
     }
@@ -129,6 +153,7 @@ impl OpenRequests {
             && let Some(open) = self.provers.get_mut(&prover)
         {
             *open -= 1;
+            self.new_tokens -= 1;
             if *open == 0 {
                 self.provers.remove(&prover);
             }

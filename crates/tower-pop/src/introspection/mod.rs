@@ -130,9 +130,10 @@ impl Introspection {
     /// with others are answered with 503 at once. Defaults to 64.
     ///
     /// Tokens that were active within the last ten minutes, and new tokens of keys and certificates that were, have as many
-    /// requests and places again, and a circuit breaker of their own. So however many made-up tokens arrive, a client that got
-    /// through a moment ago gets through again, as long as the server answers. This holds for the last 100,000 tokens and keys.
-    /// A key that presents a token which is not active loses its place until its next active token.
+    /// requests and places again, and a circuit breaker of their own. So however many made-up tokens arrive, a token that was
+    /// active a moment ago is asked about, as long as the server answers. New tokens of known keys get half of this lane at most.
+    /// Remembered are the last 100,000 tokens and keys. A key that presents a token which is not active, or about which there is
+    /// no usable answer, loses its place until its next active token.
     pub fn max_concurrent(mut self, requests: usize) -> Self {
         self.max_concurrent = requests;
         self

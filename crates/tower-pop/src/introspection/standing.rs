@@ -66,8 +66,8 @@ impl Standings {
         }
     }
 
-    /// Takes the standing of a token that is not active, and of the prover that vouched for it: a client that makes up tokens
-    /// loses its place after the first one.
+    /// Takes the standing of a token that is not active, and of the prover that vouched for a new one: a client that makes up
+    /// tokens loses its place after the first.
     pub(super) fn inactive(&self, hash: &AccessTokenHash, standing: Standing) {
         self.tokens.invalidate(hash);
         if let Standing::Prover(prover) = standing {
