@@ -177,10 +177,12 @@ fn is_normal_path(path: &str) -> bool {
 /// left out.
 #[must_use]
 pub fn has_dot_segments(path_and_query: &str) -> bool {
+    // Most targets hold none of the bytes that every dot segment has.
+    if !path_and_query.bytes().any(|byte| matches!(byte, b'.' | b'%')) {
+        return false;
+    }
     let path = path_and_query.split(['?', '#']).next().unwrap_or_default();
-    // Every dot segment starts in one of these ways.
-    let suspicious = path.contains("/.") || path.contains('%');
-    suspicious && path.split('/').any(is_dot_segment)
+    path.split('/').any(is_dot_segment)
 }
 
 fn is_dot_segment(segment: &str) -> bool {
