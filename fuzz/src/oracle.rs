@@ -67,6 +67,8 @@ fn check_proof(scene: &Scene, header: &Value, claims: &Value, passed: &VerifiedT
     assert_eq!(claims["htm"], scene.parts.method.as_str());
     let htu = claims["htu"].as_str().expect("an htu");
     assert!(is_same_resource(htu, &format!("{AUDIENCE}{}", scene.parts.uri.path())), "{htu} {}", scene.parts.uri);
+    let path = decode_unreserved(scene.parts.uri.path());
+    assert!(!path.split('/').any(|segment| [".", ".."].contains(&segment)), "D-20 {path}");
     assert_eq!(claims["ath"], sha256(&scene.token));
     let iat = date(&claims["iat"]).expect("an iat");
     assert!((NOW - PROOF_MAX_AGE..=NOW + LEEWAY).contains(&iat), "{iat}");
@@ -110,7 +112,8 @@ pub fn date(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64))
 }
 
-/// Whether two URIs are the same after RFC 3986 §6.2.2 and §6.2.3, query and fragment left out.
+/// Whether two URIs are the same after RFC 3986 §6.2.2 and §6.2.3, query and fragment left out. What browsers leave raw in a
+/// path stands for its encoding, and `ws` and `wss` for the schemes of their handshakes.
 pub fn is_same_resource(one: &str, other: &str) -> bool {
     canonical(one) == canonical(other)
 }
@@ -118,7 +121,11 @@ pub fn is_same_resource(one: &str, other: &str) -> bool {
 fn canonical(uri: &str) -> Option<String> {
     let uri = decode_unreserved(uri.split(['?', '#']).next()?);
     let (scheme, rest) = uri.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => "http".to_owned(),
+        "wss" => "https".to_owned(),
+        other => other.to_owned(),
+    };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let authority = authority.to_ascii_lowercase();
     let default_port = if scheme == "https" { "443" } else { "80" };
@@ -126,7 +133,9 @@ fn canonical(uri: &str) -> Option<String> {
         Some((host, port)) if port.is_empty() || port == default_port => host,
         _ => &authority,
     };
-    Some(format!("{scheme}://{authority}{}", without_dots(path)))
+    let raw = [("|", "%7C"), ("[", "%5B"), ("]", "%5D"), ("^", "%5E")];
+    let path = raw.into_iter().fold(path.to_owned(), |path, (raw, encoded)| path.replace(raw, encoded));
+    Some(format!("{scheme}://{authority}{}", without_dots(&path)))
 }
 
 fn decode_unreserved(text: &str) -> String {
