@@ -1,55 +1,14 @@
 //! ERR-10, ERR-11: why a request was rejected, for operators in the log and for clients in the response, without a value of theirs.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use pop_authserver::{ProofMint, TokenMint};
 use serde_json::json;
 use tower::ServiceExt;
 use tower_pop::pop_core::CODES;
 use tower_pop::{IssuerConfig, PopLayer};
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
+use crate::log::Log;
 use crate::support::{Api, Expected, NOW, api, api_for, api_with, request};
-
-/// What is logged in this thread while it lives.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn capture() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::DEBUG)
-            .with_ansi(false)
-            .with_writer(log.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    pub(crate) fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 const SECRET: &str = "s3cret-value";
 
@@ -99,7 +58,7 @@ async fn the_log_says_what_is_wrong_with_a_token() {
         (|t| t.without("cnf"), "confirmation.missing", &["claim=\"cnf\"", "AllowBearer"]),
     ];
     for (change, code, parts) in rows {
-        let (log, _guard) = Log::capture();
+        let (log, _guard) = Log::capture(Level::DEBUG);
         let answer =
             api.with_token(&change(api.token().claim("secret", SECRET)).mint()).await.is(Expected::Token, code);
         let answer = answer.coded(code, code);
@@ -172,7 +131,7 @@ async fn the_response_says_what_is_wrong_with_a_proof() {
         (ProofMint::tampered_signature, "proof.signature", "signature does not verify", &["DER"]),
     ];
     for (change, code, description, parts) in rows {
-        let (log, _guard) = Log::capture();
+        let (log, _guard) = Log::capture(Level::DEBUG);
         let answer = api.with_proof(|proof| change(proof.claim("secret", SECRET))).await.is(Expected::Proof, code);
         let answer = answer.coded(code, code);
         let challenge = answer.challenges()[0];
@@ -224,7 +183,7 @@ async fn rejections_explain_themselves_when_told_to() {
         let response = app.oneshot(request).await.unwrap();
         serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
     };
-    let (log, guard) = Log::capture();
+    let (log, guard) = Log::capture(Level::DEBUG);
     let explaining = api_with(tower_pop::PopConfigBuilder::explain_rejections);
     assert!(log.take().contains("for development only"), "the switch is logged");
     drop(guard);
@@ -256,7 +215,7 @@ async fn only_what_the_issuer_signed_is_logged_loudly() {
     let symmetric = json!({ "jwk": { "kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I" } });
     let api = api();
     let token = |mint: TokenMint| mint.claim("cnf", symmetric.clone());
-    let (log, _guard) = Log::capture();
+    let (log, _guard) = Log::capture(Level::DEBUG);
     api.with_token(&token(api.token()).tampered_signature().mint()).await.is(Expected::Token, "forged");
     assert!(!log.take().contains("ERROR"), "X-61 a forged token");
     api.with_token(&token(api.token()).mint()).await.is(Expected::Token, "signed");

@@ -16,7 +16,9 @@ use tokio::sync::Semaphore;
 use tower_pop::clock::ManualClock;
 use tower_pop::keys::{ConnectionCause, FetchError, FetchRequest, FetchResponse, HttpFetch, HyperFetch, JwksCaching};
 use tower_pop::{IatPolicy, Introspection, IssuerConfig, Mode, NoncePolicy, PopConfigBuilder};
+use tracing::Level;
 
+use crate::log::Log;
 use crate::support::{AUDIENCE, Api, Expected, ISSUER, NOW, api_for, request};
 
 const JWKS: &str = "https://as.example/jwks";
@@ -879,42 +881,9 @@ async fn meta_17_a_well_known_url_that_hangs_is_given_up_in_bounded_time() {
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }
 
-/// Collects what is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO);
-        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn lines(&self, part: &str) -> usize {
-        self.text().lines().filter(|line| line.contains(part)).count()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn meta_17_the_log_names_each_url_and_what_is_wrong_there() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::capture(Level::INFO);
     let script = Script::new();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     script.set(METADATA, Err(FetchError::Status(403)));
@@ -928,7 +897,7 @@ async fn meta_17_the_log_names_each_url_and_what_is_wrong_there() {
 
 #[tokio::test]
 async fn atk_26_the_log_says_once_when_the_keys_are_fetched_again() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::capture(Level::INFO);
     let script = Script::new();
     let api = fetched(&script).await;
     for i in 0..20 {
@@ -939,7 +908,7 @@ async fn atk_26_the_log_says_once_when_the_keys_are_fetched_again() {
 
 #[tokio::test]
 async fn atk_24_each_skipped_key_is_logged_once_with_its_kid_and_the_reason() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::capture(Level::INFO);
     let script = Script::new();
     let api = api(&script, |builder| builder);
     let mut jwks: Value = serde_json::from_str(&api.server.jwks_json()).unwrap();
@@ -968,7 +937,7 @@ async fn atk_24_each_skipped_key_is_logged_once_with_its_kid_and_the_reason() {
 
 #[test]
 fn atk_24_skipped_keys_of_a_set_that_is_given_are_logged_too() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::capture(Level::INFO);
     let set = json!({ "keys": [{ "kty": "XYZ", "kid": "given" }] }).to_string();
     let issuer = IssuerConfig::new(ISSUER).static_jwks(set);
     tower_pop::PopConfig::builder(issuer, AUDIENCE).build().unwrap_err();
@@ -1060,7 +1029,7 @@ async fn atk_25_a_connection_that_fails_is_logged_with_url_and_cause() {
         (format!("https://localhost:{cut}/jwks"), &localhost, ConnectionCause::Closed),
         ("https://as.invalid/jwks".to_owned(), &localhost, ConnectionCause::NameNotFound),
     ] {
-        let (log, _guard) = Log::start();
+        let (log, _guard) = Log::capture(Level::INFO);
         let watched = Watched(trusting(trusted), Arc::default());
         let server = TestAuthServer::offline_at(ISSUER, NOW);
         let issuer = IssuerConfig::new(ISSUER).jwks_uri(format!("{url}?secret=s3cret"));

@@ -13,6 +13,7 @@ mod introspection_http;
 mod introspection_untrusted;
 mod jose;
 mod keys;
+mod log;
 mod metadata;
 mod modes;
 mod mtls;

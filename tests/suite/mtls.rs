@@ -1,7 +1,6 @@
 //! MTLS: certificate-bound tokens (RFC 8705), with certificates from the connection and from proxies (RFC 9440).
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
@@ -13,7 +12,9 @@ use tower_pop::{
     CertificateFormat, CertificateHeader, ClientCertificates, ConfigError, Mode, PeerAddress, PeerCertificate,
     PopConfig, PopConfigBuilder, PopLayer, Preset, ProofKind, ProxyTrust, UnixSocketPeer,
 };
+use tracing::Level;
 
+use crate::log::Log;
 use crate::support::{Answer, Api, Expected, URL, api_with};
 
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
@@ -475,38 +476,14 @@ async fn mtls_10_a_proxys_own_certificate_is_never_the_clients() {
 
 /// What is logged while these requests are answered.
 async fn log_of(cfg: &PopConfig, requests: Vec<Request<()>>) -> String {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::capture(Level::INFO);
     for request in requests {
         let (parts, ()) = request.into_parts();
         if let tower_pop::Verification::Later(later) = cfg.verify(&parts) {
             let _ = later.await;
         }
     }
-    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+    log.text()
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub struct Explanation {
 /// Beyond this many seconds a date is not early or late: it is written in another unit.
 const ANOTHER_UNIT: u64 = 1_000_000_000;
 
+const LOCAL_TIME: &str = "the client's clock is off by whole hours: it takes local time for UTC";
+
 impl Explanation {
     /// Explains an error. `target` is the URL that a proof had to name.
     pub(crate) fn of(error: &Error, state: &State, target: Option<&str>) -> Self {
@@ -86,24 +88,21 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
         TokenError::Malformed(Malformed::TooLarge) => {
             explanation.expected(format!("at most {} bytes", state.token.max_len))
         }
-        TokenError::Header(HeaderError::Algorithm) => {
-            explanation.claim("alg").expected(state.token.algorithms.names().to_string())
-        }
+        TokenError::Header(HeaderError::Algorithm) => explanation.claim("alg").expected(state.token.algorithms.names()),
         TokenError::Header(HeaderError::Type(found)) => {
-            let found = if found == Found::String { "another type" } else { found.as_str() };
+            let found = other_than(found, "another type");
             explanation.claim("typ").found(found).expected("at+jwt")
         }
         TokenError::Header(HeaderError::Critical) => explanation.claim("crit"),
         TokenError::Issuer(found) => {
-            let found = if found == Found::String { "another issuer" } else { found.as_str() };
+            let found = other_than(found, "another issuer");
             let ours = listed(state.issuers.iter().map(|issuer| &*issuer.name));
             explanation.claim("iss").found(found).expected(ours)
         }
         TokenError::Audience(found) => {
             let found = match found {
-                Found::String => "another audience",
                 Found::Array => "a list without this resource",
-                other => other.as_str(),
+                found => other_than(found, "another audience"),
             };
             explanation.claim("aud").found(found).expected(listed(state.audiences.iter().map(|audience| &**audience)))
         }
@@ -150,11 +149,9 @@ fn of_proof(error: ProofError, state: &State, target: Option<&str>) -> Explanati
         ProofError::Malformed(Malformed::TooLarge) => {
             explanation.expected(format!("at most {} bytes", state.proof.max_len))
         }
-        ProofError::Header(HeaderError::Algorithm) => {
-            explanation.claim("alg").expected(state.proof.algorithms.names().to_string())
-        }
+        ProofError::Header(HeaderError::Algorithm) => explanation.claim("alg").expected(state.proof.algorithms.names()),
         ProofError::Header(HeaderError::Type(found)) => {
-            let found = if found == Found::String { "another type" } else { found.as_str() };
+            let found = other_than(found, "another type");
             explanation.claim("typ").found(found).expected("dpop+jwt")
         }
         ProofError::Header(HeaderError::Critical) => explanation.claim("crit"),
@@ -182,16 +179,12 @@ fn of_proof(error: ProofError, state: &State, target: Option<&str>) -> Explanati
         ProofError::TooOld { age } => {
             let explanation =
                 explanation.claim("iat").found(in_the_past(age)).expected(format!("at most {max_age} s in the past"));
-            if is_whole_hours(age) {
-                explanation.remedy("the client's clock is off by whole hours: it takes local time for UTC")
-            } else {
-                explanation
-            }
+            if is_whole_hours(age) { explanation.remedy(LOCAL_TIME) } else { explanation }
         }
         ProofError::InFuture { ahead } => {
             let explanation = ahead_of("iat", ahead, skew);
             if is_whole_hours(ahead) {
-                explanation.remedy("the client's clock is off by whole hours: it takes local time for UTC")
+                explanation.remedy(LOCAL_TIME)
             } else {
                 explanation.remedy(format!("the client's clock is {ahead} s ahead of this one; `.clock_skew(..)`"))
             }
@@ -208,6 +201,14 @@ fn of_proof(error: ProofError, state: &State, target: Option<&str>) -> Explanati
             explanation.claim("ath").expected("base64url of the SHA-256 of the access token")
         }
         _ => explanation,
+    }
+}
+
+/// What stands where one certain string is expected.
+const fn other_than(found: Found, another: &'static str) -> &'static str {
+    match found {
+        Found::String => another,
+        found => found.as_str(),
     }
 }
 

@@ -161,17 +161,14 @@ fn rejected(error: &Error, explanation: Option<&Explanation>) {
                 None => tracing::debug!(code = error.code(), "request rejected: {error}"),
             }
         }
-        _ => match explanation {
-            Some(Explanation { claim, found, expected, remedy }) => tracing::debug!(
-                code = error.code(),
-                claim,
-                found = found.as_deref(),
-                expected = expected.as_deref(),
-                remedy = remedy.as_deref(),
-                "request rejected: {error}"
-            ),
-            None => tracing::debug!(code = error.code(), "request rejected: {error}"),
-        },
+        _ => tracing::debug!(
+            code = error.code(),
+            claim = explanation.and_then(|explanation| explanation.claim),
+            found = explanation.and_then(|explanation| explanation.found.as_deref()),
+            expected = explanation.and_then(|explanation| explanation.expected.as_deref()),
+            remedy = explanation.and_then(|explanation| explanation.remedy.as_deref()),
+            "request rejected: {error}"
+        ),
     }
 }
 

@@ -306,11 +306,6 @@ impl PopConfig {
             check_times(&token, state.token.leeway, question.now)?;
             return Ok(TokenStep::Verified(token));
         }
-        let jws = DecodedJws::parse(token, state.token.max_len).map_err(TokenError::from);
-        let parsed = match &jws {
-            Ok(jws) => UnverifiedToken::parse(jws, &state.token),
-            Err(error) => Err(*error),
-        };
         if let Some(introspector) = self.introspector_of(token)? {
             return match introspector.lookup(hash) {
                 Lookup::Refused(error) => Err(error),
@@ -320,7 +315,8 @@ impl PopConfig {
                 }
             };
         }
-        let token = parsed?;
+        let jws = DecodedJws::parse(token, state.token.max_len).map_err(TokenError::from)?;
+        let token = UnverifiedToken::parse(&jws, &state.token)?;
         let name = token.issuer()?;
         let known = state.issuers.iter().enumerate().find(|(_, issuer)| *issuer.name == *name);
         let (number, issuer) = known.ok_or(TokenError::Issuer(Found::String))?;
@@ -512,8 +508,7 @@ impl PopConfig {
             Error::Proof(ProofError::TargetInvalid | ProofError::TargetMismatch) => question.and_then(Question::target),
             _ => None,
         };
-        let rejection = Rejection::new(self, error, scheme, nonce, target.as_deref());
-        Err(rejection)
+        Err(Rejection::new(self, error, scheme, nonce, target.as_deref()))
     }
 }
 

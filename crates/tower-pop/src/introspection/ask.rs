@@ -24,7 +24,7 @@ use pop_core::proof::dpop::AccessTokenHash;
 use pop_core::{Error, TokenError, Unavailable};
 
 use super::Introspection;
-use super::lane::{Answer, LaneKind, Lanes, OpenRequests, Pending};
+use super::lane::{Answer, Lanes, OpenRequests, Pending};
 use super::standing::{Prover, Standing, Standings};
 use crate::clock::{Clock, Deadline, Moment};
 use crate::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch, IssuerKeys, KeyLookup, exchange, without_query};
@@ -127,14 +127,13 @@ impl Introspector {
             tracing::error!("tokens can only be introspected within a tokio runtime");
             return refused();
         };
-        let standing = self.standings.of(&hash, prover);
-        let lane = open.lane(standing, self.parts.config.max_concurrent);
-        // A key that finds no place as a known one is asked about as any other.
-        let standing = if lane == LaneKind::Unknown { Standing::Unknown } else { standing };
+        let permits = self.parts.config.max_concurrent;
+        let standing = open.standing(self.standings.of(&hash, prover), permits);
+        let lane = standing.lane();
         if self.lanes.are_closed_to(standing) {
             return refused();
         }
-        if open.is_full(lane, self.parts.config.max_concurrent) {
+        if open.is_full(lane, permits) {
             self.warn(&self.warnings.crowded, |issuer, times| {
                 tracing::warn!(%issuer, ?lane, times, "too many tokens wait to be introspected");
             });
@@ -145,15 +144,15 @@ impl Introspector {
         // A task of its own, so that the answer is not lost with the request that asked first.
         let task = runtime.spawn(async move {
             let _end = EndOfRequest { introspector: &introspector, hash };
-            introspector.answer(&token, hash, lane, standing).await
+            introspector.answer(&token, hash, standing).await
         });
         let pending = async move { task.await.unwrap_or_else(|_| Err(unavailable())) }.boxed().shared();
-        open.insert(hash, pending.clone(), lane, standing);
+        open.insert(hash, pending.clone(), standing);
         pending
     }
 
-    async fn answer(&self, token: &str, hash: AccessTokenHash, lane: LaneKind, standing: Standing) -> Answer {
-        let answer = match self.answer_in_turn(token, lane, standing).await {
+    async fn answer(&self, token: &str, hash: AccessTokenHash, standing: Standing) -> Answer {
+        let answer = match self.answer_in_turn(token, standing).await {
             Ok(ActiveToken { token, asked_at, age }) => {
                 self.lanes.server_is_there();
                 self.standings.active(hash, &token);
@@ -174,9 +173,9 @@ impl Introspector {
     }
 
     /// The answer once it is this token's turn. Waiting for that and the exchange may each take the configured time.
-    async fn answer_in_turn(&self, token: &str, lane: LaneKind, standing: Standing) -> Result<ActiveToken, Failure> {
+    async fn answer_in_turn(&self, token: &str, standing: Standing) -> Result<ActiveToken, Failure> {
         let timeout = self.parts.config.timeout;
-        let turn = tokio::time::timeout(timeout, self.lanes.get(lane).permits.acquire()).await;
+        let turn = tokio::time::timeout(timeout, self.lanes.get(standing.lane()).permits.acquire()).await;
         let Ok(Ok(_permit)) = turn else {
             self.warn(&self.warnings.crowded, |issuer, times| {
                 tracing::warn!(%issuer, times, "a token waited too long to be introspected");
@@ -188,18 +187,11 @@ impl Introspector {
             Ok(answer) => answer,
             Err(_) => Err(self.failed(&FetchError::Timeout)),
         };
-        match answer {
-            Ok(active) => {
-                attempt.succeeded();
-                Ok(active)
-            }
-            Err(failure) => {
-                if failure.subject != Subject::Server {
-                    attempt.succeeded();
-                }
-                Err(failure)
-            }
+        let in_trouble = answer.as_ref().is_err_and(|failure| failure.subject == Subject::Server);
+        if !in_trouble {
+            attempt.succeeded();
         }
+        answer
     }
 
     fn remember(&self, token: Arc<AccessToken>, hash: AccessTokenHash, (asked_at, age): (Moment, Duration)) {
@@ -238,10 +230,12 @@ impl Introspector {
         };
         let token = introspection::read(&body, &expected, now).map_err(|error| {
             crate::telemetry::signed_by_issuer(&parts.issuer, &error);
-            if matches!(error, Error::Unavailable(_)) {
-                self.failed(&FetchError::Document("not an introspection response within the limits"));
+            match error {
+                Error::Unavailable(_) => {
+                    self.failed(&FetchError::Document("not an introspection response within the limits"))
+                }
+                error => Failure { error, subject: Subject::Token },
             }
-            Failure { error, subject: Subject::Token }
         })?;
         Ok(ActiveToken { token: Arc::new(token), asked_at, age })
     }

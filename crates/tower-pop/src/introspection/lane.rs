@@ -34,6 +34,15 @@ pub(super) enum LaneKind {
     Unknown,
 }
 
+impl Standing {
+    pub(super) const fn lane(self) -> LaneKind {
+        match self {
+            Self::Token | Self::Prover(_) => LaneKind::Known,
+            Self::Unknown => LaneKind::Unknown,
+        }
+    }
+}
+
 /// One lane.
 pub(super) struct Lane {
     pub(super) breaker: Breaker,
@@ -62,10 +71,7 @@ impl Lanes {
 
     /// Whether a token of this standing is not asked about now.
     pub(super) fn are_closed_to(&self, standing: Standing) -> bool {
-        match standing {
-            Standing::Token | Standing::Prover(_) => self.known.breaker.is_open(),
-            Standing::Unknown => self.unknown.breaker.is_open(),
-        }
+        self.get(standing.lane()).breaker.is_open()
     }
 
     /// Lets a request through, or not. Only a token that was active before can open or probe the circuit of the known lane.
@@ -97,8 +103,7 @@ pub(super) struct OpenRequests {
 
 struct OpenRequest {
     pending: Pending,
-    lane: LaneKind,
-    prover: Option<Prover>,
+    standing: Standing,
 }
 
 impl OpenRequests {
@@ -108,17 +113,15 @@ impl OpenRequests {
         Some(request.pending.clone())
     }
 
-    /// The lane for a token of this standing. No number of clients can fill the lane of known ones with tokens that they make up.
-    pub(super) fn lane(&self, standing: Standing, permits: usize) -> LaneKind {
-        match standing {
-            Standing::Token => LaneKind::Known,
-            Standing::Unknown => LaneKind::Unknown,
-            Standing::Prover(prover) => {
-                let open = self.provers.get(&prover).copied().unwrap_or_default();
-                let fits = open < NEW_TOKENS_OF_A_PROVER && self.new_tokens < (permits / 2).max(1);
-                if fits { LaneKind::Known } else { LaneKind::Unknown }
-            }
-        }
+    /// What a standing is worth now: a new token of a known key that finds no place as such is asked about as any other. So no
+    /// number of clients can fill the lane of known ones with tokens that they make up.
+    pub(super) fn standing(&self, standing: Standing, permits: usize) -> Standing {
+        let Standing::Prover(prover) = standing else {
+            return standing;
+        };
+        let open = self.provers.get(&prover).copied().unwrap_or_default();
+        let fits = open < NEW_TOKENS_OF_A_PROVER && self.new_tokens < (permits / 2).max(1);
+        if fits { standing } else { Standing::Unknown }
     }
 
     /// Whether every place of a lane with this many permits is taken.
@@ -130,26 +133,22 @@ impl OpenRequests {
         taken >= permits.saturating_mul(1 + WAITING)
     }
 
-    pub(super) fn insert(&mut self, hash: AccessTokenHash, pending: Pending, lane: LaneKind, standing: Standing) {
+    pub(super) fn insert(&mut self, hash: AccessTokenHash, pending: Pending, standing: Standing) {
         self.remove(&hash);
-        *self.taken(lane) += 1;
-        let prover = match standing {
-            Standing::Prover(prover) if lane == LaneKind::Known => Some(prover),
-            _ => None,
-        };
-        if let Some(prover) = prover {
+        *self.taken(standing.lane()) += 1;
+        if let Standing::Prover(prover) = standing {
             *self.provers.entry(prover).or_default() += 1;
             self.new_tokens += 1;
         }
-        self.requests.insert(hash, OpenRequest { pending, lane, prover });
+        self.requests.insert(hash, OpenRequest { pending, standing });
     }
 
     pub(super) fn remove(&mut self, hash: &AccessTokenHash) {
         let Some(request) = self.requests.remove(hash) else {
             return;
         };
-        *self.taken(request.lane) -= 1;
-        if let Some(prover) = request.prover
+        *self.taken(request.standing.lane()) -= 1;
+        if let Standing::Prover(prover) = request.standing
             && let Some(open) = self.provers.get_mut(&prover)
         {
             *open -= 1;
