@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pop_core::jose::CertThumbprint;
-use pop_core::proof::mtls::CertificateFormat;
+use pop_core::certificate::CertificateFormat;
 
 const FORGED: &str = "Hash=0000000000000000000000000000000000000000000000000000000000000000;Subject=\"CN=a,b;c\",";
 

@@ -3,7 +3,8 @@
 
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use pop_core::credentials::present;
+use pop_core::credentials::{Credentials, Scheme, SchemeSet};
+use pop_core::proof::dpop;
 
 fuzz_target!(|data: &[u8]| {
     let mut headers = HeaderMap::new();
@@ -12,9 +13,12 @@ fuzz_target!(|data: &[u8]| {
             headers.append(if at % 2 == 0 { "authorization" } else { "dpop" }, value);
         }
     }
-    for bearer in [false, true] {
-        if let Ok(presented) = present(&headers, bearer) {
-            assert!(!presented.token.is_empty() && !presented.token.contains([' ', ',', '\t', '"']));
+    for schemes in [SchemeSet::DPOP, SchemeSet::DPOP.with(Scheme::Bearer)] {
+        if let Ok(credentials) = Credentials::from_headers(&headers, schemes) {
+            let token = credentials.token();
+            assert!(schemes.contains(credentials.scheme()));
+            assert!(!token.is_empty() && !token.contains([' ', ',', '\t', '"']));
         }
     }
+    let _ = dpop::field(&headers);
 });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use pop_core::access_token::Expectations;
-use pop_core::introspection::{IntrospectionExpectations, SignedIntrospection, read};
+use pop_core::access_token::introspection::{IntrospectionExpectations, SignedIntrospection, read};
 use pop_core::jose::{DecodedJws, JsonLimits, Object};
 use pop_core::policy::{TokenAllowances, TokenPolicy};
 use poplayer_fuzz::oracle::date;

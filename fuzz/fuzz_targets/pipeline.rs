@@ -38,7 +38,7 @@ fuzz_target!(
 fn attempt(mut scene: Scene) -> Option<VerifiedToken> {
     let clock = Arc::new(ManualClock::at(NOW));
     let resource = resource(Arc::clone(&clock));
-    resource.settle_certificates(&mut scene.parts);
+    resource.sanitize_certificates(&mut scene.parts);
     let first = judge(&resource, &scene.parts);
     match scene.later.clamp(-100_000, 100_000) {
         seconds @ 0.. => clock.advance(seconds.unsigned_abs()),

@@ -69,7 +69,7 @@ impl Head {
     fn attempt(&self) -> Option<VerifiedToken> {
         let resource = resource(Arc::new(ManualClock::at(NOW)));
         let mut parts = self.parts.clone();
-        resource.settle_certificates(&mut parts);
+        resource.sanitize_certificates(&mut parts);
         match judge(&resource, &parts) {
             Ok(admitted) => Some(admitted.token.expect("mode Required never admits anonymous requests")),
             Err(rejection) => {

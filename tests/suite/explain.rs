@@ -247,7 +247,7 @@ fn every_code_is_documented_with_its_meaning_and_remedy() {
     assert_eq!(documented.len(), expected.len(), "docs/errors.md has lines that are no codes");
 
     let mut codes = Vec::new();
-    for file in ["binding", "claim", "confirmation", "credential", "nonce", "proof", "replay", "token", "unavailable"] {
+    for file in ["binding", "claim", "confirmation", "credential", "dpop", "nonce", "replay", "token", "unavailable"] {
         codes.extend(literals(&read(&format!("crates/pop-core/src/error/{file}.rs"))));
     }
     for file in ["scope", "step_up"] {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower_pop::IssuerConfig;
 use tower_pop::pop_core::access_token::Expectations;
-use tower_pop::pop_core::introspection::{self, IntrospectionExpectations};
+use tower_pop::pop_core::access_token::introspection::{self, IntrospectionExpectations};
 use tower_pop::pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
 use tower_pop::pop_core::jose::{
     self, DecodedJws, Json, JsonLimits, Jwk, JwkError, Malformed, Object, PublicKey, RsaLimits,

@@ -618,13 +618,13 @@ async fn mtls_10_without_tower_the_request_can_be_settled_all_the_same() {
             request.headers_mut().insert(name, HeaderValue::from_static("x"));
         }
         let (mut parts, ()) = request.into_parts();
-        scene.api.cfg.settle_certificates(&mut parts);
+        scene.api.cfg.sanitize_certificates(&mut parts);
         assert_eq!(parts.headers.contains_key("client-cert"), stays, "MTLS-10 {peer}");
         assert_eq!(parts.headers.len(), 1 + usize::from(stays), "MTLS-10 {peer} {:?}", parts.headers);
     }
     let off = scene_with(|builder| builder);
     let (mut parts, ()) = Request::get("/").header("client-cert", "x").body(()).unwrap().into_parts();
-    off.api.cfg.settle_certificates(&mut parts);
+    off.api.cfg.sanitize_certificates(&mut parts);
     assert!(parts.headers.contains_key("client-cert"), "where certificates are off nothing is touched");
 }
 
@@ -681,7 +681,7 @@ fn certificate_sources_are_checked_at_start() {
 #[test]
 fn mtls_17_meta_06_metadata_follows_the_configuration() {
     let document = |scene: &Scene| -> serde_json::Value {
-        let service = tower_pop::MetadataService::new(&scene.api.cfg);
+        let service = scene.api.cfg.metadata_service();
         let request = Request::get(service.path().to_owned()).body(()).unwrap();
         let response = futures_util::FutureExt::now_or_never(service.oneshot(request)).unwrap().unwrap();
         let body = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::collect(response.into_body()));

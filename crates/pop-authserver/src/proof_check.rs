@@ -1,11 +1,11 @@
 //! DPoP at the token endpoint (RFC 9449 §5): all checks of §4.3 but `ath`.
 
 use http::HeaderMap;
-use pop_core::ProofError;
-use pop_core::jose::{CompactJws, DecodedJws, JwkThumbprint};
+use pop_core::DpopError;
+use pop_core::jose::JwkThumbprint;
 use pop_core::nonce::NonceKeys;
-use pop_core::policy::ProofPolicy;
-use pop_core::proof::{DpopProof, ProofKey};
+use pop_core::policy::DpopPolicy;
+use pop_core::proof::{DpopProof, NoProofKeyCache, dpop};
 use pop_core::replay::{ReplayEntry, ReplayKey};
 use pop_core::target::{Origin, RequestTarget};
 
@@ -22,7 +22,7 @@ pub(crate) struct CheckedProof {
 pub(crate) struct TokenEndpoint<'e> {
     pub(crate) origin: &'e Origin,
     pub(crate) path: &'e str,
-    pub(crate) policy: &'e ProofPolicy,
+    pub(crate) policy: &'e DpopPolicy,
     pub(crate) nonces: Option<&'e NonceKeys>,
     pub(crate) now: u64,
 }
@@ -30,19 +30,15 @@ pub(crate) struct TokenEndpoint<'e> {
 impl TokenEndpoint<'_> {
     /// Checks the proof of a request; `None` when it has none.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Option<CheckedProof>, OAuthError> {
-        let mut fields = headers.get_all("dpop").iter();
-        let Some(field) = fields.next() else {
-            return Ok(None);
-        };
-        if fields.next().is_some() {
-            return Err(OAuthError::invalid_dpop_proof("more than one DPoP header field"));
-        }
         let invalid = |_| OAuthError::invalid_dpop_proof("the DPoP proof is not valid");
-        let text = field.to_str().map_err(|_| OAuthError::invalid_dpop_proof("the DPoP proof is not ASCII"))?;
-        let compact = CompactJws::split(text, self.policy.max_len).map_err(|error| invalid(error.into()))?;
-        let proof_key = ProofKey::parse(compact.header_segment(), self.policy).map_err(invalid)?;
-        let jws = compact.decode_body().map_err(|error| invalid(error.into()))?;
-        let proof = self.check_claims(&jws, &proof_key).map_err(invalid)?;
+        let proof = match dpop::field(headers) {
+            Ok(field) => self.verify(field).map_err(invalid)?,
+            Err(DpopError::Missing) => return Ok(None),
+            Err(DpopError::Duplicated) => {
+                return Err(OAuthError::invalid_dpop_proof("more than one DPoP header field"));
+            }
+            Err(error) => return Err(invalid(error)),
+        };
         if let Some(nonces) = self.nonces {
             let fresh = proof.nonce().is_some_and(|nonce| nonces.check(nonce, self.now).is_ok());
             if !fresh {
@@ -57,9 +53,9 @@ impl TokenEndpoint<'_> {
         Ok(Some(CheckedProof { key, entry }))
     }
 
-    fn check_claims<'j>(&self, jws: &'j DecodedJws<'_>, key: &'j ProofKey) -> Result<DpopProof<'j>, ProofError> {
-        let proof = DpopProof::parse(jws, key, self.policy)?;
-        let target = RequestTarget::new(self.origin, self.path).map_err(|_| ProofError::TargetInvalid)?;
+    fn verify<'r>(&self, field: &'r str) -> Result<DpopProof<'r>, DpopError> {
+        let proof = DpopProof::parse(field, self.policy, &NoProofKeyCache)?;
+        let target = RequestTarget::new(self.origin, self.path).map_err(|_| DpopError::TargetInvalid)?;
         proof.check_method("POST")?;
         proof.check_target(&target)?;
         proof.verify_signature()?;

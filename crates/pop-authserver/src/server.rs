@@ -10,7 +10,7 @@ use pop_client::{Algorithm, DpopKey};
 use pop_core::access_token::UnverifiedToken;
 use pop_core::jose::{DecodedJws, JwkSet};
 use pop_core::nonce::NonceKeys;
-use pop_core::policy::{ProofPolicy, TokenPolicy};
+use pop_core::policy::{DpopPolicy, TokenPolicy};
 use pop_core::target::Origin;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) user: String,
     pub(crate) lifetime: Duration,
     pub(crate) nonce_required: bool,
-    pub(crate) policy: ProofPolicy,
+    pub(crate) policy: DpopPolicy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) nonces: NonceKeys,
     pub(crate) replay: MemoryReplayStore,
@@ -155,7 +155,7 @@ impl AuthServerBuilder {
                 user: self.user,
                 lifetime: self.lifetime,
                 nonce_required: self.nonce_required,
-                policy: ProofPolicy::default(),
+                policy: DpopPolicy::default(),
                 replay: MemoryReplayStore::with_capacity(100_000).clock(Arc::clone(&self.clock)),
                 clock: self.clock,
                 nonces,

@@ -10,9 +10,9 @@ use std::borrow::Cow;
 
 use http::{HeaderValue, StatusCode};
 
-use crate::credentials::Scheme;
+use crate::credentials::{Scheme, SchemeSet};
 use crate::jose::{AlgorithmSet, HeaderError, JwkError};
-use crate::{BindingError, ClaimError, ConfirmationError, CredentialError, Error, ProofError, ReplayError};
+use crate::{BindingError, ClaimError, ConfirmationError, CredentialError, DpopError, Error, ProofError, ReplayError};
 
 /// What all challenges of one resource have in common.
 #[derive(Debug, Clone)]
@@ -22,10 +22,10 @@ pub struct Challenges {
     realm: String,
 }
 
-/// A refusal, ready to be written as a response.
+/// Everything that the response to a rejected request consists of, except its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// The status.
     pub status: StatusCode,
     /// `WWW-Authenticate` field lines.
@@ -69,14 +69,20 @@ impl Challenges {
         Ok(Self { algs: algorithms.names(), resource_metadata: resource_metadata.to_owned(), realm: realm.to_owned() })
     }
 
-    /// The response to an error. `scheme` is the one the request used, if it could be read: its challenge comes first.
-    /// `bearer` says whether the `Bearer` scheme is enabled, so that it gets a challenge too; `target` is the URL that a proof
-    /// had to name, in its normal form.
+    /// Returns the response to an error. `scheme` is the one that the request used, if it could be read: its challenge comes
+    /// first. `accepted` are the schemes of the resource, each of which gets a challenge. `target` is the URL that a proof had
+    /// to name, in its normal form.
     #[must_use]
-    pub fn refuse(&self, error: &Error, scheme: Option<Scheme>, bearer: bool, target: Option<&str>) -> Refusal {
+    pub fn respond(
+        &self,
+        error: &Error,
+        scheme: Option<Scheme>,
+        accepted: SchemeSet,
+        target: Option<&str>,
+    ) -> ErrorResponse {
         let used = scheme.map_or(Used::Unknown, Used::Scheme);
         let target = target.filter(|target| target.len() <= MAX_TARGET_LEN && is_quotable(target));
-        Answer { challenges: self, scheme, bearer, target }.to(error, used)
+        Responder { challenges: self, scheme, accepted, target }.to(error, used)
     }
 
     fn line(
@@ -87,10 +93,7 @@ impl Challenges {
         parameters: &[(&str, &str)],
     ) -> Option<HeaderValue> {
         let mut line = String::with_capacity(256);
-        line.push_str(match scheme {
-            Scheme::Dpop => "DPoP",
-            Scheme::Bearer => "Bearer",
-        });
+        line.push_str(scheme.name());
         let mut separator = ' ';
         let mut parameter = |name: &str, value: &str| {
             line.push(separator);
@@ -100,8 +103,9 @@ impl Challenges {
             separator = ',';
             line.extend([name, "=\"", value, "\""]);
         };
-        if scheme == Scheme::Bearer {
-            parameter("realm", &self.realm);
+        match scheme {
+            Scheme::Dpop => {}
+            Scheme::Bearer => parameter("realm", &self.realm),
         }
         if let Some(error) = error {
             parameter("error", error);
@@ -110,8 +114,9 @@ impl Challenges {
                 parameter(name, value);
             }
         }
-        if scheme == Scheme::Dpop {
-            parameter("algs", &self.algs);
+        match scheme {
+            Scheme::Dpop => parameter("algs", &self.algs),
+            Scheme::Bearer => {}
         }
         if !self.resource_metadata.is_empty() {
             parameter("resource_metadata", &self.resource_metadata);
@@ -120,17 +125,17 @@ impl Challenges {
     }
 }
 
-/// One refusal in the making.
-struct Answer<'c> {
+/// The facts of one response.
+struct Responder<'c> {
     challenges: &'c Challenges,
     /// The scheme that the request used.
     scheme: Option<Scheme>,
-    bearer: bool,
+    accepted: SchemeSet,
     target: Option<&'c str>,
 }
 
-impl Answer<'_> {
-    fn to(&self, error: &Error, used: Used) -> Refusal {
+impl Responder<'_> {
+    fn to(&self, error: &Error, used: Used) -> ErrorResponse {
         match error {
             Error::Credential(credential) => match credential {
                 CredentialError::Missing => self.unauthorized(None, "Credentials are required", Used::Unknown),
@@ -146,12 +151,14 @@ impl Answer<'_> {
                     Used::Scheme(Scheme::Dpop),
                 ),
                 CredentialError::ClientCertificate => self.bad_request("The client certificate field is malformed"),
-                CredentialError::ClientCertificateTooLarge => Refusal::plain(
+                CredentialError::ClientCertificateTooLarge => ErrorResponse::plain(
                     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                     "The client certificate field is too long",
                     None,
                 ),
-                CredentialError::EarlyData => Refusal::plain(StatusCode::TOO_EARLY, "Early data is not accepted", None),
+                CredentialError::EarlyData => {
+                    ErrorResponse::plain(StatusCode::TOO_EARLY, "Early data is not accepted", None)
+                }
             },
             Error::Token(_) => self.unauthorized(Some("invalid_token"), "The access token is not valid", used),
             Error::Confirmation(confirmation) => match confirmation {
@@ -179,8 +186,10 @@ impl Answer<'_> {
                     self.unauthorized(Some("invalid_token"), "Invalid certificate binding", used)
                 }
             },
-            Error::Proof(proof) => self.invalid_proof(self.describe(*proof)),
-            Error::Nonce(_) => Refusal {
+            Error::Proof(proof) => match proof {
+                ProofError::Dpop(proof) => self.invalid_dpop_proof(self.describe(*proof)),
+            },
+            Error::Nonce(_) => ErrorResponse {
                 nonce: true,
                 ..self.unauthorized(
                     Some("use_dpop_nonce"),
@@ -189,18 +198,18 @@ impl Answer<'_> {
                 )
             },
             Error::Replay(replay) => match replay {
-                ReplayError::Replayed => self.invalid_proof("The DPoP proof was used before".into()),
-                ReplayError::KeyQuota { retry_after } => Refusal::plain(
+                ReplayError::Replayed => self.invalid_dpop_proof("The DPoP proof was used before".into()),
+                ReplayError::KeyQuota { retry_after } => ErrorResponse::plain(
                     StatusCode::TOO_MANY_REQUESTS,
                     "Too many requests with this key",
                     Some((*retry_after).max(1)),
                 ),
-                ReplayError::Full | ReplayError::Unavailable => Refusal::unavailable(),
+                ReplayError::Full | ReplayError::Unavailable => ErrorResponse::unavailable(),
             },
             Error::Scope(scope) => {
                 let parameters = [("scope", scope.needed())];
                 let description = "The access token lacks a required scope";
-                Refusal {
+                ErrorResponse {
                     status: StatusCode::FORBIDDEN,
                     ..self.challenge(Some("insufficient_scope"), description.into(), used, &parameters)
                 }
@@ -213,7 +222,7 @@ impl Answer<'_> {
             ),
             Error::Claim(claim) => match claim {
                 // RFC 6750 §3.1: "higher privileges than provided by the access token". Which claim is not said.
-                ClaimError::Insufficient => Refusal {
+                ClaimError::Insufficient => ErrorResponse {
                     status: StatusCode::FORBIDDEN,
                     ..self.challenge(
                         Some("insufficient_scope"),
@@ -222,58 +231,60 @@ impl Answer<'_> {
                         &[],
                     )
                 },
-                ClaimError::Shape => {
-                    Refusal::plain(StatusCode::FORBIDDEN, "The access token lacks claims that are needed here", None)
-                }
+                ClaimError::Shape => ErrorResponse::plain(
+                    StatusCode::FORBIDDEN,
+                    "The access token lacks claims that are needed here",
+                    None,
+                ),
             },
-            Error::Unavailable(_) => Refusal::unavailable(),
+            Error::Unavailable(_) => ErrorResponse::unavailable(),
         }
     }
 
-    fn invalid_proof(&self, description: Cow<'static, str>) -> Refusal {
+    fn invalid_dpop_proof(&self, description: Cow<'static, str>) -> ErrorResponse {
         self.unauthorized(Some("invalid_dpop_proof"), description, Used::Scheme(Scheme::Dpop))
     }
 
     /// What is wrong with a client's own proof, as far as it can be named in a few words.
-    fn describe(&self, error: ProofError) -> Cow<'static, str> {
+    fn describe(&self, error: DpopError) -> Cow<'static, str> {
         let fixed = match error {
-            ProofError::Missing => "The DPoP header field is missing",
-            ProofError::Duplicated => "There is more than one DPoP header field",
-            ProofError::Malformed(_) => "The DPoP proof is not valid",
-            ProofError::Header(HeaderError::Type(_)) => "The DPoP proof's typ is not dpop+jwt",
-            ProofError::Header(HeaderError::Algorithm) => "The DPoP proof's alg is not accepted",
-            ProofError::Header(HeaderError::Critical | HeaderError::Encoding | HeaderError::Parameter) => {
+            DpopError::Missing => "The DPoP header field is missing",
+            DpopError::Duplicated => "There is more than one DPoP header field",
+            DpopError::Malformed(_) => "The DPoP proof is not valid",
+            DpopError::Header(HeaderError::Type(_)) => "The DPoP proof's typ is not dpop+jwt",
+            DpopError::Header(HeaderError::Algorithm) => "The DPoP proof's alg is not accepted",
+            DpopError::Header(HeaderError::Critical | HeaderError::Encoding | HeaderError::Parameter) => {
                 "The DPoP proof has a header parameter that is not accepted"
             }
-            ProofError::Key(JwkError::NotObject) => "The DPoP proof has no jwk",
-            ProofError::Key(JwkError::PrivateMember) => "The DPoP proof's jwk holds a private key",
-            ProofError::Key(_) => "The DPoP proof's jwk is not an accepted public key",
-            ProofError::Signature => "The DPoP proof's signature does not verify",
-            ProofError::MissingClaim(claim) => return format!("The DPoP proof has no {claim}").into(),
-            ProofError::InvalidClaim { claim, .. } => {
+            DpopError::Key(JwkError::NotObject) => "The DPoP proof has no jwk",
+            DpopError::Key(JwkError::PrivateMember) => "The DPoP proof's jwk holds a private key",
+            DpopError::Key(_) => "The DPoP proof's jwk is not an accepted public key",
+            DpopError::Signature => "The DPoP proof's signature does not verify",
+            DpopError::MissingClaim(claim) => return format!("The DPoP proof has no {claim}").into(),
+            DpopError::InvalidClaim { claim, .. } => {
                 return format!("The DPoP proof's {claim} has the wrong type or value").into();
             }
-            ProofError::JtiLength => "The DPoP proof's jti is empty or too long",
-            ProofError::MethodMismatch => "The DPoP proof's htm is not the method of the request",
-            ProofError::TargetInvalid | ProofError::TargetMismatch => match self.target {
+            DpopError::JtiLength => "The DPoP proof's jti is empty or too long",
+            DpopError::MethodMismatch => "The DPoP proof's htm is not the method of the request",
+            DpopError::TargetInvalid | DpopError::TargetMismatch => match self.target {
                 Some(target) => return format!("The DPoP proof's htu is not {target}").into(),
                 None => "The DPoP proof's htu is not the URL of the request",
             },
-            ProofError::TooOld { age } => return format!("The DPoP proof's iat is {age} s in the past").into(),
-            ProofError::InFuture { ahead } => return format!("The DPoP proof's iat is {ahead} s in the future").into(),
-            ProofError::Milliseconds => "The DPoP proof's iat is in milliseconds instead of seconds",
-            ProofError::Expired { ago } => return format!("The DPoP proof expired {ago} s ago").into(),
-            ProofError::NotYetValid { ahead } => {
+            DpopError::TooOld { age } => return format!("The DPoP proof's iat is {age} s in the past").into(),
+            DpopError::InFuture { ahead } => return format!("The DPoP proof's iat is {ahead} s in the future").into(),
+            DpopError::Milliseconds => "The DPoP proof's iat is in milliseconds instead of seconds",
+            DpopError::Expired { ago } => return format!("The DPoP proof expired {ago} s ago").into(),
+            DpopError::NotYetValid { ahead } => {
                 return format!("The DPoP proof is not valid for another {ahead} s").into();
             }
-            ProofError::AccessTokenHashMissing => "The DPoP proof has no ath",
-            ProofError::AccessTokenHashMismatch => "The DPoP proof's ath is not the hash of the access token",
+            DpopError::AccessTokenHashMissing => "The DPoP proof has no ath",
+            DpopError::AccessTokenHashMismatch => "The DPoP proof's ath is not the hash of the access token",
         };
         fixed.into()
     }
 
-    fn bad_request(&self, description: &'static str) -> Refusal {
-        Refusal {
+    fn bad_request(&self, description: &'static str) -> ErrorResponse {
+        ErrorResponse {
             status: StatusCode::BAD_REQUEST,
             ..self.challenge(Some("invalid_request"), description.into(), Used::Ambiguous, &[])
         }
@@ -284,7 +295,7 @@ impl Answer<'_> {
         error: Option<&'static str>,
         description: impl Into<Cow<'static, str>>,
         used: Used,
-    ) -> Refusal {
+    ) -> ErrorResponse {
         self.challenge(error, description.into(), used, &[])
     }
 
@@ -294,19 +305,23 @@ impl Answer<'_> {
         description: Cow<'static, str>,
         used: Used,
         parameters: &[(&str, &str)],
-    ) -> Refusal {
-        let mut schemes = [Scheme::Dpop, Scheme::Bearer];
-        if self.scheme == Some(Scheme::Bearer) {
-            schemes.reverse();
-        }
-        let enabled = schemes.into_iter().filter(|scheme| self.bearer || *scheme == Scheme::Dpop);
+    ) -> ErrorResponse {
+        let others = Scheme::ALL.into_iter().filter(|scheme| Some(*scheme) != self.scheme);
+        let enabled = self.scheme.into_iter().chain(others).filter(|scheme| self.accepted.contains(*scheme));
         let line = |scheme| self.challenges.line(scheme, error.filter(|_| used.is(scheme)), &description, parameters);
         let challenges = enabled.filter_map(line).collect();
-        Refusal { status: StatusCode::UNAUTHORIZED, challenges, error, description, nonce: false, retry_after: None }
+        ErrorResponse {
+            status: StatusCode::UNAUTHORIZED,
+            challenges,
+            error,
+            description,
+            nonce: false,
+            retry_after: None,
+        }
     }
 }
 
-impl Refusal {
+impl ErrorResponse {
     fn plain(status: StatusCode, description: &'static str, retry_after: Option<u32>) -> Self {
         let description = description.into();
         Self { status, challenges: Vec::new(), error: None, description, nonce: false, retry_after }

@@ -1,9 +1,8 @@
-//! From header fields to one presented token and its proof (RFC 9110 §11.4, RFC 9449 §7.1).
+//! The credentials of a request (RFC 9110 §11.4, RFC 9449 §7.1).
 //!
-//! 1. There is exactly one `Authorization` field line, or none. Two are refused, never chosen from.
+//! 1. There is one `Authorization` field line, or none. Two are rejected.
 //! 2. It is `scheme 1*SP token68`; schemes compare without case. A tab, a comma or parameters make it malformed.
-//! 3. An unknown scheme counts as no credentials; a known one that is not enabled is refused.
-//! 4. The proof is the one `DPoP` field line. It counts only together with the `DPoP` scheme.
+//! 3. An unknown scheme counts as no credentials. A scheme that carries access tokens but is not enabled is rejected.
 //!
 //! Tokens in the query or in a form body never authenticate.
 
@@ -11,12 +10,11 @@ use std::fmt;
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
-
 use percent_encoding::percent_decode_str;
 
-use crate::{CredentialError, ProofError};
+use crate::CredentialError;
 
-/// The authentication scheme of a request.
+/// An authentication scheme that carries access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -26,84 +24,136 @@ pub enum Scheme {
     Bearer,
 }
 
-/// Credentials as presented; nothing is verified. `Debug` shows the scheme only.
+impl Scheme {
+    /// All schemes, in the order in which challenges name them.
+    pub const ALL: [Self; 2] = [Self::Dpop, Self::Bearer];
+
+    /// Returns the name as challenges write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dpop => "DPoP",
+            Self::Bearer => "Bearer",
+        }
+    }
+
+    /// Returns whether the proofs of this scheme can carry a server-provided nonce.
+    #[must_use]
+    pub const fn uses_nonces(self) -> bool {
+        match self {
+            Self::Dpop => true,
+            Self::Bearer => false,
+        }
+    }
+
+    /// Finds a scheme by its name, ignoring case.
+    fn named(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.name().as_bytes()))
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Dpop => 1,
+            Self::Bearer => 1 << 1,
+        }
+    }
+}
+
+/// A set of schemes: those that a resource accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SchemeSet(u8);
+
+impl SchemeSet {
+    /// `DPoP` alone.
+    pub const DPOP: Self = Self(Scheme::Dpop.bit());
+
+    /// Adds a scheme.
+    #[must_use]
+    pub const fn with(self, scheme: Scheme) -> Self {
+        Self(self.0 | scheme.bit())
+    }
+
+    /// Returns whether a scheme is in the set.
+    #[must_use]
+    pub const fn contains(self, scheme: Scheme) -> bool {
+        self.0 & scheme.bit() != 0
+    }
+}
+
+/// Where a request carries its access token.
 #[derive(Clone, Copy)]
-pub struct Presented<'r> {
-    /// The scheme.
-    pub scheme: Scheme,
-    /// The access token as received.
-    pub token: &'r str,
-    /// The DPoP proof as received, or why there is none.
-    pub proof: Result<&'r str, ProofError>,
+enum PresentedToken<'r> {
+    /// In `Authorization`, after the scheme.
+    InHeader(&'r str),
 }
 
-impl fmt::Debug for Presented<'_> {
+/// The credentials of a request, as received. `Debug` shows the scheme only.
+#[derive(Clone, Copy)]
+pub struct Credentials<'r> {
+    scheme: Scheme,
+    token: PresentedToken<'r>,
+}
+
+impl<'r> Credentials<'r> {
+    /// Reads the credentials from the header fields. `accepted` are the schemes that the resource accepts.
+    ///
+    /// # Errors
+    /// [`CredentialError::Missing`], [`CredentialError::Duplicated`], [`CredentialError::Malformed`] or
+    /// [`CredentialError::SchemeNotEnabled`].
+    pub fn from_headers(headers: &'r HeaderMap, accepted: SchemeSet) -> Result<Self, CredentialError> {
+        let mut fields = headers.get_all(AUTHORIZATION).iter();
+        let field = fields.next().ok_or(CredentialError::Missing)?;
+        if fields.next().is_some() {
+            return Err(CredentialError::Duplicated);
+        }
+        let (scheme, token) = split(field)?;
+        match scheme.filter(|scheme| accepted.contains(*scheme)) {
+            Some(scheme) => Ok(Self { scheme, token: PresentedToken::InHeader(token) }),
+            None => Err(CredentialError::SchemeNotEnabled),
+        }
+    }
+
+    /// Returns the scheme.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Returns the access token as received, wherever the request carries it.
+    #[must_use]
+    pub const fn token(&self) -> &'r str {
+        match self.token {
+            PresentedToken::InHeader(token) => token,
+        }
+    }
+}
+
+impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presented").field("scheme", &self.scheme).finish_non_exhaustive()
+        f.debug_struct("Credentials").field("scheme", &self.scheme).finish_non_exhaustive()
     }
 }
 
-/// Takes the credentials from header fields.
-///
-/// # Errors
-/// [`CredentialError::Missing`], [`CredentialError::Duplicated`], [`CredentialError::Malformed`] or
-/// [`CredentialError::SchemeNotEnabled`].
-pub fn present(headers: &HeaderMap, accepts_bearer: bool) -> Result<Presented<'_>, CredentialError> {
-    let mut fields = headers.get_all(AUTHORIZATION).iter();
-    let field = fields.next().ok_or(CredentialError::Missing)?;
-    if fields.next().is_some() {
-        return Err(CredentialError::Duplicated);
-    }
-    let (scheme, token) = split(field)?;
-    let scheme = match scheme {
-        KnownScheme::Dpop => Scheme::Dpop,
-        KnownScheme::Bearer if accepts_bearer => Scheme::Bearer,
-        KnownScheme::Bearer | KnownScheme::Other => return Err(CredentialError::SchemeNotEnabled),
-    };
-    Ok(Presented { scheme, token, proof: the_proof(headers) })
-}
-
-/// The scheme that a request used, also where its credentials are not acceptable: of the first `Authorization` field line,
-/// if it is one of ours. For challenges, and for nothing else.
+/// Returns the scheme of the first `Authorization` field line, if it is a known one, even if the credentials are not
+/// acceptable. Use it only for challenges.
 #[must_use]
 pub fn scheme_used(headers: &HeaderMap) -> Option<Scheme> {
     let field = headers.get(AUTHORIZATION)?.as_bytes();
-    let name = field.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next()?;
-    match name {
-        _ if name.eq_ignore_ascii_case(b"DPoP") => Some(Scheme::Dpop),
-        _ if name.eq_ignore_ascii_case(b"Bearer") => Some(Scheme::Bearer),
-        _ => None,
-    }
+    Scheme::named(field.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next()?)
 }
 
-/// The single `DPoP` field.
-fn the_proof(headers: &HeaderMap) -> Result<&str, ProofError> {
-    let mut fields = headers.get_all("dpop").iter();
-    let field = fields.next().ok_or(ProofError::Missing)?;
-    if fields.next().is_some() {
-        return Err(ProofError::Duplicated);
-    }
-    // What else it must not hold is for the decoder of base64url to find.
-    std::str::from_utf8(field.as_bytes()).map_err(|_| ProofError::Malformed(crate::jose::Malformed::NotCompact))
-}
+/// Schemes that carry access tokens but are not verified here.
+const UNSUPPORTED: [&str; 2] = ["PoP", "HTTPSig"];
 
-/// Schemes that carry access tokens.
-enum KnownScheme {
-    Dpop,
-    Bearer,
-    /// `PoP` and `HTTPSig`.
-    Other,
-}
-
-fn split(field: &HeaderValue) -> Result<(KnownScheme, &str), CredentialError> {
+/// Splits the field into its scheme and its token. The scheme is `None` if it is one of [`UNSUPPORTED`].
+fn split(field: &HeaderValue) -> Result<(Option<Scheme>, &str), CredentialError> {
     let field = std::str::from_utf8(field.as_bytes()).map_err(|_| CredentialError::Malformed)?;
     let end = field.find([' ', '\t', ',']).unwrap_or(field.len());
     let (scheme, rest) = field.split_at_checked(end).ok_or(CredentialError::Malformed)?;
-    let scheme = match scheme {
-        "" => return Err(CredentialError::Malformed),
-        _ if scheme.eq_ignore_ascii_case("DPoP") => KnownScheme::Dpop,
-        _ if scheme.eq_ignore_ascii_case("Bearer") => KnownScheme::Bearer,
-        _ if scheme.eq_ignore_ascii_case("PoP") || scheme.eq_ignore_ascii_case("HTTPSig") => KnownScheme::Other,
+    let scheme = match (scheme, Scheme::named(scheme.as_bytes())) {
+        ("", _) => return Err(CredentialError::Malformed),
+        (_, Some(scheme)) => Some(scheme),
+        (name, None) if UNSUPPORTED.iter().any(|known| name.eq_ignore_ascii_case(known)) => None,
         _ => return Err(CredentialError::Missing),
     };
     let token = rest.trim_start_matches(' ');
@@ -113,7 +163,7 @@ fn split(field: &HeaderValue) -> Result<(KnownScheme, &str), CredentialError> {
     Ok((scheme, token))
 }
 
-/// `token68` of RFC 9110 §11.2.
+/// Returns whether a string is a `token68` of RFC 9110 §11.2.
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=').as_bytes();
     let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_token68_character(*byte));
@@ -129,7 +179,7 @@ const fn is_token68_character(byte: u8) -> bool {
         || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
 }
 
-/// Whether a query holds an `access_token` parameter (RFC 6750 §2.3), percent-encoded or not, which never authenticates here.
+/// Returns whether a query has an `access_token` parameter (RFC 6750 §2.3), percent-encoded or not.
 #[must_use]
 pub fn has_token_in_query(query: &str) -> bool {
     query.split(['&', ';']).any(|parameter| {
@@ -142,6 +192,8 @@ pub fn has_token_in_query(query: &str) -> bool {
 mod tests {
     use super::*;
 
+    const BOTH: SchemeSet = SchemeSet::DPOP.with(Scheme::Bearer);
+
     fn headers(authorization: &[&str]) -> HeaderMap {
         authorization.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap())).collect()
     }
@@ -150,11 +202,12 @@ mod tests {
     fn atk_01_atk_02_accepts_any_case_and_several_spaces() {
         for value in ["DPoP a.b.c", "dpop a.b.c", "DPOP a.b.c", "DPoP   a.b.c", "DPoP a~+/-_.=="] {
             let headers = headers(&[value]);
-            assert_eq!(present(&headers, false).unwrap().scheme, Scheme::Dpop, "{value}");
+            assert_eq!(Credentials::from_headers(&headers, SchemeSet::DPOP).unwrap().scheme(), Scheme::Dpop, "{value}");
         }
         let headers = headers(&["bearer abc"]);
-        assert_eq!(present(&headers, true).unwrap().scheme, Scheme::Bearer);
-        assert_eq!(present(&headers, false).unwrap_err(), CredentialError::SchemeNotEnabled);
+        assert_eq!(Credentials::from_headers(&headers, BOTH).unwrap().scheme(), Scheme::Bearer);
+        let rejected = Credentials::from_headers(&headers, SchemeSet::DPOP);
+        assert_eq!(rejected.unwrap_err(), CredentialError::SchemeNotEnabled);
     }
 
     #[test]
@@ -179,7 +232,9 @@ mod tests {
             ("sig_03", &["HTTPSig abc"], E::SchemeNotEnabled),
             ("shr_01", &["PoP abc"], E::SchemeNotEnabled),
         ] {
-            assert_eq!(present(&headers(values), true).unwrap_err(), error, "{row} {values:?}");
+            let headers = headers(values);
+            let rejected = Credentials::from_headers(&headers, BOTH);
+            assert_eq!(rejected.unwrap_err(), error, "{row} {values:?}");
         }
     }
 
@@ -193,16 +248,6 @@ mod tests {
                 assert_eq!(is_token68(&text), expected, "{text:?}");
             }
         }
-    }
-
-    #[test]
-    fn dpop_02_takes_only_a_single_proof() {
-        let mut headers = headers(&["DPoP a"]);
-        assert_eq!(present(&headers, false).unwrap().proof, Err(ProofError::Missing), "dpop_01");
-        headers.append("DPoP", HeaderValue::from_static("p"));
-        assert_eq!(present(&headers, false).unwrap().proof, Ok("p"));
-        headers.append("dPoP", HeaderValue::from_static("p"));
-        assert_eq!(present(&headers, false).unwrap().proof, Err(ProofError::Duplicated));
     }
 
     #[test]

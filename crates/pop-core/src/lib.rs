@@ -1,42 +1,41 @@
-//! The decision whether a request proves possession of the key its access token is bound to. Bytes in, decision out: no
+//! The decision whether a request proves possession of the key that its access token is bound to. Bytes in, decision out: no
 //! clock, no socket, no lock, no async.
 //!
-//! The way of a request through this crate:
+//! A request passes through this crate in this order:
 //!
-//! 1. [`credentials`]: headers to one [`Presented`](credentials::Presented) token and its proof.
-//! 2. [`jose`]: strict parsing of both JWS, before any signature is looked at.
-//! 3. [`access_token`]: signature and claims of the token (RFC 9068).
-//! 4. [`cnf`]: which key the token is bound to (RFC 7800).
-//! 5. [`proof`]: the DPoP proof against the request (RFC 9449 §4.3), [`target`] for its `htu`.
-//! 6. [`nonce`]: server-provided nonces (RFC 9449 §8, §9).
-//! 7. [`judgement`]: the order of the checks; its result, [`Unreplayed`](judgement::Unreplayed), becomes
-//!    [`VerifiedClaims`](claims::VerifiedClaims) only against a replay store's [`FirstUse`](replay::FirstUse).
-//! 8. [`challenge`]: every [`Error`] to its status and `WWW-Authenticate` challenges.
+//! 1. [`credentials`]: the scheme and the access token.
+//! 2. [`proof`]: the proofs of the scheme, strictly parsed with [`jose`] before any signature is verified.
+//! 3. [`access_token`]: signature and claims of the token (RFC 9068), or its introspection response (RFC 7662).
+//! 4. [`confirmation`]: the keys that the token is bound to (RFC 7800).
+//! 5. [`binding`]: the proofs are verified against the [`request`] (RFC 9449 §4.3, with [`target`] for `htu`), every requirement
+//!    of the confirmation is met, and the proofs are fresh ([`nonce`]).
+//! 6. [`replay`]: the result, [`Unreplayed`](binding::Unreplayed), becomes [`VerifiedClaims`](binding::VerifiedClaims) only in
+//!    exchange for the [`FirstUse`](replay::FirstUse) of a replay store.
+//! 7. [`challenge`]: the status and the `WWW-Authenticate` challenges of every [`Error`].
 //!
-//! `tower-pop` supplies keys, clock and replay store and is what applications use.
+//! `tower-pop` supplies keys, clock and replay store. Applications use `tower-pop`.
 
 pub mod access_token;
+pub mod binding;
+pub mod certificate;
 pub mod challenge;
-pub mod claims;
-pub mod cnf;
+pub mod confirmation;
 mod constant_time;
 pub mod credentials;
 mod error;
-pub mod introspection;
 pub mod jose;
-pub mod judgement;
 pub mod names;
 pub mod nonce;
 pub mod policy;
 pub mod proof;
 pub mod replay;
+pub mod request;
 pub mod scope;
 pub mod step_up;
 pub mod target;
-mod texts;
-mod token_claims;
 
 pub use error::{
-    BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, CredentialError, Error, Found, NonceError,
+    BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, CredentialError, DpopError, Error, NonceError,
     ProofError, ReplayError, TokenError, Unavailable, help,
 };
+pub use jose::Found;

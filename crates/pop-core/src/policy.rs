@@ -1,4 +1,4 @@
-//! All knobs of the decision, and the presets that set them together.
+//! The options of verification, and the presets that set several of them together.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::jose::{AlgorithmSet, JsonLimits, RsaLimits};
 use crate::names::named;
 use crate::scope::ScopeClaim;
 
-/// Which requests may pass.
+/// Which requests are accepted.
 ///
 /// | mode | no credentials | valid unbound Bearer | bound token, proof or binding fails | bad token |
 /// |---|---|---|---|---|
@@ -18,15 +18,15 @@ use crate::scope::ScopeClaim;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Every request proves possession.
+    /// Every request must prove possession.
     #[default]
     Required,
-    /// No credentials pass as anonymous; presented credentials must be right in full.
+    /// A request without credentials is accepted as anonymous. Credentials that are presented must be valid.
     Optional,
-    /// Tokens that are bound to no key pass as `Bearer`; bound tokens must be proven.
+    /// Tokens that are not bound to a key are accepted as `Bearer`. Bound tokens must be proven.
     AllowBearer,
-    /// For the move from Bearer to proof of possession: failures of proof and binding are reported and let through.
-    /// The one exception to "a bound token never passes as Bearer".
+    /// For migrating from Bearer to proof of possession: failures of proof and binding are reported but accepted. This is the
+    /// only exception to "a bound token is never accepted as Bearer".
     ReportOnly,
 }
 
@@ -38,21 +38,21 @@ named!("a mode", Mode {
 });
 
 impl Mode {
-    /// Whether `Bearer` is a scheme of the resource.
+    /// Returns whether tokens that are not bound to a key are accepted.
     #[must_use]
     pub const fn accepts_bearer(self) -> bool {
         matches!(self, Self::AllowBearer | Self::ReportOnly)
     }
 }
 
-/// How the age of a proof is judged (RFC 9449 §11.1).
+/// How the age of a proof is checked (RFC 9449 §11.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum IatPolicy {
-    /// `iat` must lie in the window, whether or not there is a nonce.
+    /// `iat` must be within the window, with or without a nonce.
     #[default]
     Always,
-    /// With a fresh nonce of this server `iat` is not looked at: for clients with bad clocks.
+    /// If the proof has a fresh nonce of this server, `iat` is not checked: for clients with wrong clocks.
     NonceOnly,
 }
 
@@ -65,11 +65,11 @@ named!("a policy for iat", IatPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ReplayQuota {
-    /// Each key has a share of its own. A client with many keys has as many shares.
+    /// Each key has its own share. A client with several keys has several shares.
     #[default]
     PerKey,
-    /// All keys of a client have one share: of the `client_id` at its issuer, or, for a token without `client_id`, of the key.
-    /// Public clients that are one application on many devices share one share, too.
+    /// All keys of a client share one: that of the `client_id` at its issuer or, for a token without `client_id`, that of the
+    /// key. All devices of one public client have the same `client_id`, and therefore one share.
     PerClient,
 }
 
@@ -78,38 +78,45 @@ named!("a replay quota", ReplayQuota {
     PerClient = "per-client",
 });
 
-/// What is asked of a proof.
-#[derive(Debug, Clone, Copy)]
+/// The requirements on proofs: one part for each kind, and what all kinds have in common.
+#[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct ProofPolicy {
-    /// Accepted algorithms. Defaults to [`AlgorithmSet::PROOF`].
-    pub algorithms: AlgorithmSet,
-    /// How far `iat` may lie in the past. Defaults to 60 s.
-    pub max_age: Duration,
-    /// How far `iat` may lie in the future. Defaults to 30 s.
-    pub clock_skew: Duration,
-    /// Whether a nonce can stand in for `iat`. Defaults to [`IatPolicy::Always`].
-    pub iat: IatPolicy,
+    /// DPoP proofs.
+    pub dpop: DpopPolicy,
     /// Whose share of the replay store a proof counts against. Defaults to [`ReplayQuota::PerKey`].
     pub quota: ReplayQuota,
-    /// Longest proof in bytes. Defaults to 8 KiB.
+}
+
+/// The requirements on DPoP proofs.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct DpopPolicy {
+    /// The accepted algorithms. Defaults to [`AlgorithmSet::PROOF`].
+    pub algorithms: AlgorithmSet,
+    /// The maximum age of a proof: how far `iat` may be in the past. Defaults to 60 s.
+    pub max_age: Duration,
+    /// How far `iat` may be in the future. Defaults to 30 s.
+    pub clock_skew: Duration,
+    /// Whether a nonce replaces the check of `iat`. Defaults to [`IatPolicy::Always`].
+    pub iat: IatPolicy,
+    /// The maximum length of a proof in bytes. Defaults to 8 KiB.
     pub max_len: usize,
-    /// Longest `jti` in bytes. Defaults to 256.
+    /// The maximum length of `jti` in bytes. Defaults to 256.
     pub max_jti_len: usize,
-    /// Bounds on RSA keys. Defaults to 2048 to 4096 bits.
+    /// The bounds on RSA keys. Defaults to 2048 to 4096 bits.
     pub rsa: RsaLimits,
-    /// The library that verifies. Defaults to `aws-lc-rs` when compiled in.
+    /// The library that verifies signatures. Defaults to `aws-lc-rs` if it is compiled in.
     pub backend: CryptoBackend,
 }
 
-impl Default for ProofPolicy {
+impl Default for DpopPolicy {
     fn default() -> Self {
         Self {
             algorithms: AlgorithmSet::PROOF,
             max_age: Duration::from_secs(60),
             clock_skew: Duration::from_secs(30),
             iat: IatPolicy::Always,
-            quota: ReplayQuota::PerKey,
             max_len: 8 * 1024,
             max_jti_len: 256,
             rsa: RsaLimits::default(),
@@ -118,15 +125,15 @@ impl Default for ProofPolicy {
     }
 }
 
-impl ProofPolicy {
-    /// How long after `iat` a replay store must remember the proof: until it could no longer be accepted, in seconds.
+impl DpopPolicy {
+    /// Returns how long after `iat` a replay store must remember a proof, in seconds: until it is too old to be accepted.
     #[must_use]
     pub fn lifetime(&self) -> u64 {
         self.max_age.as_secs().saturating_add(self.clock_skew.as_secs()).saturating_add(1)
     }
 }
 
-/// Deviations from RFC 9068 that one issuer may be allowed. All off by default.
+/// Deviations from RFC 9068 that are accepted from one issuer. All are off by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TokenAllowances {
@@ -148,21 +155,21 @@ pub struct TokenAllowances {
     pub introspection_without_aud: bool,
 }
 
-/// What is asked of an access token.
+/// The requirements on access tokens.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct TokenPolicy {
-    /// Accepted algorithms. Defaults to [`AlgorithmSet::TOKEN`].
+    /// The accepted algorithms. Defaults to [`AlgorithmSet::TOKEN`].
     pub algorithms: AlgorithmSet,
-    /// Tolerance for `exp`, `nbf` and `iat`. Defaults to 30 s.
+    /// The tolerance for `exp`, `nbf` and `iat`. Defaults to 30 s.
     pub leeway: Duration,
-    /// Longest token in bytes. Defaults to 16 KiB.
+    /// The maximum length of a token in bytes. Defaults to 16 KiB.
     pub max_len: usize,
-    /// Bounds on the claims of a JWT and on introspection responses. Defaults to [`JsonLimits::TOKEN`].
+    /// The bounds on the claims of a JWT and on introspection responses. Defaults to [`JsonLimits::TOKEN`].
     pub json: JsonLimits,
-    /// Bounds on RSA keys in JWK sets. Defaults to 2048 to 4096 bits.
+    /// The bounds on RSA keys in JWK sets. Defaults to 2048 to 4096 bits.
     pub rsa: RsaLimits,
-    /// The library that verifies. Defaults to `aws-lc-rs` when compiled in.
+    /// The library that verifies signatures. Defaults to `aws-lc-rs` if it is compiled in.
     pub backend: CryptoBackend,
 }
 
@@ -179,7 +186,7 @@ impl Default for TokenPolicy {
     }
 }
 
-/// Settings that belong together.
+/// A profile: windows and algorithms of proofs and tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Preset {
@@ -199,28 +206,28 @@ named!("a preset", Preset {
 });
 
 impl Preset {
-    /// The proof policy of this preset.
+    /// Returns the requirements on DPoP proofs.
     #[must_use]
-    pub fn proof(self) -> ProofPolicy {
-        let defaults = ProofPolicy::default();
+    pub fn dpop(self) -> DpopPolicy {
+        let defaults = DpopPolicy::default();
         match self {
             Self::Rfc9449 => defaults,
             Self::Fapi2 => {
-                ProofPolicy { algorithms: AlgorithmSet::FAPI, clock_skew: Duration::from_secs(10), ..defaults }
+                DpopPolicy { algorithms: AlgorithmSet::FAPI, clock_skew: Duration::from_secs(10), ..defaults }
             }
             Self::Mcp => {
-                ProofPolicy { max_age: Duration::from_secs(300), clock_skew: Duration::from_secs(300), ..defaults }
+                DpopPolicy { max_age: Duration::from_secs(300), clock_skew: Duration::from_secs(300), ..defaults }
             }
         }
     }
 
-    /// The token policy of this preset.
+    /// Returns the requirements on access tokens.
     #[must_use]
     pub fn token(self) -> TokenPolicy {
         let defaults = TokenPolicy::default();
         match self {
             Self::Rfc9449 | Self::Mcp => defaults,
-            // FAPI accepts a token issued up to 10 s ahead and refuses one beyond 60 s.
+            // FAPI 2.0 accepts a token that is issued up to 10 s in the future and rejects one beyond 60 s.
             Self::Fapi2 => TokenPolicy { algorithms: AlgorithmSet::FAPI, leeway: Duration::from_secs(10), ..defaults },
         }
     }

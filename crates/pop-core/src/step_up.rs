@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::claims::AccessToken;
-
 /// What an operation asks of the user's authentication. Only configuration makes one, and every user gets the same
 /// challenge: it tells nothing about the user (RFC 9470 §9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,13 +61,20 @@ impl AuthenticationRequirement {
     }
 
     /// Checks `acr` and `auth_time` of a verified token. A missing claim fails, and so does an `auth_time` further in the
-    /// future than `leeway`. An authentication is too old when `now - auth_time > max_age + leeway`.
+    /// future than `leeway`. An authentication is too old if `now - auth_time > max_age + leeway`; `auth_time` and `now` are in
+    /// seconds since the epoch.
     ///
     /// # Errors
-    /// What is unmet, together with all that is asked for.
-    pub fn check(&self, token: &AccessToken, now: u64, leeway: Duration) -> Result<(), StepUpError> {
+    /// What is not met, together with everything that is required.
+    pub fn check(
+        &self,
+        acr: Option<&str>,
+        auth_time: Option<u64>,
+        now: u64,
+        leeway: Duration,
+    ) -> Result<(), StepUpError> {
         let unmet = |unmet| StepUpError { unmet, required: self.clone(), scope: None };
-        let among = |list: &Vec<Box<str>>| token.acr().is_some_and(|acr| list.iter().any(|value| **value == *acr));
+        let among = |list: &Vec<Box<str>>| acr.is_some_and(|acr| list.iter().any(|value| **value == *acr));
         if !self.lists.iter().all(among) {
             return Err(unmet(Unmet::AuthenticationContext));
         }
@@ -80,7 +85,7 @@ impl AuthenticationRequirement {
         let recent = |auth_time: u64| {
             auth_time <= now.saturating_add(leeway) && now.saturating_sub(auth_time) <= max_age.saturating_add(leeway)
         };
-        if token.auth_time().is_some_and(recent) { Ok(()) } else { Err(unmet(Unmet::AuthenticationAge)) }
+        if auth_time.is_some_and(recent) { Ok(()) } else { Err(unmet(Unmet::AuthenticationAge)) }
     }
 }
 

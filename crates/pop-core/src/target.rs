@@ -106,23 +106,27 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The target URI of one request without its query, normalised.
+/// The target URI of one request: origin and path normalised, the query as received.
 #[derive(Debug, Clone)]
 pub struct RequestTarget<'r> {
     origin: &'r Origin,
     path: Cow<'r, str>,
+    query: Option<&'r str>,
 }
 
 impl<'r> RequestTarget<'r> {
-    /// Joins the origin with the path as the client sent it; a query after it is left out.
+    /// Joins the origin with the path and query as the client sent them.
     ///
     /// # Errors
     /// [`TargetError::Syntax`] when the path is not an absolute path of RFC 3986: `*`, an authority, raw non-ASCII.
     /// [`TargetError::DotSegments`] when it has some.
     pub fn new(origin: &'r Origin, path_and_query: &'r str) -> Result<Self, TargetError> {
-        let path = path_and_query.split('?').next().unwrap_or_default();
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
         if is_normal_path(path) {
-            return Ok(Self { origin, path: Cow::Borrowed(path) });
+            return Ok(Self { origin, path: Cow::Borrowed(path), query });
         }
         if !path.is_empty() && !path.starts_with('/') {
             return Err(TargetError::Syntax);
@@ -131,7 +135,7 @@ impl<'r> RequestTarget<'r> {
             return Err(TargetError::DotSegments);
         }
         let (_, path) = normalise(&format!("{origin}{}", browsers_path(path)))?;
-        Ok(Self { origin, path: Cow::Owned(path) })
+        Ok(Self { origin, path: Cow::Owned(path), query })
     }
 
     /// The origin.
@@ -146,7 +150,13 @@ impl<'r> RequestTarget<'r> {
         &self.path
     }
 
-    /// Whether `htu` stands for this target.
+    /// Returns the query as received, without the question mark. A DPoP proof does not cover it.
+    #[must_use]
+    pub const fn query(&self) -> Option<&'r str> {
+        self.query
+    }
+
+    /// Returns whether `htu` names this target; queries and fragments are ignored.
     ///
     /// # Errors
     /// A [`TargetError`] when `htu` is not a usable URI at all.
@@ -160,6 +170,7 @@ impl<'r> RequestTarget<'r> {
     }
 }
 
+/// Origin and path, without the query.
 impl fmt::Display for RequestTarget<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin, self.path)

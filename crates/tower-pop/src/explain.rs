@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use pop_core::jose::{HeaderError, JwkError, Malformed};
-use pop_core::{Error, Found, ProofError, TokenError, help};
+use pop_core::{DpopError, Error, Found, ProofError, TokenError, help};
 
 use crate::config::State;
 
@@ -35,7 +35,7 @@ impl Explanation {
     pub(crate) fn of(error: &Error, state: &State, target: Option<&str>) -> Self {
         let explanation = match error {
             Error::Token(error) => of_token(*error, state),
-            Error::Proof(error) => of_proof(*error, state, target),
+            Error::Proof(ProofError::Dpop(error)) => of_dpop_proof(*error, state, target),
             Error::Confirmation(_) | Error::Binding(_) => Self { claim: Some("cnf"), ..Self::default() },
             Error::Nonce(_) => Self { claim: Some("nonce"), ..Self::default() },
             Error::Scope(error) => Self::default().claim("scope").expected(error.needed().to_owned()),
@@ -83,12 +83,14 @@ impl std::fmt::Display for Explanation {
 
 fn of_token(error: TokenError, state: &State) -> Explanation {
     let explanation = Explanation::default();
-    let leeway = state.token.leeway.as_secs();
+    let leeway = state.tokens.policy.leeway.as_secs();
     match error {
         TokenError::Malformed(Malformed::TooLarge) => {
-            explanation.expected(format!("at most {} bytes", state.token.max_len))
+            explanation.expected(format!("at most {} bytes", state.tokens.policy.max_len))
         }
-        TokenError::Header(HeaderError::Algorithm) => explanation.claim("alg").expected(state.token.algorithms.names()),
+        TokenError::Header(HeaderError::Algorithm) => {
+            explanation.claim("alg").expected(state.tokens.policy.algorithms.names())
+        }
         TokenError::Header(HeaderError::Type(found)) => {
             let found = other_than(found, "another type");
             explanation.claim("typ").found(found).expected("at+jwt")
@@ -96,7 +98,7 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
         TokenError::Header(HeaderError::Critical) => explanation.claim("crit"),
         TokenError::Issuer(found) => {
             let found = other_than(found, "another issuer");
-            let ours = listed(state.issuers.iter().map(|issuer| &*issuer.name));
+            let ours = listed(state.tokens.issuers.iter().map(|issuer| &*issuer.name));
             explanation.claim("iss").found(found).expected(ours)
         }
         TokenError::Audience(found) => {
@@ -104,7 +106,10 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
                 Found::Array => "a list without this resource",
                 found => other_than(found, "another audience"),
             };
-            explanation.claim("aud").found(found).expected(listed(state.audiences.iter().map(|audience| &**audience)))
+            explanation
+                .claim("aud")
+                .found(found)
+                .expected(listed(state.tokens.audiences.iter().map(|audience| &**audience)))
         }
         TokenError::UnknownKey => explanation.claim("kid"),
         TokenError::Expired { ago } => explanation
@@ -142,46 +147,50 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
     }
 }
 
-fn of_proof(error: ProofError, state: &State, target: Option<&str>) -> Explanation {
+fn of_dpop_proof(error: DpopError, state: &State, target: Option<&str>) -> Explanation {
     let explanation = Explanation::default();
-    let (max_age, skew) = (state.proof.max_age.as_secs(), state.proof.clock_skew.as_secs());
+    let (max_age, skew) = (state.proof.dpop.max_age.as_secs(), state.proof.dpop.clock_skew.as_secs());
     match error {
-        ProofError::Malformed(Malformed::TooLarge) => {
-            explanation.expected(format!("at most {} bytes", state.proof.max_len))
+        DpopError::Malformed(Malformed::TooLarge) => {
+            explanation.expected(format!("at most {} bytes", state.proof.dpop.max_len))
         }
-        ProofError::Header(HeaderError::Algorithm) => explanation.claim("alg").expected(state.proof.algorithms.names()),
-        ProofError::Header(HeaderError::Type(found)) => {
+        DpopError::Header(HeaderError::Algorithm) => {
+            explanation.claim("alg").expected(state.proof.dpop.algorithms.names())
+        }
+        DpopError::Header(HeaderError::Type(found)) => {
             let found = other_than(found, "another type");
             explanation.claim("typ").found(found).expected("dpop+jwt")
         }
-        ProofError::Header(HeaderError::Critical) => explanation.claim("crit"),
-        ProofError::Key(JwkError::RsaModulus) => {
+        DpopError::Header(HeaderError::Critical) => explanation.claim("crit"),
+        DpopError::Key(JwkError::RsaModulus) => {
             explanation.claim("jwk").expected("a modulus of 2048 bits or more, within `.max_proof_rsa_bits(..)`")
         }
-        ProofError::Key(_) => explanation.claim("jwk"),
-        ProofError::MissingClaim(claim) => explanation.claim(claim).found(Found::Nothing.as_str()),
-        ProofError::InvalidClaim { claim, found } => {
+        DpopError::Key(_) => explanation.claim("jwk"),
+        DpopError::MissingClaim(claim) => explanation.claim(claim).found(Found::Nothing.as_str()),
+        DpopError::InvalidClaim { claim, found } => {
             let expected = match claim {
                 "exp" | "nbf" | "iat" => "seconds since the epoch, as a number",
                 _ => "a string",
             };
             explanation.claim(claim).found(found.as_str()).expected(expected)
         }
-        ProofError::JtiLength => explanation.claim("jti").expected(format!("1 to {} bytes", state.proof.max_jti_len)),
-        ProofError::MethodMismatch => explanation.claim("htm").expected("the method of the request"),
-        ProofError::TargetInvalid | ProofError::TargetMismatch => {
+        DpopError::JtiLength => {
+            explanation.claim("jti").expected(format!("1 to {} bytes", state.proof.dpop.max_jti_len))
+        }
+        DpopError::MethodMismatch => explanation.claim("htm").expected("the method of the request"),
+        DpopError::TargetInvalid | DpopError::TargetMismatch => {
             let explanation = explanation.claim("htu");
             match target {
                 Some(target) => explanation.expected(target.to_owned()),
                 None => explanation,
             }
         }
-        ProofError::TooOld { age } => {
+        DpopError::TooOld { age } => {
             let explanation =
                 explanation.claim("iat").found(in_the_past(age)).expected(format!("at most {max_age} s in the past"));
             if is_whole_hours(age) { explanation.remedy(LOCAL_TIME) } else { explanation }
         }
-        ProofError::InFuture { ahead } => {
+        DpopError::InFuture { ahead } => {
             let explanation = ahead_of("iat", ahead, skew);
             if is_whole_hours(ahead) {
                 explanation.remedy(LOCAL_TIME)
@@ -189,15 +198,15 @@ fn of_proof(error: ProofError, state: &State, target: Option<&str>) -> Explanati
                 explanation.remedy(format!("the client's clock is {ahead} s ahead of this one; `.clock_skew(..)`"))
             }
         }
-        ProofError::Milliseconds => {
+        DpopError::Milliseconds => {
             explanation.claim("iat").found("milliseconds").expected("seconds since the epoch, as a number")
         }
-        ProofError::Expired { ago } => {
+        DpopError::Expired { ago } => {
             explanation.claim("exp").found(in_the_past(ago)).expected(format!("at most {skew} s in the past"))
         }
-        ProofError::NotYetValid { ahead } => ahead_of("nbf", ahead, skew),
-        ProofError::AccessTokenHashMissing => explanation.claim("ath").found(Found::Nothing.as_str()),
-        ProofError::AccessTokenHashMismatch => {
+        DpopError::NotYetValid { ahead } => ahead_of("nbf", ahead, skew),
+        DpopError::AccessTokenHashMissing => explanation.claim("ath").found(Found::Nothing.as_str()),
+        DpopError::AccessTokenHashMismatch => {
             explanation.claim("ath").expected("base64url of the SHA-256 of the access token")
         }
         _ => explanation,

@@ -16,8 +16,7 @@ use tower_service::Service;
 use crate::config::PopConfig;
 use crate::drain::{self, Answer, DrainPolicy};
 use crate::rejection::{DPOP_NONCE, Rejection, RejectionHandler};
-use crate::service::admit;
-use crate::telemetry::Tally;
+use crate::telemetry::RequestCounter;
 use crate::verifier::{ResponseFields, Verdict};
 
 pin_project! {
@@ -45,7 +44,7 @@ pin_project! {
             #[pin]
             future: S::Future,
             fields: Option<ResponseFields>,
-            tally: Tally,
+            counter: RequestCounter,
         },
         Draining {
             ended: oneshot::Receiver<bool>,
@@ -62,15 +61,15 @@ pub(crate) struct Waiting<S, R, B> {
     pub(crate) inner: S,
     pub(crate) cfg: Arc<PopConfig>,
     pub(crate) on_rejection: R,
-    pub(crate) tally: Tally,
+    pub(crate) counter: RequestCounter,
 }
 
 impl<S, R, B> ResponseFuture<S, R, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn called(future: S::Future, fields: Option<ResponseFields>, tally: Tally) -> Self {
-        Self { state: State::Called { future, fields, tally } }
+    pub(crate) fn called(future: S::Future, fields: Option<ResponseFields>, counter: RequestCounter) -> Self {
+        Self { state: State::Called { future, fields, counter } }
     }
 
     pub(crate) fn waiting(verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>, waiting: Waiting<S, R, B>) -> Self {
@@ -131,28 +130,28 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Waiting { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(cx));
-                    let Waiting { request, mut inner, cfg, on_rejection, mut tally } = taken(waiting);
+                    let Waiting { request, mut inner, cfg, on_rejection, mut counter } = taken(waiting);
                     match verdict {
                         Ok(admitted) => {
-                            let (request, fields, standing) = admit(&cfg, request, admitted);
-                            tally.stands(standing);
-                            State::Called { future: inner.call(request), fields: Some(fields), tally }
+                            let (request, fields, status) = admitted.insert_into(request, &cfg);
+                            counter.set(status);
+                            State::Called { future: inner.call(request), fields: Some(fields), counter }
                         }
                         Err(rejection) => {
-                            tally.rejected(&rejection);
+                            counter.rejected(rejection.error(), rejection.explanation());
                             State::answered(respond(&on_rejection, &rejection), request, &cfg.state.drain)
                         }
                     }
                 }
-                StateProj::Called { future, fields, tally } => {
+                StateProj::Called { future, fields, counter } => {
                     let mut response = match ready!(future.poll(cx)) {
                         Ok(response) => response,
                         Err(error) => {
-                            tally.failed();
+                            counter.failed();
                             return Poll::Ready(Err(error));
                         }
                     };
-                    tally.answered(response.extensions());
+                    counter.answered(response.extensions());
                     if let Some(fields) = fields.take() {
                         add(fields, response.headers_mut());
                     }

@@ -1,12 +1,11 @@
 //! One authorization server whose tokens are accepted.
 
 use std::fmt;
-use std::sync::Arc;
 
 use pop_core::policy::TokenAllowances;
 
-use crate::introspection::{Introspection, Introspector};
-use crate::keys::{IssuerKeys, JwksCaching, KeyLocation};
+use crate::keys::{JwksCaching, KeyLocation};
+use crate::token_source::Introspection;
 
 /// An authorization server: its issuer identifier, where its keys are, and what it may do differently from RFC 9068.
 ///
@@ -161,21 +160,5 @@ impl IssuerConfig {
 impl<S: Into<String>> From<S> for IssuerConfig {
     fn from(issuer: S) -> Self {
         Self::new(issuer)
-    }
-}
-
-/// An issuer as the pipeline uses it.
-#[derive(Debug)]
-pub(crate) struct Issuer {
-    pub(crate) name: Box<str>,
-    pub(crate) keys: IssuerKeys,
-    pub(crate) allow: TokenAllowances,
-    pub(crate) introspector: Option<Arc<Introspector>>,
-}
-
-impl Issuer {
-    /// Whether this issuer's JWTs are verified here.
-    pub(crate) fn verifies_locally(&self) -> bool {
-        self.introspector.as_ref().is_none_or(|introspector| introspector.jwt_first())
     }
 }

@@ -38,57 +38,63 @@
 //! (default) and `rust-crypto`: signature verification, at least one. `rustls`: TLS that asks for client certificates. `metrics`: counters through the
 //! `metrics` facade. `serde`: settings by name, for configuration files.
 
-mod certificates;
+mod certificate;
 pub mod clock;
 mod config;
 pub mod cors;
 mod drain;
+mod error;
 mod explain;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
 mod guard;
-mod introspection;
 mod issuer;
 pub mod keys;
 mod layer;
+mod log_limit;
 mod metadata;
-mod nonces;
+mod nonce_policy;
 mod origin;
-mod proof_keys;
-mod question;
+mod peer;
+mod proof_key_cache;
 mod rejection;
 pub mod replay;
+mod request_context;
+mod require;
 mod service;
-mod settled;
 mod telemetry;
 #[cfg(feature = "rustls")]
 pub mod tls;
 mod token;
-mod token_cache;
+mod token_source;
 mod verifier;
 
-pub use certificates::{CertificateHeader, ClientCertificates, PeerCertificate, ProxyTrust};
-pub use config::{ConfigError, Dangerous, PopConfig, PopConfigBuilder};
+pub use certificate::{CertificateHeader, ClientCertificates, ProxyTrust};
+pub use config::{Dangerous, PopConfig, PopConfigBuilder};
+pub use error::ConfigError;
 pub use explain::Explanation;
 #[cfg(feature = "axum")]
 pub use extract::{Claims, ExtractRejection};
 pub use future::ResponseFuture;
-pub use guard::{Guarded, Require, RequireAcr, RequireClaim, RequireMaxAge, RequireScope};
-pub use introspection::Introspection;
+pub use guard::Guarded;
 pub use issuer::IssuerConfig;
 pub use layer::PopLayer;
 pub use metadata::MetadataService;
-pub use nonces::{NoncePolicy, NonceRequest};
-pub use origin::{OriginalTarget, PeerAddress, UnixSocketPeer};
+pub use nonce_policy::{NoncePolicy, NonceRequest};
+pub use origin::OriginalTarget;
+pub use peer::{PeerAddress, PeerCertificate, UnixSocketPeer};
 pub use pop_core;
 pub use pop_core::Error;
-pub use pop_core::claims::{AccessToken, ProofKind, ProofOfPossession};
+pub use pop_core::access_token::AccessToken;
+pub use pop_core::certificate::CertificateFormat;
 pub use pop_core::jose::Algorithm;
 pub use pop_core::names::UnknownName;
 pub use pop_core::policy::{IatPolicy, Mode, Preset, ReplayQuota};
-pub use pop_core::proof::mtls::CertificateFormat;
+pub use pop_core::proof::{ProofKind, ProofOfPossession};
 pub use rejection::{DefaultRejection, Rejection, RejectionHandler};
+pub use require::{Require, RequireAcr, RequireClaim, RequireError, RequireMaxAge, RequireScope};
 pub use service::PopService;
 pub use token::VerifiedToken;
-pub use verifier::{Admitted, ResponseFields, Verdict, Verification};
+pub use token_source::Introspection;
+pub use verifier::{Admitted, ResponseFields, Verdict, Verification, VerificationFuture};

@@ -17,6 +17,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
@@ -24,11 +25,11 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use pop_core::policy::ProofPolicy;
+use pop_core::policy::DpopPolicy;
 use pop_core::target::Origin;
 use tower_service::Service;
 
-use crate::config::{ConfigError, PopConfig};
+use crate::error::ConfigError;
 use crate::origin::OriginPolicy;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -64,14 +65,14 @@ impl Metadata {
         origins: &OriginPolicy,
         audiences: &[Box<str>],
         issuers: &[&str],
-        proof: &ProofPolicy,
+        dpop: &DpopPolicy,
         accepted: &Accepted,
     ) -> Result<Self, ConfigError> {
         let resource = resource(draft, origins, audiences)?;
         let (origin, path) = split(&resource).ok_or_else(|| ConfigError::Resource(resource.clone()))?;
         let path = format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path });
         let url = format!("{origin}{path}");
-        let algorithms: Vec<&str> = proof.algorithms.iter().map(pop_core::jose::Algorithm::name).collect();
+        let algorithms: Vec<&str> = dpop.algorithms.iter().map(pop_core::jose::Algorithm::name).collect();
         let mut document = serde_json::Map::new();
         document.insert("resource".into(), resource.into());
         document.insert("authorization_servers".into(), issuers.into());
@@ -130,20 +131,18 @@ fn split(resource: &str) -> Option<(&str, &str)> {
 /// [`path`](MetadataService::path), outside of the layer.
 #[derive(Debug, Clone)]
 pub struct MetadataService {
-    cfg: PopConfig,
+    metadata: Arc<Metadata>,
 }
 
 impl MetadataService {
-    /// The service for a configuration.
-    #[must_use]
-    pub fn new(cfg: &PopConfig) -> Self {
-        Self { cfg: cfg.clone() }
+    pub(crate) const fn new(metadata: Arc<Metadata>) -> Self {
+        Self { metadata }
     }
 
     /// The path at which clients look for the document (RFC 9728 §3.1).
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.cfg.state.metadata.path
+        &self.metadata.path
     }
 
     fn respond(&self, method: &Method) -> Response<Full<Bytes>> {
@@ -153,7 +152,7 @@ impl MetadataService {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let body = if method == Method::HEAD { String::new() } else { self.cfg.state.metadata.to_json() };
+        let body = if method == Method::HEAD { String::new() } else { self.metadata.to_json() };
         let mut response = Response::new(Full::from(body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -174,15 +173,5 @@ impl<B> Service<Request<B>> for MetadataService {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         ready(Ok(self.respond(request.method())))
-    }
-}
-
-impl PopConfig {
-    /// The RFC 9728 metadata document as a route, to be merged into the app *after* `.layer(PopLayer::new(..))`.
-    #[cfg(feature = "axum")]
-    pub fn metadata_route<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
-        let service = MetadataService::new(self);
-        let path = service.path().to_owned();
-        axum::Router::new().route_service(&path, service)
     }
 }

@@ -10,9 +10,7 @@
 //!    them: a proof for `/b` would reach the handler of `/a/{*rest}`.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::HOST;
 use http::request::Parts;
@@ -20,6 +18,8 @@ use http::{HeaderMap, Uri};
 use ipnet::IpNet;
 use pop_core::CredentialError;
 use pop_core::target::{Origin, has_dot_segments};
+
+use crate::peer::{self, MissingAddressWarning};
 
 /// The request target before a router stripped a prefix of its path. Put it into the request extensions outside of the router;
 /// with feature `axum`, `Router::nest` is undone without it.
@@ -33,31 +33,6 @@ use pop_core::target::{Origin, has_dot_segments};
 #[derive(Debug, Clone)]
 pub struct OriginalTarget(pub Uri);
 
-/// The address of the peer of the connection, for [`trusted_proxies`](crate::PopConfigBuilder::trusted_proxies) and
-/// [`ProxyTrust::Networks`](crate::ProxyTrust::Networks). With feature `axum`, `ConnectInfo<SocketAddr>` serves as well:
-/// serve with `app.into_make_service_with_connect_info::<SocketAddr>()`, not with `app` alone.
-///
-/// Elsewhere put it into the extensions of each request of the connection:
-///
-/// ```
-/// use http::Request;
-/// use tower_pop::PeerAddress;
-///
-/// # let accepted = std::net::SocketAddr::from(([10, 0, 0, 1], 4711));
-/// let mut request = Request::new("body");
-/// request.extensions_mut().insert(PeerAddress(accepted.ip()));
-/// ```
-///
-/// Where neither is there, no peer counts as a proxy, and the log says so once for each configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct PeerAddress(pub IpAddr);
-
-/// Marks requests that came over a Unix domain socket, for
-/// [`ProxyTrust::UnixSocket`](crate::ProxyTrust::UnixSocket). Put it into the request extensions where the socket is
-/// accepted, for example with a layer around the whole application.
-#[derive(Debug, Clone, Copy)]
-pub struct UnixSocketPeer;
-
 /// How the public origin of a request is found.
 #[derive(Debug)]
 pub(crate) struct OriginPolicy {
@@ -66,26 +41,8 @@ pub(crate) struct OriginPolicy {
     /// Whether the request chooses, or the first origin is always meant.
     pub(crate) by_host: bool,
     pub(crate) proxies: Vec<IpNet>,
-    pub(crate) no_address: Arc<NoAddress>,
+    pub(crate) missing_address: Arc<MissingAddressWarning>,
     pub(crate) path_prefix: String,
-}
-
-/// Warns once that proxies are to be recognised by their addresses and a request has none.
-#[derive(Debug, Default)]
-pub(crate) struct NoAddress(AtomicBool);
-
-impl NoAddress {
-    /// To be called for a request without an address that is of no known proxy.
-    pub(crate) fn warn(&self, parts: &Parts) {
-        // A Unix socket has no address.
-        let expected = parts.extensions.get::<UnixSocketPeer>().is_some();
-        if !expected && !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "proxies are recognised by their addresses, and requests carry none: no peer counts as a proxy. Serve with \
-                 into_make_service_with_connect_info::<SocketAddr>(), or put PeerAddress into the request extensions"
-            );
-        }
-    }
 }
 
 impl OriginPolicy {
@@ -102,14 +59,14 @@ impl OriginPolicy {
             return self.allowed.first().ok_or(CredentialError::Target);
         }
         if !self.proxies.is_empty() {
-            match peer(parts) {
-                Some(peer) if trusts(&self.proxies, peer) => {
+            match peer::address(parts) {
+                Some(peer) if peer::is_in(&self.proxies, peer) => {
                     let host = single(&parts.headers, "x-forwarded-host")?;
                     let scheme = single(&parts.headers, "x-forwarded-proto")?;
                     return host.or(seen).and_then(|host| self.find(scheme, host)).ok_or(CredentialError::Target);
                 }
                 Some(_) => {}
-                None => self.no_address.warn(parts),
+                None => self.missing_address.warn(parts),
             }
         }
         seen.and_then(|host| self.find(None, host)).ok_or(CredentialError::Target)
@@ -206,28 +163,4 @@ fn is_root_of_nest(original: &Uri, parts: &Parts) -> bool {
                 _ => break false,
             }
         }
-}
-
-pub(crate) fn trusts(networks: &[IpNet], peer: IpAddr) -> bool {
-    let peer = peer.to_canonical();
-    networks.iter().any(|network| network.contains(&peer))
-}
-
-pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
-    if let Some(PeerAddress(address)) = parts.extensions.get() {
-        return Some(*address);
-    }
-    #[cfg(feature = "axum")]
-    if let Some(axum::extract::ConnectInfo(address)) =
-        parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
-    {
-        return Some(address.ip());
-    }
-    #[cfg(all(feature = "axum", feature = "rustls"))]
-    if let Some(axum::extract::ConnectInfo(peer)) =
-        parts.extensions.get::<axum::extract::ConnectInfo<crate::tls::TlsPeer>>()
-    {
-        return peer.address.map(|address| address.ip());
-    }
-    None
 }

@@ -5,7 +5,7 @@ use std::any::Any;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use pop_core::Error;
-use pop_core::challenge::Refusal;
+use pop_core::challenge::ErrorResponse;
 use pop_core::credentials::Scheme;
 
 use crate::config::PopConfig;
@@ -24,7 +24,7 @@ pub struct Rejection {
 #[derive(Debug, Clone)]
 struct Inner {
     error: Error,
-    refusal: Refusal,
+    response: ErrorResponse,
     nonce: Option<HeaderValue>,
     explanation: Option<Explanation>,
     /// Whether the explanation goes into the response.
@@ -32,19 +32,14 @@ struct Inner {
 }
 
 impl Rejection {
-    /// `target` is the URL that a proof had to name.
-    pub(crate) fn new(
-        cfg: &PopConfig,
-        error: Error,
-        scheme: Option<Scheme>,
-        nonce: Option<HeaderValue>,
-        target: Option<&str>,
-    ) -> Self {
+    /// `scheme` is the one of the request; `target` is the URL that a proof had to name.
+    pub(crate) fn new(cfg: &PopConfig, error: Error, scheme: Option<Scheme>, target: Option<&str>) -> Self {
         let state = &*cfg.state;
-        let refusal = state.challenges.refuse(&error, scheme, cfg.takes_bearer(), target);
+        let response = state.challenges.respond(&error, scheme, cfg.schemes(), target);
+        let nonce = if response.nonce { state.nonces.header(state.clock.now()) } else { None };
         let explain = state.explain_rejections;
         let explanation = (explain || telemetry::explains()).then(|| Explanation::of(&error, state, target));
-        Self { inner: Box::new(Inner { error, refusal, nonce, explanation, explain }) }
+        Self { inner: Box::new(Inner { error, response, nonce, explanation, explain }) }
     }
 
     /// Which claim is at fault, what was found and expected, and what to change: for logs. There is one while events of level
@@ -64,7 +59,7 @@ impl Rejection {
     /// The status.
     #[must_use]
     pub fn status(&self) -> http::StatusCode {
-        self.inner.refusal.status
+        self.inner.response.status
     }
 
     /// An empty response with status, challenges, nonce, `Retry-After` and `Cache-Control: no-store`. The error is in its
@@ -72,12 +67,12 @@ impl Rejection {
     #[must_use]
     pub fn to_response(&self) -> Response<()> {
         let mut response = Response::new(());
-        *response.status_mut() = self.inner.refusal.status;
+        *response.status_mut() = self.inner.response.status;
         let headers = response.headers_mut();
-        for challenge in &self.inner.refusal.challenges {
+        for challenge in &self.inner.response.challenges {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
-        if let Some(seconds) = self.inner.refusal.retry_after {
+        if let Some(seconds) = self.inner.response.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         if let Some(nonce) = &self.inner.nonce {
@@ -95,13 +90,13 @@ impl Rejection {
     /// [`explain_rejections`](crate::PopConfigBuilder::explain_rejections) also `code`, `claim`, `found`, `expected` and `remedy`.
     #[must_use]
     pub fn problem_json(&self) -> String {
-        let status = self.inner.refusal.status;
+        let status = self.inner.response.status;
         let mut problem = serde_json::json!({
             "title": status.canonical_reason().unwrap_or("Refused"),
             "status": status.as_u16(),
-            "detail": *self.inner.refusal.description,
+            "detail": *self.inner.response.description,
         });
-        if let (Some(error), Some(members)) = (self.inner.refusal.error, problem.as_object_mut()) {
+        if let (Some(error), Some(members)) = (self.inner.response.error, problem.as_object_mut()) {
             members.insert("error".to_owned(), error.into());
         }
         if let (true, Some(explanation), Some(members)) =

@@ -10,9 +10,9 @@ use tower_service::Service;
 use crate::config::PopConfig;
 use crate::future::{ResponseFuture, Waiting, respond};
 use crate::rejection::RejectionHandler;
-use crate::telemetry::{Standing, Tally};
-use crate::token::{Anonymous, VerifiedToken};
-use crate::verifier::{Admitted, ResponseFields, Verification};
+use crate::telemetry::{RequestCounter, RequestStatus};
+use crate::token;
+use crate::verifier::Verification;
 
 /// Verifies each request before the inner service sees it.
 #[derive(Debug, Clone)]
@@ -54,50 +54,29 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        self.cfg.settle_certificates(&mut parts);
+        self.cfg.sanitize_certificates(&mut parts);
         // An outer layer of the same configuration counts the request.
-        let nested = self.cfg.is_inside_another(&parts);
-        let tally = |standing| if nested { Tally::default() } else { Tally::of(standing) };
-        let verification = self.cfg.verdict(&parts);
+        let is_counted = token::is_accepted_by(&parts.extensions, &self.cfg);
+        let counter = |status| if is_counted { RequestCounter::default() } else { RequestCounter::new(status) };
+        let verification = self.cfg.verify_uncounted(&parts);
         let request = Request::from_parts(parts, body);
         match verification {
             Verification::Now(Ok(admitted)) => {
-                let (request, fields, standing) = admit(&self.cfg, request, admitted);
-                ResponseFuture::called(self.inner.call(request), Some(fields), tally(standing))
+                let (request, fields, status) = admitted.insert_into(request, &self.cfg);
+                ResponseFuture::called(self.inner.call(request), Some(fields), counter(status))
             }
             Verification::Now(Err(rejection)) => {
-                tally(Standing::Undecided).rejected(&rejection);
+                counter(RequestStatus::Undecided).rejected(rejection.error(), rejection.explanation());
                 ResponseFuture::answered(respond(&self.on_rejection, &rejection), request, &self.cfg.state.drain)
             }
             Verification::Later(verdict) => {
-                // The clone stays behind; the one that was polled ready goes along with the request.
+                // The clone stays behind. The service that was polled ready goes along with the request.
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
                 let (cfg, on_rejection) = (Arc::clone(&self.cfg), self.on_rejection.clone());
-                let tally = tally(Standing::Undecided);
-                ResponseFuture::waiting(verdict, Waiting { request, inner, cfg, on_rejection, tally })
+                let counter = counter(RequestStatus::Undecided);
+                ResponseFuture::waiting(verdict, Waiting { request, inner, cfg, on_rejection, counter })
             }
         }
     }
-}
-
-/// Puts the verdict into the request's extensions.
-pub(crate) fn admit<B>(
-    cfg: &PopConfig,
-    mut request: Request<B>,
-    admitted: Admitted,
-) -> (Request<B>, ResponseFields, Standing) {
-    let extensions = request.extensions_mut();
-    // The verdict of this layer is the only one that goes on: not that of a layer around it with another configuration.
-    match admitted.token {
-        Some(token) => {
-            extensions.remove::<Anonymous>();
-            extensions.insert(token);
-        }
-        None => {
-            extensions.remove::<VerifiedToken>();
-            extensions.insert(Anonymous(cfg.clone()));
-        }
-    }
-    (request, admitted.response, admitted.standing)
 }

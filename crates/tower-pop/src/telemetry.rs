@@ -18,23 +18,18 @@
 //! A rejection in a handler is one whose response came from [`Rejection`](crate::Rejection): it has the
 //! [`Error`] in its extensions.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
-
 use http::Extensions;
-use pop_core::{ConfirmationError, Error};
+use pop_core::Error;
 
 use crate::explain::Explanation;
-use crate::rejection::Rejection;
-use crate::verifier::Verdict;
+use crate::log_limit::LogLimit;
 
 #[cfg(feature = "metrics")]
 const REQUESTS: &str = "pop_requests_total";
 
 /// How a request stands while its response is not there.
 #[derive(Debug, Clone)]
-pub(crate) enum Standing {
+pub(crate) enum RequestStatus {
     /// The verdict is waited for.
     Undecided,
     Admitted(&'static str),
@@ -51,7 +46,7 @@ pub(crate) struct Unproven {
     pub(crate) explanation: Explanation,
 }
 
-impl Standing {
+impl RequestStatus {
     fn code(&self) -> &'static str {
         match self {
             Self::Undecided | Self::Reused => "undecided",
@@ -63,52 +58,52 @@ impl Standing {
 
 /// Counts one request once: when its response is there, or when it is dropped before.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Option<Standing>);
+pub(crate) struct RequestCounter(Option<RequestStatus>);
 
-impl Tally {
-    pub(crate) const fn of(standing: Standing) -> Self {
-        Self(Some(standing))
+impl RequestCounter {
+    pub(crate) const fn new(status: RequestStatus) -> Self {
+        Self(Some(status))
     }
 
-    /// The same request, as it stands now.
-    pub(crate) fn stands(&mut self, standing: Standing) {
+    /// Changes the status.
+    pub(crate) fn set(&mut self, status: RequestStatus) {
         if let Some(before) = &mut self.0 {
-            *before = standing;
+            *before = status;
         }
     }
 
     /// Counts a rejection by the layer itself.
-    pub(crate) fn rejected(&mut self, rejection: &Rejection) {
+    pub(crate) fn rejected(&mut self, error: &Error, explanation: Option<&Explanation>) {
         if self.0.take().is_some() {
-            rejected(rejection.error(), rejection.explanation());
+            rejected(error, explanation);
         }
     }
 
     /// Counts a request by the response of the inner service.
     pub(crate) fn answered(&mut self, response: &Extensions) {
-        let Some(standing) = self.0.take() else {
+        let Some(status) = self.0.take() else {
             return;
         };
         match response.get::<Error>() {
             Some(error) => rejected(error, response.get::<Explanation>()),
             None if response.get::<Counted>().is_some() => {}
-            None => passed(&standing),
+            None => accepted(&status),
         }
     }
 
     /// Counts a request whose inner service failed.
     pub(crate) fn failed(&mut self) {
-        if let Some(standing) = self.0.take() {
-            passed(&standing);
+        if let Some(status) = self.0.take() {
+            accepted(&status);
         }
     }
 }
 
-impl Drop for Tally {
+impl Drop for RequestCounter {
     fn drop(&mut self) {
-        if let Some(standing) = &self.0 {
-            count("abandoned", standing.code());
-            tracing::debug!(code = standing.code(), "request abandoned before its response was there");
+        if let Some(status) = &self.0 {
+            count("abandoned", status.code());
+            tracing::debug!(code = status.code(), "request abandoned before its response was there");
         }
     }
 }
@@ -116,14 +111,6 @@ impl Drop for Tally {
 /// Marks a response without an error that is counted already.
 #[derive(Debug, Clone)]
 pub(crate) struct Counted;
-
-/// Counts a verdict that no layer counts.
-pub(crate) fn decided(verdict: &Verdict) {
-    match verdict {
-        Ok(admitted) => passed(&admitted.standing),
-        Err(rejection) => rejected(rejection.error(), rejection.explanation()),
-    }
-}
 
 /// A guard or an extractor found no layer around it: the program is wrong, and the request is answered with 500.
 pub(crate) fn missing_layer() -> Counted {
@@ -133,11 +120,11 @@ pub(crate) fn missing_layer() -> Counted {
     Counted
 }
 
-fn passed(standing: &Standing) {
-    match standing {
-        Standing::Undecided | Standing::Reused => {}
-        Standing::Admitted(code) => count("admitted", code),
-        Standing::Unproven(unproven) => {
+pub(crate) fn accepted(status: &RequestStatus) {
+    match status {
+        RequestStatus::Undecided | RequestStatus::Reused => {}
+        RequestStatus::Admitted(code) => count("admitted", code),
+        RequestStatus::Unproven(unproven) => {
             let Unproven { error, explanation: Explanation { claim, found, expected, remedy } } = &**unproven;
             count("unproven", error.code());
             tracing::warn!(
@@ -152,7 +139,7 @@ fn passed(standing: &Standing) {
     }
 }
 
-fn rejected(error: &Error, explanation: Option<&Explanation>) {
+pub(crate) fn rejected(error: &Error, explanation: Option<&Explanation>) {
     count("rejected", error.code());
     match error {
         Error::Unavailable(_) | Error::Replay(pop_core::ReplayError::Full | pop_core::ReplayError::Unavailable) => {
@@ -177,45 +164,7 @@ pub(crate) fn explains() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
-/// An error in claims that the issuer signed, or sent over an authenticated connection. An issuer that puts a symmetric key into
-/// a token hands its clients' keys to everyone who sees that token.
-pub(crate) fn signed_by_issuer(issuer: &str, error: &Error) {
-    if let Error::Confirmation(ConfirmationError::SymmetricKeyInClear) = error
-        && let Some(times) = IN_THE_CLEAR.count()
-    {
-        tracing::error!(%issuer, code = error.code(), times, "the issuer puts symmetric keys into its tokens in the clear");
-    }
-}
-
 static UNAVAILABLE: LogLimit = LogLimit::new();
-static IN_THE_CLEAR: LogLimit = LogLimit::new();
-
-/// Lets a line of the log through once a second, however many requests cause it.
-pub(crate) struct LogLimit {
-    /// The second of this process in which the last line was written, counted from 1.
-    written: AtomicU64,
-    suppressed: AtomicU64,
-}
-
-impl LogLimit {
-    pub(crate) const fn new() -> Self {
-        Self { written: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
-    }
-
-    /// Counts one cause. Returns the number of causes since the last line, this one included, if a line may be written.
-    pub(crate) fn count(&self) -> Option<u64> {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let second = START.elapsed().as_secs().saturating_add(1);
-        let last = self.written.load(Ordering::Relaxed);
-        let first =
-            second > last && self.written.compare_exchange(last, second, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if first {
-            return Some(self.suppressed.swap(0, Ordering::Relaxed).saturating_add(1));
-        }
-        self.suppressed.fetch_add(1, Ordering::Relaxed);
-        None
-    }
-}
 
 fn count(outcome: &'static str, code: &'static str) {
     #[cfg(feature = "metrics")]

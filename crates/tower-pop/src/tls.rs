@@ -25,7 +25,6 @@
 //! to the certificate itself. That the client holds its key is verified in every case. A resumed session counts with the
 //! certificate of the handshake that it resumes, or with none.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -40,8 +39,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::certificates::PeerCertificate;
-use crate::origin::PeerAddress;
+pub use crate::peer::TlsPeer;
+use crate::peer::{PeerAddress, PeerCertificate};
 
 /// Accepts TCP connections and completes their handshakes, many at a time and each within ten seconds.
 pub type TlsListener = tls_listener::TlsListener<TcpListener, TlsAcceptor>;
@@ -94,16 +93,6 @@ pub fn client_certificate_under(
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
-}
-
-/// The other end of a TLS connection, computed once per connection: `ConnectInfo<TlsPeer>` with feature `axum`.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct TlsPeer {
-    /// Its address.
-    pub address: Option<SocketAddr>,
-    /// The certificate that it proved to hold.
-    pub certificate: Option<PeerCertificate>,
 }
 
 impl TlsPeer {

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use pop_core::claims::{AccessToken, ProofOfPossession, VerifiedClaims};
+use http::{Extensions, Method};
+use pop_core::access_token::{AccessToken, AccessTokenHash};
+use pop_core::binding::VerifiedClaims;
 use pop_core::credentials::Scheme;
+use pop_core::proof::ProofOfPossession;
+use pop_core::replay::ReplayKey;
 use pop_core::scope::ScopeError;
 use pop_core::{ClaimError, CredentialError, Error};
 use serde::de::DeserializeOwned;
 
 use crate::config::{PopConfig, State};
-use crate::guard::Require;
 use crate::rejection::Rejection;
-use crate::settled::Subject;
+use crate::require::Require;
 
 /// A verified access token and its proof, in the request extensions of every request that [`PopLayer`](crate::PopLayer)
 /// lets through with credentials. Cheap to clone. Nothing outside this crate can make one:
@@ -38,21 +41,21 @@ pub struct VerifiedToken {
 struct Inner {
     claims: VerifiedClaims,
     scheme: Scheme,
-    subject: Subject,
+    request: VerifiedRequest,
     cfg: PopConfig,
 }
 
 impl VerifiedToken {
-    pub(crate) fn new(claims: VerifiedClaims, scheme: Scheme, subject: Subject, cfg: PopConfig) -> Self {
-        Self { inner: Arc::new(Inner { claims, scheme, subject, cfg }) }
+    pub(crate) fn new(claims: VerifiedClaims, scheme: Scheme, request: VerifiedRequest, cfg: PopConfig) -> Self {
+        Self { inner: Arc::new(Inner { claims, scheme, request, cfg }) }
     }
 
-    /// The request that was judged.
-    pub(crate) fn subject_of_verdict(&self) -> &Subject {
-        &self.inner.subject
+    /// Returns the request that was verified.
+    pub(crate) fn request(&self) -> &VerifiedRequest {
+        &self.inner.request
     }
 
-    /// The scheme that the token came under.
+    /// Returns the scheme of the request.
     pub(crate) fn scheme(&self) -> Scheme {
         self.inner.scheme
     }
@@ -135,7 +138,12 @@ impl VerifiedToken {
         let scopes = require.lacking_scopes(|scope| self.has_scope(scope));
         if !require.authentication.is_empty() {
             let state = &self.inner.cfg.state;
-            let strong = require.authentication.check(self.access_token(), state.clock.now(), state.token.leeway);
+            let strong = require.authentication.check(
+                self.access_token().acr(),
+                self.access_token().auth_time(),
+                state.clock.now(),
+                state.tokens.policy.leeway,
+            );
             if let Err(error) = strong {
                 let error = match &scopes {
                     Some(needed) => error.with_scope(&needed.join(" ")),
@@ -147,7 +155,11 @@ impl VerifiedToken {
         if let Some(needed) = scopes {
             return Err(self.reject(ScopeError::new(&needed).into()));
         }
-        if require.accepts_claims(self) { Ok(()) } else { Err(self.reject(ClaimError::Insufficient.into())) }
+        if require.accepts_claims(self.access_token()) {
+            Ok(())
+        } else {
+            Err(self.reject(ClaimError::Insufficient.into()))
+        }
     }
 
     /// The configuration that verified this.
@@ -156,7 +168,7 @@ impl VerifiedToken {
     }
 
     pub(crate) fn reject(&self, error: Error) -> Rejection {
-        Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None, None)
+        Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None)
     }
 
     /// `exp`, in seconds since the epoch: close long-lived streams then.
@@ -174,6 +186,28 @@ impl VerifiedToken {
     }
 }
 
+/// What a verdict is about. A verdict in the extensions of another request counts for nothing there.
+#[derive(Debug)]
+pub(crate) struct VerifiedRequest {
+    pub(crate) method: Method,
+    pub(crate) token: AccessTokenHash,
+    /// Identifies the proof and the target that it names, if the verdict rests on such a proof.
+    pub(crate) replay_key: Option<ReplayKey>,
+    /// Whether the proof was required to have a nonce, and had a fresh one.
+    pub(crate) nonce_checked: bool,
+}
+
+impl VerifiedRequest {
+    pub(crate) fn new(method: &Method, token: AccessTokenHash) -> Self {
+        Self { method: method.clone(), token, replay_key: None, nonce_checked: false }
+    }
+
+    /// Adds the recorded proof.
+    pub(crate) fn with_proof(self, replay_key: ReplayKey, nonce_checked: bool) -> Self {
+        Self { replay_key: Some(replay_key), nonce_checked, ..self }
+    }
+}
+
 /// Marks a request that was let through without credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct Anonymous(pub(crate) PopConfig);
@@ -181,6 +215,12 @@ pub(crate) struct Anonymous(pub(crate) PopConfig);
 impl Anonymous {
     /// 401 with the challenges of the layer that let the request through.
     pub(crate) fn reject(&self) -> Rejection {
-        Rejection::new(&self.0, CredentialError::Missing.into(), None, None, None)
+        Rejection::new(&self.0, CredentialError::Missing.into(), None, None)
     }
+}
+
+/// Returns whether a layer of the same configuration accepted a request before.
+pub(crate) fn is_accepted_by(extensions: &Extensions, cfg: &PopConfig) -> bool {
+    extensions.get::<VerifiedToken>().is_some_and(|token| token.is_from(&cfg.state))
+        || extensions.get::<Anonymous>().is_some_and(|Anonymous(other)| Arc::ptr_eq(&other.state, &cfg.state))
 }

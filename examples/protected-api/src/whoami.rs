@@ -54,8 +54,8 @@ impl<'t> From<&'t VerifiedToken> for Caller<'t> {
             aud: token,
             scope: token.access_token().scopes().as_str(),
             cnf: Confirmation {
-                jkt: bound_to.and_then(|cnf| cnf.jkt.as_ref()),
-                x5t: bound_to.and_then(|cnf| cnf.x5t.as_ref()),
+                jkt: bound_to.and_then(|cnf| cnf.jkt()),
+                x5t: bound_to.and_then(|cnf| cnf.x5t()),
             },
             proof: Proof {
                 kind: proof.kind().as_str(),

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pop_core::introspection::JWT_TYPE;
+use pop_core::access_token::introspection::JWT_TYPE;
 use serde_json::{Map, Value, json};
 use tower_pop::PeerCertificate;
 

@@ -4,7 +4,7 @@ mod binding;
 mod claim;
 mod confirmation;
 mod credential;
-mod found;
+mod dpop;
 mod help;
 mod nonce;
 mod proof;
@@ -16,7 +16,7 @@ pub use binding::BindingError;
 pub use claim::ClaimError;
 pub use confirmation::ConfirmationError;
 pub use credential::CredentialError;
-pub use found::Found;
+pub use dpop::DpopError;
 pub use help::{CODES, CodeHelp, help};
 pub use nonce::NonceError;
 pub use proof::ProofError;
@@ -65,6 +65,12 @@ pub enum Error {
     /// Something the decision depends on is out of reach: fail closed.
     #[error("unavailable: {0}")]
     Unavailable(#[from] Unavailable),
+}
+
+impl From<DpopError> for Error {
+    fn from(error: DpopError) -> Self {
+        Self::Proof(error.into())
+    }
 }
 
 impl Error {

@@ -1,123 +1,20 @@
-use super::{Found, jws_codes};
-use crate::jose::{HeaderError, JwkError, Malformed};
+use super::DpopError;
 
-/// Why a DPoP proof is refused (RFC 9449 §4.3).
+/// Why a proof is rejected: one variant for each kind of proof that can fail on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
-    /// No `DPoP` field.
-    #[error("missing")]
-    Missing,
-    /// More than one `DPoP` field line.
-    #[error("more than one")]
-    Duplicated,
-    /// Not a strict compact JWS of JSON objects.
-    #[error("{0}")]
-    Malformed(#[from] Malformed),
-    /// A header parameter is refused.
-    #[error("{0}")]
-    Header(#[from] HeaderError),
-    /// The `jwk` is refused.
-    #[error("{0}")]
-    Key(#[from] JwkError),
-    /// The signature does not verify with the `jwk`.
-    #[error("signature does not verify")]
-    Signature,
-    /// A required claim is missing.
-    #[error("{0} is missing")]
-    MissingClaim(&'static str),
-    /// A claim has the wrong JSON type or value.
-    #[error("{claim} has the wrong type or value: {found}")]
-    InvalidClaim {
-        /// The name of the claim.
-        claim: &'static str,
-        /// What stands there.
-        found: Found,
-    },
-    /// `jti` is empty or too long.
-    #[error("jti is empty or too long")]
-    JtiLength,
-    /// `htm` is another method.
-    #[error("htm is another method")]
-    MethodMismatch,
-    /// `htu` is not an absolute http(s) URI without userinfo.
-    #[error("htu is not a usable URI")]
-    TargetInvalid,
-    /// `htu` is another URI.
-    #[error("htu is another URI")]
-    TargetMismatch,
-    /// `iat` lies further back than the proof's maximum age.
-    #[error("iat is {age} s in the past")]
-    TooOld {
-        /// Seconds since `iat`.
-        age: u64,
-    },
-    /// `iat` lies further in the future than the clock skew allows.
-    #[error("iat is {ahead} s in the future")]
-    InFuture {
-        /// Seconds until `iat`.
-        ahead: u64,
-    },
-    /// `iat` counts milliseconds; NumericDate counts seconds (RFC 7519 §2).
-    #[error("iat is in milliseconds")]
-    Milliseconds,
-    /// `exp` has passed.
-    #[error("expired {ago} s ago")]
-    Expired {
-        /// Seconds since `exp`.
-        ago: u64,
-    },
-    /// `nbf` has not come yet.
-    #[error("not valid for another {ahead} s")]
-    NotYetValid {
-        /// Seconds until `nbf`.
-        ahead: u64,
-    },
-    /// `ath` is missing.
-    #[error("ath is missing")]
-    AccessTokenHashMissing,
-    /// `ath` is the hash of another token, or not canonical.
-    #[error("ath does not match the access token")]
-    AccessTokenHashMismatch,
+    /// The DPoP proof.
+    #[error(transparent)]
+    Dpop(#[from] DpopError),
 }
 
-jws_codes!("proof");
-
 impl ProofError {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Missing => "proof.missing",
-            Self::Duplicated => "proof.duplicated",
-            Self::Malformed(error) => malformed(error),
-            Self::Header(error) => header(error),
-            Self::Key(error) => match error {
-                JwkError::NotObject => "proof.jwk_missing",
-                JwkError::PrivateMember => "proof.jwk_private",
-                JwkError::KeyType => "proof.jwk_kty",
-                JwkError::Curve => "proof.jwk_crv",
-                JwkError::Member | JwkError::LeadingZero => "proof.jwk_member",
-                JwkError::RsaModulus => "proof.jwk_rsa_modulus",
-                JwkError::RsaExponent => "proof.jwk_rsa_exponent",
-                JwkError::Point => "proof.jwk_point",
-                JwkError::Algorithm => "proof.jwk_algorithm",
-                JwkError::Usage => "proof.jwk_usage",
-            },
-            Self::Signature => "proof.signature",
-            Self::MissingClaim(_) => "proof.missing_claim",
-            Self::InvalidClaim { .. } => "proof.invalid_claim",
-            Self::JtiLength => "proof.jti_length",
-            Self::MethodMismatch => "proof.htm_mismatch",
-            Self::TargetInvalid => "proof.htu_invalid",
-            Self::TargetMismatch => "proof.htu_mismatch",
-            Self::TooOld { .. } => "proof.iat_too_old",
-            Self::InFuture { .. } => "proof.iat_in_future",
-            Self::Milliseconds => "proof.iat_milliseconds",
-            Self::Expired { .. } => "proof.expired",
-            Self::NotYetValid { .. } => "proof.not_yet_valid",
-            Self::AccessTokenHashMissing => "proof.ath_missing",
-            Self::AccessTokenHashMismatch => "proof.ath_mismatch",
+            Self::Dpop(error) => error.code(),
         }
     }
 }

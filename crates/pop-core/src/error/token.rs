@@ -1,5 +1,5 @@
-use super::{Found, jws_codes};
-use crate::jose::{HeaderError, Malformed};
+use super::jws_codes;
+use crate::jose::{Found, HeaderError, Malformed};
 
 /// Why an access token is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

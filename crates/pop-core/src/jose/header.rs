@@ -1,7 +1,6 @@
 //! The header parameters that every JWS must satisfy (RFC 7515 §4).
 
-use super::{Algorithm, Claim, Json, JsonLimits, Malformed, Object, WrongType};
-use crate::error::Found;
+use super::{Algorithm, Found, Json, JsonLimits, Malformed, Member, Object, WrongType};
 
 /// Why a JOSE header is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -34,9 +33,9 @@ impl From<WrongType> for HeaderError {
 pub struct JoseHeader<'h> {
     /// The signature algorithm.
     pub alg: Algorithm,
-    typ: Claim<'h>,
-    kid: Claim<'h>,
-    jwk: Claim<'h>,
+    typ: Member<'h>,
+    kid: Member<'h>,
+    jwk: Member<'h>,
 }
 
 impl<'h> JoseHeader<'h> {
@@ -45,7 +44,7 @@ impl<'h> JoseHeader<'h> {
     /// # Errors
     /// Any [`Malformed`] that concerns JSON; any [`HeaderError`] except [`HeaderError::Type`].
     pub fn parse<E: From<Malformed> + From<HeaderError>>(json: &'h [u8], limits: JsonLimits) -> Result<Self, E> {
-        let [mut alg, mut typ, mut kid, mut jwk, mut b64] = [const { Claim::ABSENT }; 5];
+        let [mut alg, mut typ, mut kid, mut jwk, mut b64] = [const { Member::ABSENT }; 5];
         let (mut critical, mut encoded) = (false, false);
         Object::walk(json, limits, &mut |name, value| match name {
             "alg" => alg = value.into(),

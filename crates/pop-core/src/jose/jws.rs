@@ -99,6 +99,21 @@ impl<'a> DecodedJws<'a> {
         self.compact.signing_input()
     }
 
+    /// Returns the header as received, still encoded.
+    #[must_use]
+    pub fn header_segment(&self) -> &'a str {
+        self.compact.header_segment()
+    }
+
+    /// Returns the payload alone, without copying it.
+    #[must_use]
+    pub fn into_payload(self) -> Vec<u8> {
+        let mut bytes = self.bytes;
+        bytes.truncate(self.signature_at);
+        bytes.drain(..self.payload_at.min(bytes.len()));
+        bytes
+    }
+
     /// The header's JSON.
     #[must_use]
     pub fn header(&self) -> &[u8] {

@@ -9,7 +9,6 @@
 
 mod alg;
 mod base64url;
-mod claim;
 pub mod crypto;
 mod header;
 mod json;
@@ -22,10 +21,10 @@ mod thumbprint;
 
 pub use alg::{Algorithm, AlgorithmSet, Family};
 pub use base64url::{decode, decode_array, decode_standard, encode, encode_standard};
-pub(crate) use claim::{Claim, WrongType};
 pub(crate) use header::is_media_type;
 pub use header::{HeaderError, JoseHeader};
-pub use json::{Json, JsonLimits, Object};
+pub use json::{Found, Json, JsonLimits, Object};
+pub(crate) use json::{Member, WrongType};
 pub use jwk::{Curve, EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub use jws::{CompactJws, DecodedJws};

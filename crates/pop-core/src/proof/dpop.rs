@@ -1,196 +1,198 @@
-//! DPoP proofs: the checks of RFC 9449 §4.3, one small function each.
-//!
-//! | check | where |
-//! |---|---|
-//! | 1 one header field | [`crate::credentials::present`] |
-//! | 2, 3 well-formed JWT with all claims | [`DpopProof::parse`] |
-//! | 4, 5 `typ` and `alg` | [`ProofKey::parse`] |
-//! | 6 signature | [`DpopProof::verify_signature`] |
-//! | 7 no private key | [`ProofKey::parse`] |
-//! | 8 `htm` | [`DpopProof::check_method`] |
-//! | 9 `htu` | [`DpopProof::check_target`] |
-//! | 10 nonce | [`crate::judgement`] with [`DpopProof::nonce`] |
-//! | 11 creation time | [`DpopProof::check_time`] |
-//! | 12 `ath` and binding | [`DpopProof::check_access_token`], [`crate::judgement`] |
+//! DPoP proofs (RFC 9449 §4): parsing, and the checks of §4.3 one by one.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use http::HeaderMap;
 
-use crate::ProofError;
+use super::key::{ProofKey, ProofKeyCache};
+use crate::DpopError;
+use crate::access_token::AccessTokenHash;
 use crate::constant_time;
-use crate::error::Found;
-use crate::jose::{Claim, DecodedJws, Json, JsonLimits, JwkThumbprint, Object, WrongType, decode_array};
-use crate::policy::ProofPolicy;
-use crate::proof::ProofKey;
+use crate::jose::{
+    CompactJws, DecodedJws, Found, Json, JsonLimits, JwkThumbprint, Malformed, Member, Object, WrongType, decode_array,
+};
+use crate::policy::DpopPolicy;
 use crate::target::RequestTarget;
 
-/// Longest `nonce` that is looked at, in bytes.
+/// The maximum length of `nonce`, in bytes.
 const MAX_NONCE_LEN: usize = 1024;
-/// The year 2286 in seconds, or 26 April 1970 in milliseconds: what is above cannot be meant as seconds.
+/// The year 2286 in seconds, or 26 April 1970 in milliseconds: a larger `iat` cannot mean seconds.
 const MILLISECONDS_FROM: u64 = 10_000_000_000;
 
-/// SHA-256 of an access token as received: the value behind `ath`, and the key of token caches.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AccessTokenHash([u8; 32]);
-
-impl AccessTokenHash {
-    /// Hashes the token's characters (RFC 9449 §4.2).
-    #[must_use]
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
+/// Returns the single `DPoP` field line.
+///
+/// # Errors
+/// [`DpopError::Missing`], [`DpopError::Duplicated`], or [`DpopError::Malformed`] if it is not UTF-8.
+pub fn field(headers: &HeaderMap) -> Result<&str, DpopError> {
+    let mut lines = headers.get_all("dpop").iter();
+    let line = lines.next().ok_or(DpopError::Missing)?;
+    if lines.next().is_some() {
+        return Err(DpopError::Duplicated);
     }
-
-    /// The digest.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
+    // The base64url decoder rejects all other characters that a proof cannot contain.
+    std::str::from_utf8(line.as_bytes()).map_err(|_| Malformed::NotCompact.into())
 }
 
-impl std::fmt::Debug for AccessTokenHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AccessTokenHash(..)")
-    }
-}
-
-/// A strictly parsed proof. Its checks are methods; none is implied by another. `Debug` shows the key only.
-pub struct DpopProof<'j> {
-    jws: &'j DecodedJws<'j>,
-    key: &'j ProofKey,
-    jti: Cow<'j, str>,
-    htm: Cow<'j, str>,
-    htu: Cow<'j, str>,
+/// A strictly parsed proof. Each check is a method, and no check implies another. `Debug` shows the key only.
+pub struct DpopProof<'r> {
+    jws: DecodedJws<'r>,
+    key: Arc<ProofKey>,
+    key_is_new: bool,
+    jti: Text,
+    htm: Text,
+    htu: Text,
     iat: u64,
     exp: Option<u64>,
     nbf: Option<u64>,
-    ath: Option<Cow<'j, str>>,
-    nonce: Option<Cow<'j, str>>,
+    ath: Option<Text>,
+    nonce: Option<Text>,
 }
 
-impl<'j> DpopProof<'j> {
-    /// Parses the claims of a proof whose header was read as `key`. Unknown claims are ignored.
+impl<'r> DpopProof<'r> {
+    /// Parses a proof: the value of the `DPoP` field. The key of its header is taken from `keys` if it is there. Unknown
+    /// parameters and claims are ignored.
     ///
     /// # Errors
-    /// [`ProofError::Malformed`], [`ProofError::MissingClaim`], [`ProofError::InvalidClaim`] or
-    /// [`ProofError::JtiLength`].
-    pub fn parse(jws: &'j DecodedJws<'_>, key: &'j ProofKey, policy: &ProofPolicy) -> Result<Self, ProofError> {
-        let mut claims = Claims::default();
-        Object::walk(jws.payload(), JsonLimits::PROOF, &mut |name, value| claims.take(name, value))?;
-        let proof = Self {
-            jws,
-            key,
-            jti: claims.jti.into_text("jti")?.ok_or(ProofError::MissingClaim("jti"))?,
-            htm: claims.htm.into_text("htm")?.ok_or(ProofError::MissingClaim("htm"))?,
-            htu: claims.htu.into_text("htu")?.ok_or(ProofError::MissingClaim("htu"))?,
-            iat: claims.iat.date("iat")?.ok_or(ProofError::MissingClaim("iat"))?,
-            exp: claims.exp.date("exp")?,
-            nbf: claims.nbf.date("nbf")?,
-            ath: claims.ath.into_text("ath")?,
-            nonce: claims.nonce.into_text("nonce")?,
+    /// [`DpopError::Malformed`], [`DpopError::Header`], [`DpopError::Key`], [`DpopError::MissingClaim`],
+    /// [`DpopError::InvalidClaim`] or [`DpopError::JtiLength`].
+    pub fn parse(text: &'r str, policy: &DpopPolicy, keys: &dyn ProofKeyCache) -> Result<Self, DpopError> {
+        let compact = CompactJws::split(text, policy.max_len)?;
+        let (key, key_is_new) = match keys.get(compact.header_segment()) {
+            Some(key) => (key, false),
+            None => (Arc::new(ProofKey::parse(compact.header_segment(), policy)?), true),
         };
-        if proof.jti.is_empty() || proof.jti.len() > policy.max_jti_len {
-            return Err(ProofError::JtiLength);
+        let jws = compact.decode_body()?;
+        let mut claims = Claims::default();
+        let json = Object::walk(jws.payload(), JsonLimits::PROOF, &mut |name, value| claims.take(name, value))?;
+        let required = |claim: Member<'_>, name| {
+            claim.into_text(name)?.map(|text| Text::new(text, json)).ok_or(DpopError::MissingClaim(name))
+        };
+        let optional =
+            |claim: Member<'_>, name| Ok::<_, DpopError>(claim.into_text(name)?.map(|text| Text::new(text, json)));
+        let (jti, htm, htu) =
+            (required(claims.jti, "jti")?, required(claims.htm, "htm")?, required(claims.htu, "htu")?);
+        let iat = claims.iat.date("iat")?.ok_or(DpopError::MissingClaim("iat"))?;
+        let (exp, nbf) = (claims.exp.date("exp")?, claims.nbf.date("nbf")?);
+        let (ath, nonce) = (optional(claims.ath, "ath")?, optional(claims.nonce, "nonce")?);
+        if jti.is_empty() || jti.len() > policy.max_jti_len {
+            return Err(DpopError::JtiLength);
         }
-        if proof.nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE_LEN) {
-            return Err(ProofError::InvalidClaim { claim: "nonce", found: Found::String });
+        if nonce.as_ref().is_some_and(|nonce| nonce.len() > MAX_NONCE_LEN) {
+            return Err(DpopError::InvalidClaim { claim: "nonce", found: Found::String });
         }
-        Ok(proof)
+        Ok(Self { jws, key, key_is_new, jti, htm, htu, iat, exp, nbf, ath, nonce })
     }
 
-    /// Verifies the signature with the proof's own key.
+    /// Verifies the signature with the key of the proof.
     ///
     /// # Errors
-    /// [`ProofError::Signature`].
-    pub fn verify_signature(&self) -> Result<(), ProofError> {
+    /// [`DpopError::Signature`].
+    pub fn verify_signature(&self) -> Result<(), DpopError> {
         let key = self.key.verifying_key();
-        key.verify(self.jws.signing_input(), self.jws.signature()).map_err(|_| ProofError::Signature)
+        key.verify(self.jws.signing_input(), self.jws.signature()).map_err(|_| DpopError::Signature)
     }
 
-    /// `htm` equals the method on the wire, case-sensitively.
+    /// Checks that `htm` is the method of the request, case-sensitively.
     ///
     /// # Errors
-    /// [`ProofError::MethodMismatch`].
-    pub fn check_method(&self, method: &str) -> Result<(), ProofError> {
-        if self.htm == method { Ok(()) } else { Err(ProofError::MethodMismatch) }
+    /// [`DpopError::MethodMismatch`].
+    pub fn check_method(&self, method: &str) -> Result<(), DpopError> {
+        if self.text(&self.htm) == method { Ok(()) } else { Err(DpopError::MethodMismatch) }
     }
 
-    /// `htu` stands for the request's target, query and fragment left out on both sides.
+    /// Checks that `htu` names the target of the request; queries and fragments are ignored.
     ///
     /// # Errors
-    /// [`ProofError::TargetInvalid`] or [`ProofError::TargetMismatch`].
-    pub fn check_target(&self, target: &RequestTarget<'_>) -> Result<(), ProofError> {
-        match target.matches(&self.htu) {
+    /// [`DpopError::TargetInvalid`] or [`DpopError::TargetMismatch`].
+    pub fn check_target(&self, target: &RequestTarget<'_>) -> Result<(), DpopError> {
+        match target.matches(self.text(&self.htu)) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(ProofError::TargetMismatch),
-            Err(_) => Err(ProofError::TargetInvalid),
+            Ok(false) => Err(DpopError::TargetMismatch),
+            Err(_) => Err(DpopError::TargetInvalid),
         }
     }
 
-    /// `ath` is the hash of the access token in its one canonical spelling, compared in constant time.
+    /// Checks that `ath` is the hash of the access token in canonical base64url. The comparison takes constant time.
     ///
     /// # Errors
-    /// [`ProofError::AccessTokenHashMissing`] or [`ProofError::AccessTokenHashMismatch`].
-    pub fn check_access_token(&self, token: &AccessTokenHash) -> Result<(), ProofError> {
-        let ath = self.ath.as_ref().ok_or(ProofError::AccessTokenHashMissing)?;
-        let ath: [u8; 32] = decode_array(ath.as_ref()).map_err(|_| ProofError::AccessTokenHashMismatch)?;
-        if constant_time::equal(&ath, &token.0) { Ok(()) } else { Err(ProofError::AccessTokenHashMismatch) }
+    /// [`DpopError::AccessTokenHashMissing`] or [`DpopError::AccessTokenHashMismatch`].
+    pub fn check_access_token(&self, token: &AccessTokenHash) -> Result<(), DpopError> {
+        let ath = self.ath.as_ref().ok_or(DpopError::AccessTokenHashMissing)?;
+        let ath: [u8; 32] = decode_array(self.text(ath)).map_err(|_| DpopError::AccessTokenHashMismatch)?;
+        if constant_time::equal(&ath, token.as_bytes()) { Ok(()) } else { Err(DpopError::AccessTokenHashMismatch) }
     }
 
-    /// `iat` lies within the window, and `exp` and `nbf`, where present, do not contradict the present.
+    /// Checks that `iat` is within the window, and `exp` and `nbf` if they are present. `now` is in seconds since the epoch.
     ///
     /// # Errors
-    /// [`ProofError::TooOld`], [`ProofError::InFuture`], [`ProofError::Milliseconds`], [`ProofError::Expired`] or
-    /// [`ProofError::NotYetValid`].
-    pub fn check_time(&self, policy: &ProofPolicy, now: u64) -> Result<(), ProofError> {
+    /// [`DpopError::TooOld`], [`DpopError::InFuture`], [`DpopError::Milliseconds`], [`DpopError::Expired`] or
+    /// [`DpopError::NotYetValid`].
+    pub fn check_time(&self, policy: &DpopPolicy, now: u64) -> Result<(), DpopError> {
         let (age, ahead) = (now.saturating_sub(self.iat), self.iat.saturating_sub(now));
         if age > policy.max_age.as_secs() {
-            return Err(ProofError::TooOld { age });
+            return Err(DpopError::TooOld { age });
         }
         if ahead > policy.clock_skew.as_secs() {
             let milliseconds = self.iat >= MILLISECONDS_FROM;
-            return Err(if milliseconds { ProofError::Milliseconds } else { ProofError::InFuture { ahead } });
+            return Err(if milliseconds { DpopError::Milliseconds } else { DpopError::InFuture { ahead } });
         }
-        self.check_own_limits(policy, now)
+        self.check_expiry(policy, now)
     }
 
-    /// `exp` and `nbf` alone, for proofs whose `iat` a nonce stands in for.
+    /// Checks `exp` and `nbf` if they are present, but not `iat`: for proofs whose nonce shows that they are fresh.
     ///
     /// # Errors
-    /// [`ProofError::Expired`] or [`ProofError::NotYetValid`].
-    pub fn check_own_limits(&self, policy: &ProofPolicy, now: u64) -> Result<(), ProofError> {
+    /// [`DpopError::Expired`] or [`DpopError::NotYetValid`].
+    pub fn check_expiry(&self, policy: &DpopPolicy, now: u64) -> Result<(), DpopError> {
         let skew = policy.clock_skew.as_secs();
         if let Some(exp) = self.exp.filter(|exp| now >= exp.saturating_add(skew)) {
-            return Err(ProofError::Expired { ago: now.saturating_sub(exp) });
+            return Err(DpopError::Expired { ago: now.saturating_sub(exp) });
         }
         if let Some(nbf) = self.nbf.filter(|nbf| *nbf > now.saturating_add(skew)) {
-            return Err(ProofError::NotYetValid { ahead: nbf.saturating_sub(now) });
+            return Err(DpopError::NotYetValid { ahead: nbf.saturating_sub(now) });
         }
         Ok(())
     }
 
-    /// The thumbprint of the key that made the proof.
+    /// Returns the thumbprint of the key of the proof.
     #[must_use]
-    pub const fn thumbprint(&self) -> &JwkThumbprint {
+    pub fn thumbprint(&self) -> &JwkThumbprint {
         self.key.thumbprint()
     }
 
-    /// `jti`, unescaped.
+    /// Returns `jti`, unescaped.
     #[must_use]
     pub fn jti(&self) -> &str {
-        &self.jti
+        self.text(&self.jti)
     }
 
-    /// `iat`, in seconds since the epoch.
+    /// Returns `iat`, in seconds since the epoch.
     #[must_use]
     pub const fn issued_at(&self) -> u64 {
         self.iat
     }
 
-    /// `nonce`.
+    /// Returns `nonce`.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
-        self.nonce.as_deref()
+        self.nonce.as_ref().map(|nonce| self.text(nonce))
+    }
+
+    /// Returns the encoded header and its key if the key did not come from the cache.
+    #[must_use]
+    pub fn new_key(&self) -> Option<(&'r str, &Arc<ProofKey>)> {
+        self.key_is_new.then(|| (self.jws.header_segment(), &self.key))
+    }
+
+    /// Keeps `jti` alone, without copying it.
+    pub(super) fn into_jti(self) -> Jti {
+        Jti { payload: self.jws.into_payload(), text: self.jti }
+    }
+
+    fn text<'s>(&'s self, text: &'s Text) -> &'s str {
+        text.get(self.jws.payload())
     }
 }
 
@@ -200,17 +202,74 @@ impl std::fmt::Debug for DpopProof<'_> {
     }
 }
 
-/// The claims that mean something in a proof, as they came.
+/// The `jti` of a proof, within the payload that it came in.
+#[derive(Clone)]
+pub(super) struct Jti {
+    payload: Vec<u8>,
+    text: Text,
+}
+
+impl Jti {
+    pub(super) fn as_str(&self) -> &str {
+        self.text.get(&self.payload)
+    }
+}
+
+/// A string of the payload: its position, or a copy if the payload has it in escaped form.
+#[derive(Clone)]
+enum Text {
+    At(Range<usize>),
+    Unescaped(Box<str>),
+}
+
+impl Text {
+    /// `json` is the payload.
+    fn new(text: Cow<'_, str>, json: &str) -> Self {
+        match text {
+            Cow::Owned(text) => Self::Unescaped(text.into()),
+            Cow::Borrowed(text) => {
+                let start = (text.as_ptr() as usize).checked_sub(json.as_ptr() as usize);
+                match start.map(|start| start..start.saturating_add(text.len())) {
+                    Some(range) if json.get(range.clone()) == Some(text) => Self::At(range),
+                    _ => Self::Unescaped(text.into()),
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::At(range) => range.len(),
+            Self::Unescaped(text) => text.len(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn get<'s>(&'s self, payload: &'s [u8]) -> &'s str {
+        match self {
+            // The payload was read as UTF-8.
+            Self::At(range) => {
+                payload.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+            }
+            Self::Unescaped(text) => text,
+        }
+    }
+}
+
+/// The claims of a proof that are checked, as received.
 #[derive(Default)]
 struct Claims<'j> {
-    jti: Claim<'j>,
-    htm: Claim<'j>,
-    htu: Claim<'j>,
-    iat: Claim<'j>,
-    exp: Claim<'j>,
-    nbf: Claim<'j>,
-    ath: Claim<'j>,
-    nonce: Claim<'j>,
+    jti: Member<'j>,
+    htm: Member<'j>,
+    htu: Member<'j>,
+    iat: Member<'j>,
+    exp: Member<'j>,
+    nbf: Member<'j>,
+    ath: Member<'j>,
+    nonce: Member<'j>,
 }
 
 impl<'j> Claims<'j> {
@@ -230,8 +289,38 @@ impl<'j> Claims<'j> {
     }
 }
 
-impl From<WrongType> for ProofError {
+impl From<WrongType> for DpopError {
     fn from(WrongType { claim, found }: WrongType) -> Self {
         Self::InvalidClaim { claim, found }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    /// DPOP-01, DPOP-02: there is one `DPoP` field line.
+    #[test]
+    fn takes_a_single_field_line() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(field(&headers), Err(DpopError::Missing));
+        headers.append("DPoP", HeaderValue::from_static("p"));
+        assert_eq!(field(&headers), Ok("p"));
+        headers.append("dPoP", HeaderValue::from_static("p"));
+        assert_eq!(field(&headers), Err(DpopError::Duplicated));
+    }
+
+    #[test]
+    fn finds_strings_within_the_payload_and_keeps_unescaped_ones() {
+        let json = r#"{"a":"one","b":"t\u0077o"}"#;
+        let one = Text::new(Cow::Borrowed(&json[6..9]), json);
+        assert!(matches!(one, Text::At(_)));
+        let two = Text::new(Cow::Owned("two".to_owned()), json);
+        let elsewhere = "one".to_owned();
+        let copied = Text::new(Cow::Borrowed(&elsewhere), json);
+        assert!(matches!(copied, Text::Unescaped(_)));
+        let texts = [one, two, copied].map(|text| text.get(json.as_bytes()).to_owned());
+        assert_eq!(texts, ["one", "two", "one"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ConfigError;
+use crate::error::ConfigError;
 
 /// A knob by name, its value, the least and the greatest that it may have.
 pub(super) type Knob = (&'static str, u64, u64, u64);

@@ -11,13 +11,15 @@ use pop_core::scope::is_scope_token;
 use pop_core::target::{Origin, has_dot_segments};
 
 use super::bounds::{millis, within};
-use super::{ConfigError, PopConfig, PopConfigBuilder, State, check_mode};
+use super::{PopConfig, PopConfigBuilder, State, check_mode};
+use crate::error::ConfigError;
 use crate::metadata::{Accepted, Metadata};
-use crate::nonces::{NoncePolicy, Nonces};
-use crate::origin::{NoAddress, OriginPolicy};
-use crate::proof_keys::ProofKeys;
+use crate::nonce_policy::{NoncePolicy, Nonces};
+use crate::origin::OriginPolicy;
+use crate::peer::MissingAddressWarning;
+use crate::proof_key_cache::ProofKeys;
 use crate::replay::{MemoryReplayStore, ReplayStore};
-use crate::token_cache::TokenCache;
+use crate::token_source::{TokenCache, TokenSource};
 
 /// Longest window for `iat`, in each direction.
 const MAX_WINDOW: Duration = Duration::from_secs(300);
@@ -39,44 +41,43 @@ impl PopConfigBuilder {
         self.check_algorithms()?;
         self.check_scopes()?;
         let audiences = self.audiences()?;
-        let no_address = Arc::new(NoAddress::default());
-        let origins = self.origins(Arc::clone(&no_address))?;
-        let certificates = self.certificates.clone().map(|certificates| certificates.build(no_address)).transpose()?;
+        let missing_address = Arc::new(MissingAddressWarning::default());
+        let origins = self.origins(Arc::clone(&missing_address))?;
+        let certificates =
+            self.certificates.clone().map(|certificates| certificates.build(missing_address)).transpose()?;
         let metadata = Metadata::new(
             &self.metadata,
             &origins,
             &audiences,
             &self.issuer_names(),
-            &self.proof,
+            &self.proof.dpop,
             &Accepted { unbound: self.mode.accepts_bearer(), certificate_bound: certificates.is_some() },
         )?;
         let realm = audiences.first().cloned().unwrap_or_default();
-        let challenges = Challenges::new(self.proof.algorithms, Some(metadata.url()), &realm)
+        let challenges = Challenges::new(self.proof.dpop.algorithms, Some(metadata.url()), &realm)
             .map_err(|_| ConfigError::NotQuotable(realm.to_string()))?;
         let nonces = self.nonces(&realm)?;
         let replay = self.replay_store_or_default()?;
-        let tokens = TokenCache::new(self.token_cache);
-        let issuers = self.issuers(&audiences, &tokens)?;
+        let cache = TokenCache::new(self.token_cache);
+        let issuers = self.issuers(&audiences, &cache)?;
+        let tokens = TokenSource::new(issuers, audiences, self.token, cache, Arc::clone(&self.clock));
         let mode = self.mode;
         let state = State {
-            issuers,
-            audiences,
             preset: self.preset,
             proof: self.proof,
-            token: self.token,
+            tokens: Arc::new(tokens),
             origins,
             nonce_policy: self.nonce_policy,
             nonces,
             replay,
             replay_timeout: self.replay_timeout,
             drain: self.drain,
-            tokens,
             proof_keys: ProofKeys::new(self.proof_key_cache),
             certificates,
             not_before: self.refuse_before_start.then(|| self.clock.now()),
             clock: self.clock,
             challenges,
-            metadata,
+            metadata: Arc::new(metadata),
             scope_implications: self
                 .scope_implications
                 .into_iter()
@@ -94,25 +95,25 @@ impl PopConfigBuilder {
         let seconds = Duration::as_secs;
         let skew_max = if self.preset == Preset::Fapi2 { 60 } else { seconds(&MAX_WINDOW) };
         within([
-            ("proof_max_age", seconds(&self.proof.max_age), 1, seconds(&MAX_WINDOW)),
-            ("clock_skew", seconds(&self.proof.clock_skew), 0, skew_max),
+            ("proof_max_age", seconds(&self.proof.dpop.max_age), 1, seconds(&MAX_WINDOW)),
+            ("clock_skew", seconds(&self.proof.dpop.clock_skew), 0, skew_max),
             ("token_leeway", seconds(&self.token.leeway), 0, seconds(&MAX_LEEWAY)),
-            ("max_proof_len", self.proof.max_len as u64, 512, 1 << 20),
+            ("max_proof_len", self.proof.dpop.max_len as u64, 512, 1 << 20),
             ("max_token_len", self.token.max_len as u64, 512, 1 << 20),
             ("max_token_members", u64::from(self.token.json.members), 32, 16_384),
             ("max_token_values", u64::from(self.token.json.values), 256, 65_536),
             ("max_token_depth", u64::from(self.token.json.depth), 4, 32),
-            ("max_jti_len", self.proof.max_jti_len as u64, 16, 1 << 16),
+            ("max_jti_len", self.proof.dpop.max_jti_len as u64, 16, 1 << 16),
             ("replay_capacity", self.replay_capacity as u64, 1000, u64::from(u32::MAX)),
             ("replay_timeout in ms", millis(self.replay_timeout), 1, 60_000),
             ("rejected_body_limit", self.drain.bytes, 0, 1 << 30),
             ("rejected_body_timeout in ms", millis(self.drain.time), 0, 60_000),
         ])?;
         if self.without_replay_store {
-            let value = seconds(&self.proof.max_age) + seconds(&self.proof.clock_skew);
+            let value = seconds(&self.proof.dpop.max_age) + seconds(&self.proof.dpop.clock_skew);
             within([("proof_max_age + clock_skew without a replay store", value, 1, seconds(&MAX_WINDOW))])?;
         }
-        if self.proof.iat == IatPolicy::NonceOnly {
+        if self.proof.dpop.iat == IatPolicy::NonceOnly {
             if !matches!(self.nonce_policy, NoncePolicy::Required) {
                 return Err(ConfigError::NonceOnlyWithoutNonce);
             }
@@ -124,7 +125,7 @@ impl PopConfigBuilder {
     }
 
     fn check_algorithms(&self) -> Result<(), ConfigError> {
-        for (what, algorithms) in [("proof", self.proof.algorithms), ("token", self.token.algorithms)] {
+        for (what, algorithms) in [("proof", self.proof.dpop.algorithms), ("token", self.token.algorithms)] {
             if algorithms.is_empty() {
                 return Err(ConfigError::NoAlgorithm(what));
             }
@@ -157,7 +158,7 @@ impl PopConfigBuilder {
         Ok(self.audiences.iter().map(|audience| audience.as_str().into()).collect())
     }
 
-    fn origins(&self, no_address: Arc<NoAddress>) -> Result<OriginPolicy, ConfigError> {
+    fn origins(&self, missing_address: Arc<MissingAddressWarning>) -> Result<OriginPolicy, ConfigError> {
         let by_host = !self.allowed_origins.is_empty();
         if !self.proxies.is_empty() && !by_host {
             return Err(ConfigError::ProxiesWithoutOrigins);
@@ -184,7 +185,13 @@ impl PopConfigBuilder {
                 allowed.push(origin);
             }
         }
-        Ok(OriginPolicy { allowed, by_host, proxies: self.proxies.clone(), no_address, path_prefix: prefix.clone() })
+        Ok(OriginPolicy {
+            allowed,
+            by_host,
+            proxies: self.proxies.clone(),
+            missing_address,
+            path_prefix: prefix.clone(),
+        })
     }
 
     fn origin(&self, text: &str, origin: Option<Origin>) -> Result<Origin, ConfigError> {
@@ -223,7 +230,7 @@ impl PopConfigBuilder {
             return Ok(None);
         }
         let store = self.replay.clone().unwrap_or_else(|| {
-            let lifetime = Duration::from_secs(self.proof.lifetime());
+            let lifetime = Duration::from_secs(self.proof.dpop.lifetime());
             let store = MemoryReplayStore::with_capacity(self.replay_capacity).lifetime(lifetime);
             Arc::new(store.clock(Arc::clone(&self.clock)))
         });

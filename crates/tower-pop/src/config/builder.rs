@@ -8,13 +8,13 @@ use pop_core::jose::crypto::CryptoBackend;
 use pop_core::jose::{Algorithm, RsaLimits};
 use pop_core::policy::{IatPolicy, Mode, Preset, ProofPolicy, ReplayQuota, TokenPolicy};
 
-use crate::certificates::ClientCertificates;
+use crate::certificate::ClientCertificates;
 use crate::clock::{Clock, SystemClock};
 use crate::drain::{self, DrainPolicy};
 use crate::issuer::IssuerConfig;
 use crate::keys::HttpFetch;
 use crate::metadata::MetadataDraft;
-use crate::nonces::NoncePolicy;
+use crate::nonce_policy::NoncePolicy;
 use crate::replay::ReplayStore;
 
 /// Collects a configuration; [`build`](PopConfigBuilder::build) checks it as a whole.
@@ -60,7 +60,7 @@ impl PopConfigBuilder {
             audiences: vec![audience],
             preset,
             mode: Mode::default(),
-            proof: preset.proof(),
+            proof: ProofPolicy::default(),
             token: preset.token(),
             public_origin: None,
             allowed_origins: Vec::new(),
@@ -105,7 +105,7 @@ impl PopConfigBuilder {
     /// Defaults to [`Preset::Rfc9449`].
     pub fn preset(mut self, preset: Preset) -> Self {
         self.preset = preset;
-        self.proof = preset.proof();
+        self.proof.dpop = preset.dpop();
         self.token = preset.token();
         self
     }
@@ -118,25 +118,25 @@ impl PopConfigBuilder {
 
     /// Sets how old a proof may be, 1 to 300 s. Defaults to 60 s.
     pub fn proof_max_age(mut self, max_age: Duration) -> Self {
-        self.proof.max_age = max_age;
+        self.proof.dpop.max_age = max_age;
         self
     }
 
     /// Sets how far a proof's `iat` may lie in the future, up to 300 s. Defaults to 30 s.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
-        self.proof.clock_skew = skew;
+        self.proof.dpop.clock_skew = skew;
         self
     }
 
     /// Sets whether a nonce can stand in for `iat`. Defaults to [`IatPolicy::Always`].
     pub fn iat_policy(mut self, policy: IatPolicy) -> Self {
-        self.proof.iat = policy;
+        self.proof.dpop.iat = policy;
         self
     }
 
     /// Sets the algorithms of proofs. Defaults to ES256, ES384, Ed25519 (as `Ed25519` and `EdDSA`), PS256, RS256.
     pub fn proof_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.proof.algorithms = algorithms.into_iter().collect();
+        self.proof.dpop.algorithms = algorithms.into_iter().collect();
         self
     }
 
@@ -154,7 +154,7 @@ impl PopConfigBuilder {
 
     /// Sets the longest proof in bytes, at least 512. Defaults to 8 KiB.
     pub fn max_proof_len(mut self, bytes: usize) -> Self {
-        self.proof.max_len = bytes;
+        self.proof.dpop.max_len = bytes;
         self
     }
 
@@ -189,13 +189,13 @@ impl PopConfigBuilder {
 
     /// Sets the longest `jti` of a proof in bytes, at least 16. Defaults to 256.
     pub fn max_jti_len(mut self, bytes: usize) -> Self {
-        self.proof.max_jti_len = bytes;
+        self.proof.dpop.max_jti_len = bytes;
         self
     }
 
     /// Sets the largest RSA modulus of proof keys in bits, 2048 to 8192. Defaults to 4096.
     pub fn max_proof_rsa_bits(mut self, bits: u32) -> Self {
-        self.proof.rsa = RsaLimits::up_to(bits);
+        self.proof.dpop.rsa = RsaLimits::up_to(bits);
         self
     }
 
@@ -207,7 +207,7 @@ impl PopConfigBuilder {
 
     /// Sets the library that verifies signatures. Defaults to `aws-lc-rs` when it is compiled in.
     pub fn crypto_backend(mut self, backend: CryptoBackend) -> Self {
-        self.proof.backend = backend;
+        self.proof.dpop.backend = backend;
         self.token.backend = backend;
         self
     }

@@ -7,12 +7,12 @@ use pop_core::policy::TokenPolicy;
 use pop_core::scope::ScopeClaim;
 use pop_core::target::Origin;
 
+use super::PopConfigBuilder;
 use super::bounds::{millis, within};
-use super::{ConfigError, PopConfigBuilder};
-use crate::introspection::{Introspection, Introspector, IntrospectorParts};
-use crate::issuer::{Issuer, IssuerConfig, KeySource};
+use crate::error::ConfigError;
+use crate::issuer::{IssuerConfig, KeySource};
 use crate::keys::{HttpFetch, IssuerKeys, JwksCaching, KeyLocation, KeyPolicy, RemoteKeys};
-use crate::token_cache::TokenCache;
+use crate::token_source::{Introspection, Introspector, IntrospectorParts, Issuer, TokenCache};
 
 impl PopConfigBuilder {
     /// The issuers with their keys and, where they are asked about tokens, their introspection.

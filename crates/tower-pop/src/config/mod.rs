@@ -3,7 +3,6 @@
 mod bounds;
 mod build;
 mod builder;
-mod error;
 mod issuers;
 
 use std::fmt;
@@ -13,21 +12,22 @@ use std::time::Duration;
 use http::request::Parts;
 use pop_core::CredentialError;
 use pop_core::challenge::Challenges;
-use pop_core::policy::{Mode, Preset, ProofPolicy, TokenPolicy};
+use pop_core::credentials::{Scheme, SchemeSet};
+use pop_core::policy::{Mode, Preset, ProofPolicy};
 
 pub use builder::{Dangerous, PopConfigBuilder};
-pub use error::ConfigError;
 
-use crate::certificates::{CertificatePolicy, Evidence};
+use crate::certificate::{CertificatePolicy, ClientCertificate};
 use crate::clock::Clock;
 use crate::drain::DrainPolicy;
-use crate::issuer::{Issuer, IssuerConfig};
-use crate::metadata::Metadata;
-use crate::nonces::{NoncePolicy, Nonces};
+use crate::error::ConfigError;
+use crate::issuer::IssuerConfig;
+use crate::metadata::{Metadata, MetadataService};
+use crate::nonce_policy::{NoncePolicy, Nonces};
 use crate::origin::OriginPolicy;
-use crate::proof_keys::ProofKeys;
+use crate::proof_key_cache::ProofKeys;
 use crate::replay::ReplayStore;
-use crate::token_cache::TokenCache;
+use crate::token_source::TokenSource;
 
 /// What a [`PopLayer`](crate::PopLayer) enforces. Clones share keys, caches, nonces and the replay store.
 ///
@@ -47,11 +47,10 @@ pub struct PopConfig {
 /// which every request of every thread writes to.
 #[repr(align(128))]
 pub(crate) struct State {
-    pub(crate) issuers: Vec<Issuer>,
-    pub(crate) audiences: Vec<Box<str>>,
     pub(crate) preset: Preset,
     pub(crate) proof: ProofPolicy,
-    pub(crate) token: TokenPolicy,
+    /// Issuers, audiences, and the cache of verified tokens.
+    pub(crate) tokens: Arc<TokenSource>,
     pub(crate) origins: OriginPolicy,
     /// Where client certificates come from; without it no token that is bound to one is accepted.
     pub(crate) certificates: Option<CertificatePolicy>,
@@ -60,11 +59,10 @@ pub(crate) struct State {
     pub(crate) replay: Option<Arc<dyn ReplayStore>>,
     pub(crate) replay_timeout: Duration,
     pub(crate) drain: DrainPolicy,
-    pub(crate) tokens: TokenCache,
     pub(crate) proof_keys: ProofKeys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) challenges: Challenges,
-    pub(crate) metadata: Metadata,
+    pub(crate) metadata: Arc<Metadata>,
     pub(crate) scope_implications: Vec<(Box<str>, Vec<Box<str>>)>,
     pub(crate) not_before: Option<u64>,
     pub(crate) explain_rejections: bool,
@@ -93,12 +91,31 @@ impl PopConfig {
         Ok(Self { state: Arc::clone(&self.state), mode })
     }
 
-    /// Whether `Bearer` is a scheme here: for tokens that are bound to nothing, or to a client certificate.
-    pub(crate) fn takes_bearer(&self) -> bool {
-        self.mode.accepts_bearer() || self.state.certificates.is_some()
+    /// Returns the accepted schemes. `Bearer` is one for tokens that are not bound, or bound to a client certificate.
+    pub(crate) fn schemes(&self) -> SchemeSet {
+        if self.mode.accepts_bearer() || self.state.certificates.is_some() {
+            SchemeSet::DPOP.with(Scheme::Bearer)
+        } else {
+            SchemeSet::DPOP
+        }
     }
 
-    /// The mode.
+    /// Returns the RFC 9728 metadata document as a service. Mount it outside of the layer, at
+    /// [`path`](MetadataService::path).
+    #[must_use]
+    pub fn metadata_service(&self) -> MetadataService {
+        MetadataService::new(Arc::clone(&self.state.metadata))
+    }
+
+    /// Returns the RFC 9728 metadata document as a route. Merge it into the router *after* `.layer(PopLayer::new(..))`.
+    #[cfg(feature = "axum")]
+    pub fn metadata_route<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
+        let service = self.metadata_service();
+        let path = service.path().to_owned();
+        axum::Router::new().route_service(&path, service)
+    }
+
+    /// Returns the mode.
     #[must_use]
     pub const fn mode(&self) -> Mode {
         self.mode
@@ -113,9 +130,9 @@ fn check_mode(preset: Preset, mode: Mode) -> Result<(), ConfigError> {
 }
 
 impl State {
-    /// The client's certificate, where certificates are on.
-    pub(crate) fn evidence(&self, parts: &Parts) -> Result<Evidence, CredentialError> {
-        self.certificates.as_ref().map_or_else(|| Ok(Evidence::default()), |certificates| certificates.evidence(parts))
+    /// Reads the client's certificate, if certificates are on.
+    pub(crate) fn client_certificate(&self, parts: &Parts) -> Result<ClientCertificate, CredentialError> {
+        self.certificates.as_ref().map_or_else(|| Ok(ClientCertificate::default()), |source| source.read(parts))
     }
 
     /// Scopes that imply this one.
@@ -136,8 +153,7 @@ impl fmt::Debug for PopConfig {
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
-            .field("issuers", &self.issuers)
-            .field("audiences", &self.audiences)
+            .field("tokens", &self.tokens)
             .field("proof", &self.proof)
             .field("origins", &self.origins)
             .field("certificates", &self.certificates)

@@ -1,10 +1,10 @@
 //! An issuer's keys: given, or fetched and cached.
 
-mod cache;
 mod discovery;
 mod fetch;
 #[cfg(feature = "http-client")]
 mod hyper_fetch;
+mod remote;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use pop_core::jose::JwkSet;
 
 use crate::clock::Moment;
 
-pub(crate) use cache::{KeyPolicy, Refresh, RemoteKeys, report_skipped};
 pub(crate) use discovery::{KeyLocation, is_acceptable};
 pub use fetch::{ConnectionCause, ConnectionFailure, FetchError, FetchRequest, FetchResponse, HttpFetch};
 pub(crate) use fetch::{exchange, without_query};
 #[cfg(feature = "http-client")]
 pub use hyper_fetch::HyperFetch;
+pub(crate) use remote::{KeyPolicy, Refresh, RemoteKeys, report_skipped};
 
 /// How an issuer's keys are cached.
 ///

@@ -1,0 +1,269 @@
+//! The binding of an access token to the proofs of a request, and the order of the checks.
+//!
+//! 1. The token is bound to a key, unless the mode accepts unbound tokens.
+//! 2. Every proof is verified ([`Proof::verify`](crate::proof::Proof::verify)).
+//! 3. Every [`Requirement`] of the [`Confirmation`] is met by one of them.
+//! 4. The proofs are fresh: `iat`, then the nonce.
+//! 5. Outside this crate, and last: the replay store. Nothing is recorded before.
+
+use std::sync::Arc;
+
+use crate::access_token::AccessToken;
+use crate::confirmation::{Confirmation, Requirement};
+use crate::credentials::Scheme;
+use crate::nonce::Freshness;
+use crate::proof::{ProofContext, ProofKind, ProofOfPossession, Proofs, Proven};
+use crate::replay::{FirstUse, ReplayEntry};
+use crate::request::RequestHead;
+use crate::{BindingError, ConfirmationError, Error};
+
+/// One request whose token and proofs are checked against each other.
+#[derive(Debug, Clone, Copy)]
+pub struct BindingCheck<'c, 'r> {
+    /// The authentication scheme of the request.
+    pub scheme: Scheme,
+    /// The request.
+    pub head: &'c RequestHead<'r>,
+    /// What the proofs are checked against.
+    pub context: ProofContext<'c>,
+    /// Whether a token that is not bound to a key is accepted under `Bearer`.
+    pub accepts_unbound: bool,
+}
+
+/// A verified token and its verified proofs.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // short-lived; a box would cost every request an allocation
+pub enum Bound {
+    /// Complete: there is no proof that may be used only once.
+    Complete(VerifiedClaims),
+    /// The replay store must record the proof first.
+    Unreplayed(Unreplayed),
+}
+
+impl BindingCheck<'_, '_> {
+    /// Checks all that can be checked before the access token is verified. A request must pass this check before it may cause
+    /// any I/O. `unverified` are the claims of a JWT whose signature cannot be verified yet.
+    ///
+    /// # Errors
+    /// As for [`verify`](Self::verify).
+    pub fn precheck(&self, proofs: &Proofs<'_>, unverified: Option<&AccessToken>) -> Result<(), Error> {
+        let Some(token) = unverified else {
+            // Whatever an opaque token is bound to, it needs a proof.
+            if proofs.is_empty() && !self.accepts_unbound {
+                return Err(BindingError::CertificateMissing.into());
+            }
+            return proofs.iter().try_for_each(|proof| proof.precheck(self.head, &self.context));
+        };
+        if let Some(confirmation) = self.confirmation(token)? {
+            self.prove(confirmation, proofs)?;
+            for proof in proofs.iter() {
+                proof.check_freshness(self.head, &self.context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a verified token and the proofs of its request, in the order of the module's page.
+    ///
+    /// # Errors
+    /// [`Error::Confirmation`], [`Error::Credential`], [`Error::Proof`], [`Error::Binding`] or [`Error::Nonce`]: the first
+    /// check that fails.
+    pub fn verify(&self, proofs: Proofs<'_>, token: &Arc<AccessToken>) -> Result<Bound, Error> {
+        let Some(confirmation) = self.confirmation(token)? else {
+            return Ok(Bound::Complete(VerifiedClaims::without_proof(Arc::clone(token), ProofKind::None)));
+        };
+        self.prove(confirmation, &proofs)?;
+        let (mut entry, mut freshness) = (None, Freshness::Current);
+        for proof in proofs.iter() {
+            let nonce = proof.check_freshness(self.head, &self.context)?;
+            freshness = nonce.map_or(freshness, |nonce| nonce.freshness);
+            entry = entry.or(proof.replay_entry(token, nonce, self.head, &self.context)?);
+        }
+        let proof = proofs.into_evidence(confirmation);
+        let claims = VerifiedClaims { token: Arc::clone(token), proof };
+        Ok(match entry {
+            None => Bound::Complete(claims),
+            Some(entry) => Bound::Unreplayed(Unreplayed { entry, claims, freshness }),
+        })
+    }
+
+    /// Returns what the token is bound to; `None` for an unbound token that is accepted.
+    fn confirmation<'t>(&self, token: &'t AccessToken) -> Result<Option<&'t Confirmation>, ConfirmationError> {
+        match token.confirmation() {
+            None if self.scheme == Scheme::Bearer && self.accepts_unbound => Ok(None),
+            None => Err(ConfirmationError::Missing),
+            bound => Ok(bound),
+        }
+    }
+
+    /// Verifies every proof, then checks that every requirement is met.
+    fn prove(&self, confirmation: &Confirmation, proofs: &Proofs<'_>) -> Result<(), Error> {
+        let mut proven = [None; 2];
+        for (slot, proof) in proven.iter_mut().zip(proofs.iter()) {
+            *slot = Some(proof.verify(confirmation, self.head, &self.context)?);
+        }
+        Ok(bind(confirmation, proven.iter().flatten())?)
+    }
+}
+
+/// Checks that every requirement of a confirmation is met by a verified proof. Further proofs change nothing.
+///
+/// # Errors
+/// The [`BindingError`] of the first requirement that is not met.
+pub fn bind<'p>(
+    confirmation: &Confirmation,
+    proven: impl Iterator<Item = &'p Proven> + Clone,
+) -> Result<(), BindingError> {
+    confirmation.requirements().try_for_each(|requirement| {
+        let mut proven = proven.clone().map(Proven::requirement);
+        match requirement {
+            Requirement::DpopKey(_) => {
+                let key = proven.find(|proven| matches!(proven, Requirement::DpopKey(_)));
+                check(requirement, key, BindingError::BoundTokenAsBearer, BindingError::KeyMismatch)
+            }
+            Requirement::Certificate(_) => {
+                let certificate = proven.find(|proven| matches!(proven, Requirement::Certificate(_)));
+                check(requirement, certificate, BindingError::CertificateMissing, BindingError::CertificateMismatch)
+            }
+        }
+    })
+}
+
+fn check(
+    requirement: Requirement,
+    proven: Option<Requirement>,
+    missing: BindingError,
+    mismatch: BindingError,
+) -> Result<(), BindingError> {
+    match proven {
+        None => Err(missing),
+        Some(proven) if proven == requirement => Ok(()),
+        Some(_) => Err(mismatch),
+    }
+}
+
+/// A verified access token together with its verified proof. Only [`BindingCheck`] makes one.
+#[derive(Debug, Clone)]
+pub struct VerifiedClaims {
+    token: Arc<AccessToken>,
+    proof: ProofOfPossession,
+}
+
+impl VerifiedClaims {
+    /// Labels a valid token whose proof or binding failed: for mode `ReportOnly` alone.
+    #[must_use]
+    pub const fn unproven(token: Arc<AccessToken>) -> Self {
+        Self::without_proof(token, ProofKind::Unproven)
+    }
+
+    const fn without_proof(token: Arc<AccessToken>, kind: ProofKind) -> Self {
+        Self { token, proof: ProofOfPossession::without(kind) }
+    }
+
+    /// Returns the token.
+    #[must_use]
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// Returns the proof.
+    #[must_use]
+    pub const fn proof(&self) -> &ProofOfPossession {
+        &self.proof
+    }
+}
+
+/// A verified request whose proof may have been used before. The claims come out only in exchange for the evidence of a
+/// replay store:
+///
+/// ```
+/// use pop_core::binding::{Unreplayed, VerifiedClaims};
+/// use pop_core::replay::FirstUse;
+///
+/// fn claims(unreplayed: Unreplayed, evidence: FirstUse) -> VerifiedClaims {
+///     unreplayed.first_use(evidence)
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use pop_core::binding::{Unreplayed, VerifiedClaims};
+///
+/// fn claims(unreplayed: Unreplayed) -> VerifiedClaims {
+///     unreplayed.claims
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Unreplayed {
+    entry: ReplayEntry,
+    claims: VerifiedClaims,
+    freshness: Freshness,
+}
+
+impl Unreplayed {
+    /// Returns what the replay store must record.
+    #[must_use]
+    pub const fn entry(&self) -> &ReplayEntry {
+        &self.entry
+    }
+
+    /// Returns whether the response should carry a new nonce.
+    #[must_use]
+    pub const fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// Returns the verified claims, in exchange for the store's evidence.
+    #[must_use]
+    pub fn first_use(self, _evidence: FirstUse) -> VerifiedClaims {
+        self.claims
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::{CertThumbprint, Json, JsonLimits, JwkThumbprint, Object};
+
+    const OWN: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    const OTHER: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+
+    fn confirmation(cnf: &str) -> Confirmation {
+        let cnf = Object::parse(cnf.as_bytes(), JsonLimits::TOKEN).unwrap();
+        Confirmation::parse(&Json::Object(cnf)).unwrap()
+    }
+
+    fn key(thumbprint: &str) -> Proven {
+        Proven::of(Requirement::DpopKey(JwkThumbprint::parse(thumbprint).unwrap()))
+    }
+
+    fn certificate(thumbprint: &str) -> Proven {
+        Proven::of(Requirement::Certificate(CertThumbprint::parse(thumbprint).unwrap()))
+    }
+
+    /// MTLS-01, MTLS-02, MTLS-08, DPOP-28, DPOP-30: every requirement must be met, by the key or certificate that it names.
+    #[test]
+    fn every_requirement_must_be_met_by_the_key_or_certificate_that_it_names() {
+        use BindingError as E;
+        let jkt = format!(r#"{{"jkt":"{OWN}"}}"#);
+        let x5t = format!(r#"{{"x5t#S256":"{OWN}"}}"#);
+        let both = format!(r#"{{"jkt":"{OWN}","x5t#S256":"{OWN}"}}"#);
+        for (cnf, proven, expected) in [
+            (&jkt, &[key(OWN)][..], Ok(())),
+            (&jkt, &[key(OWN), certificate(OTHER)], Ok(())),
+            (&jkt, &[key(OTHER)], Err(E::KeyMismatch)),
+            (&jkt, &[certificate(OWN)], Err(E::BoundTokenAsBearer)),
+            (&jkt, &[], Err(E::BoundTokenAsBearer)),
+            (&x5t, &[certificate(OWN)], Ok(())),
+            (&x5t, &[certificate(OTHER)], Err(E::CertificateMismatch)),
+            (&x5t, &[key(OWN)], Err(E::CertificateMissing)),
+            (&x5t, &[], Err(E::CertificateMissing)),
+            (&both, &[key(OWN), certificate(OWN)], Ok(())),
+            (&both, &[key(OWN)], Err(E::CertificateMissing)),
+            (&both, &[key(OWN), certificate(OTHER)], Err(E::CertificateMismatch)),
+            (&both, &[key(OTHER), certificate(OWN)], Err(E::KeyMismatch)),
+            (&both, &[certificate(OWN)], Err(E::BoundTokenAsBearer)),
+        ] {
+            assert_eq!(bind(&confirmation(cnf), proven.iter()), expected, "{cnf} {proven:?}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Where the client's certificate of a request comes from (RFC 8705 §6.5, RFC 9440).
+//!
+//! 1. From the TLS connection: [`PeerCertificate`](crate::PeerCertificate) in the request extensions, put there by
+//!    [`tls`](crate::tls) or by another acceptor.
+//! 2. From a header field of a proxy that terminates TLS, if the configuration trusts that proxy. The certificate of its
+//!    connection is then the proxy's own and never counts as the client's.
+//! 3. Such fields from untrusted peers count as absent. [`PopLayer`](crate::PopLayer) removes them before the application
+//!    sees them.
+
+mod fields;
+mod policy;
+mod sources;
+
+pub(crate) use self::policy::{CertificatePolicy, ClientCertificate};
+pub use self::sources::{CertificateHeader, ClientCertificates, ProxyTrust};

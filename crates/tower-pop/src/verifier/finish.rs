@@ -1,0 +1,168 @@
+//! The last part of a verification, once the access token is there: proofs, binding, freshness, and the replay store.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use pop_core::access_token::AccessToken;
+use pop_core::binding::{Bound, Unreplayed, VerifiedClaims};
+use pop_core::credentials::Scheme;
+use pop_core::nonce::Freshness;
+use pop_core::policy::Mode;
+use pop_core::proof::Proof;
+use pop_core::replay::{FirstUse, ReplayEntry};
+use pop_core::request::RequestHead;
+use pop_core::{Error, ReplayError};
+
+use super::presented::{Presented, binding_check};
+use super::verdict::{Admitted, ResponseFields, Verdict, Verification};
+use crate::config::PopConfig;
+use crate::explain::Explanation;
+use crate::proof_key_cache::NewProofKey;
+use crate::rejection::Rejection;
+use crate::replay::ReplayAnswer;
+use crate::request_context::RequestContext;
+use crate::telemetry::{self, RequestStatus, Unproven};
+use crate::token::{VerifiedRequest, VerifiedToken};
+
+/// Verifies the proofs of a request whose token is verified, and records them.
+pub(super) fn finish(
+    cfg: &PopConfig,
+    context: &RequestContext<'_>,
+    head: &RequestHead<'_>,
+    presented: Presented<'_>,
+    token: Arc<AccessToken>,
+) -> Verification {
+    let Presented { scheme, token_hash, proofs, .. } = presented;
+    let mut ending = Ending {
+        scheme,
+        request: VerifiedRequest::new(&context.method, token_hash),
+        nonce_checked: context.nonce_required,
+        new_nonce: false,
+        vary: context.certificate.vary.clone(),
+        new_key: None,
+        target: None,
+    };
+    let checked = proofs.and_then(|proofs| {
+        let new_key = proofs.iter().find_map(Proof::new_key);
+        ending.new_key = new_key.and_then(|(header, key)| cfg.state.proof_keys.candidate(header, key));
+        let bound = binding_check(cfg, context, head, scheme, &token_hash).verify(proofs, &token)?;
+        check_start(cfg, &bound)?;
+        Ok(bound)
+    });
+    match checked {
+        Ok(Bound::Complete(claims)) => Verification::Now(ending.conclude(cfg, Ok(claims))),
+        Ok(Bound::Unreplayed(unreplayed)) => {
+            ending.new_nonce = unreplayed.freshness() == Freshness::Renew;
+            match record(cfg, unreplayed.entry()) {
+                ReplayAnswer::Now(answer) => {
+                    Verification::Now(ending.conclude_recorded(cfg, unreplayed, token, answer))
+                }
+                ReplayAnswer::Later(answer) => {
+                    let cfg = cfg.clone();
+                    Verification::later(async move {
+                        let answer = in_time(&cfg, answer).await;
+                        ending.conclude_recorded(&cfg, unreplayed, token, answer)
+                    })
+                }
+            }
+        }
+        Err(error) => {
+            ending.target = context.target_for(&error);
+            // The client can then be ready before the mode changes.
+            ending.new_nonce = context.nonce_required && scheme.uses_nonces();
+            Verification::Now(ending.conclude(cfg, Err((error, token))))
+        }
+    }
+}
+
+/// With [`refuse_proofs_from_before_start`](crate::PopConfigBuilder::refuse_proofs_from_before_start), rejects proofs that may
+/// have been used before this process could remember them: those dated up to its start, and up to the clock skew after it,
+/// because a proof may be dated in the future.
+fn check_start(cfg: &PopConfig, bound: &Bound) -> Result<(), ReplayError> {
+    let skew = cfg.state.proof.dpop.clock_skew.as_secs();
+    match (cfg.state.not_before, bound) {
+        (Some(start), Bound::Unreplayed(unreplayed)) if unreplayed.entry().issued_at <= start.saturating_add(skew) => {
+            Err(ReplayError::Replayed)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Records the proof. Nothing else of a request has a side effect.
+fn record(cfg: &PopConfig, entry: &ReplayEntry) -> ReplayAnswer {
+    match &cfg.state.replay {
+        Some(store) => store.insert(*entry),
+        None => ReplayAnswer::Now(Ok(FirstUse::assertion())), // `.dangerous().without_replay_store()`
+    }
+}
+
+/// Returns the answer of a replay store, or that it is unavailable if it takes too long. Outside of a runtime there are no
+/// timers, and no timeout.
+async fn in_time(
+    cfg: &PopConfig,
+    answer: impl Future<Output = Result<FirstUse, ReplayError>>,
+) -> Result<FirstUse, ReplayError> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return answer.await;
+    }
+    let answer = tokio::time::timeout(cfg.state.replay_timeout, answer).await;
+    answer.unwrap_or(Err(ReplayError::Unavailable))
+}
+
+/// What the verdict needs of the request. It owns all of it, because the replay store may answer later.
+struct Ending {
+    scheme: Scheme,
+    request: VerifiedRequest,
+    nonce_checked: bool,
+    /// Whether the response carries a new nonce.
+    new_nonce: bool,
+    vary: Option<HeaderValue>,
+    new_key: Option<NewProofKey>,
+    target: Option<String>,
+}
+
+impl Ending {
+    fn conclude_recorded(
+        mut self,
+        cfg: &PopConfig,
+        unreplayed: Unreplayed,
+        token: Arc<AccessToken>,
+        answer: Result<FirstUse, ReplayError>,
+    ) -> Verdict {
+        let entry = *unreplayed.entry();
+        telemetry::proof_age(entry.now, entry.issued_at);
+        match answer {
+            Ok(first_use) => {
+                if let Some(new_key) = self.new_key.take() {
+                    cfg.state.proof_keys.keep(new_key);
+                }
+                self.request = self.request.with_proof(entry.key, self.nonce_checked);
+                self.conclude(cfg, Ok(unreplayed.first_use(first_use)))
+            }
+            Err(error) => self.conclude(cfg, Err((error.into(), token))),
+        }
+    }
+
+    /// The verdict. Mode `ReportOnly` accepts a valid token whose proof or binding failed.
+    fn conclude(self, cfg: &PopConfig, result: Result<VerifiedClaims, (Error, Arc<AccessToken>)>) -> Verdict {
+        let (claims, status) = match (result, cfg.mode) {
+            (Ok(claims), _) => {
+                let status = RequestStatus::Admitted(claims.proof().kind().as_str());
+                (claims, status)
+            }
+            (Err((error, token)), Mode::ReportOnly) => {
+                let explanation = Explanation::of(&error, &cfg.state, self.target.as_deref());
+                let status = RequestStatus::Unproven(Box::new(Unproven { error, explanation }));
+                (VerifiedClaims::unproven(token), status)
+            }
+            (Err((error, _)), _) => {
+                return Err(Rejection::new(cfg, error, Some(self.scheme), self.target.as_deref()));
+            }
+        };
+        let nonce = if self.new_nonce { cfg.state.nonces.header(cfg.state.clock.now()) } else { None };
+        let vary = self.vary.filter(|_| claims.proof().certificate_thumbprint().is_some());
+        let token = Some(VerifiedToken::new(claims, self.scheme, self.request, cfg.clone()));
+        Ok(Admitted { token, response: ResponseFields { nonce, vary }, status })
+    }
+}

@@ -1,0 +1,131 @@
+//! The result of a verification.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Request};
+
+use crate::config::PopConfig;
+use crate::rejection::Rejection;
+use crate::telemetry::RequestStatus;
+use crate::token::{Anonymous, VerifiedToken};
+
+/// An accepted request.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Admitted {
+    /// The verified token; `None` for a request without credentials in mode `Optional`, and for a CORS preflight.
+    pub token: Option<VerifiedToken>,
+    /// The header fields that the response should carry.
+    pub response: ResponseFields,
+    pub(crate) status: RequestStatus,
+}
+
+/// The header fields that the response to an accepted request should carry.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ResponseFields {
+    /// `DPoP-Nonce`. It replaces any other, and the response must not be stored (RFC 9449 §8).
+    pub nonce: Option<HeaderValue>,
+    /// A line of `Vary`: the field that carried the client's certificate (RFC 9440 §2.4).
+    pub vary: Option<HeaderValue>,
+}
+
+impl Admitted {
+    /// A request without a token. `reason` labels it in metrics.
+    pub(super) fn without_token(reason: &'static str) -> Self {
+        let status = RequestStatus::Admitted(reason);
+        Self { token: None, response: ResponseFields::default(), status }
+    }
+
+    /// Puts the verdict into the extensions of the request. It replaces the verdict of an outer layer.
+    pub(crate) fn insert_into<B>(
+        self,
+        mut request: Request<B>,
+        cfg: &PopConfig,
+    ) -> (Request<B>, ResponseFields, RequestStatus) {
+        let extensions = request.extensions_mut();
+        match self.token {
+            Some(token) => {
+                extensions.remove::<Anonymous>();
+                extensions.insert(token);
+            }
+            None => {
+                extensions.remove::<VerifiedToken>();
+                extensions.insert(Anonymous(cfg.clone()));
+            }
+        }
+        (request, self.response, self.status)
+    }
+}
+
+/// The verdict on one request.
+pub type Verdict = Result<Admitted, Rejection>;
+
+/// A verification, complete if nothing had to be waited for. `.await` completes it.
+#[must_use = "a request is verified only once its verdict is known"]
+pub enum Verification {
+    /// Complete.
+    Now(Verdict),
+    /// Complete once the future is ready. The future owns everything that it needs.
+    Later(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+}
+
+impl Verification {
+    pub(super) fn later(verdict: impl Future<Output = Verdict> + Send + 'static) -> Self {
+        Self::Later(Box::pin(verdict))
+    }
+}
+
+impl fmt::Debug for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now(_) => "Now(..)",
+            Self::Later(_) => "Later(..)",
+        })
+    }
+}
+
+impl IntoFuture for Verification {
+    type Output = Verdict;
+    type IntoFuture = VerificationFuture;
+
+    fn into_future(self) -> VerificationFuture {
+        match self {
+            Self::Now(verdict) => VerificationFuture(State::Now(Some(Box::new(verdict)))),
+            Self::Later(verdict) => VerificationFuture(State::Later(verdict)),
+        }
+    }
+}
+
+/// The future of a [`Verification`].
+pub struct VerificationFuture(State);
+
+enum State {
+    Now(Option<Box<Verdict>>),
+    Later(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+}
+
+impl Future for VerificationFuture {
+    type Output = Verdict;
+
+    /// # Panics
+    /// If it is polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
+        match &mut self.0 {
+            State::Now(verdict) => match verdict.take() {
+                Some(verdict) => Poll::Ready(*verdict),
+                None => panic!("a VerificationFuture was polled after it was ready"),
+            },
+            State::Later(verdict) => verdict.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for VerificationFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerificationFuture(..)")
+    }
+}
