@@ -243,7 +243,7 @@ async fn requests_that_wait_fail_or_are_dropped_are_counted_once_too(observed: &
     }
 
     // A handler of rejections that forgets the error, in a layer within a layer.
-    let forgetful = |rejection: &tower_pop::Rejection| {
+    let forgetful = |rejection: &tower_pop::Rejection, _: &http::request::Parts| {
         Response::builder().status(rejection.status()).body("no".to_owned()).unwrap()
     };
     let optional = support::api_with(|builder| builder.mode(Mode::Optional));

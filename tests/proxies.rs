@@ -13,11 +13,11 @@ use axum::Router;
 use axum::routing::any;
 use pop_authserver::{TestAuthServer, TestCertificate};
 use pop_client::{ClientCertificate, MtlsClient};
+use pop_core::jose::encode_standard;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
-use tower_pop::pop_core::jose::encode_standard;
 use tower_pop::{CertificateHeader, ClientCertificates, IssuerConfig, PopConfig, PopLayer, ProxyTrust, VerifiedToken};
 
 const AUDIENCE: &str = "https://api.example";

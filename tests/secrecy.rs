@@ -155,7 +155,7 @@ async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
 
 #[test]
 fn err_11_error_values_are_plain_text() {
-    use tower_pop::pop_core::ReplayError;
+    use pop_core::ReplayError;
     let error = tower_pop::Error::Replay(ReplayError::KeyQuota { retry_after: 3 });
     assert_eq!(error.to_string(), "replay: this key has used its share of the store");
     assert_eq!(error.code(), "replay.key_quota");

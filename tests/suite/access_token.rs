@@ -1,10 +1,10 @@
 //! ATK: access tokens (RFC 9068 §4), on both backends. Every table is preceded by its accepting twin.
 
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TokenMint};
+use pop_core::jose::crypto::CryptoBackend;
+use pop_core::jose::encode;
 use serde_json::{Value, json};
 use tower_pop::IssuerConfig;
-use tower_pop::pop_core::jose::crypto::CryptoBackend;
-use tower_pop::pop_core::jose::encode;
 
 use crate::support::{AUDIENCE, Api, Expected, ISSUER, NOW, api, api_for, api_on, api_with, issuer};
 
@@ -297,7 +297,7 @@ async fn atk_05_atk_06_ignores_tokens_in_query_and_body() {
     form.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
     api.send(form).await.is(Expected::NoCredentials, "ATK-06");
     let strict = api_for(TestAuthServer::offline_at(ISSUER, NOW), issuer(&api.server), |builder| {
-        builder.refuse_token_in_query()
+        builder.reject_token_in_query()
     });
     strict.send(query(&api, true)).await.is(Expected::BadRequest, "ATK-05, strict option, D-03");
     for (parameter, expected) in [
@@ -503,7 +503,7 @@ async fn every_algorithm_of_the_allowlist_works_on_every_backend() {
             let bad = api.proof(&token).tampered_signature().mint();
             other.with(&token, &bad).await.is(Expected::Proof, &format!("{algorithm} on {backend:?}"));
         }
-        if !tower_pop::pop_core::jose::AlgorithmSet::PROOF.contains(algorithm) {
+        if !pop_core::jose::AlgorithmSet::PROOF.contains(algorithm) {
             let strict = api_for(
                 TestAuthServer::offline_at(ISSUER, NOW),
                 {

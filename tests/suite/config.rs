@@ -132,14 +132,14 @@ fn err_14_atk_26_bounds_the_caching_of_keys() {
 fn err_14_refuses_contradictions() {
     refused(builder().iat_policy(IatPolicy::NonceOnly), "NonceOnly");
     let nonce_only = builder().nonce(NoncePolicy::Required).iat_policy(IatPolicy::NonceOnly);
-    refused(nonce_only.refuse_proofs_from_before_start(), "refuse_proofs_from_before_start");
+    refused(nonce_only.reject_proofs_from_before_start(), "reject_proofs_from_before_start");
     refused(builder().preset(Preset::Mcp).dangerous().without_replay_store(), "600");
     builder().dangerous().without_replay_store().build().unwrap();
     refused(builder().nonce_keys([[1; 32]]), "off");
     refused(builder().nonce(NoncePolicy::Required).nonce_keys([]), "none");
     refused(builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::RS256]), "RS256");
     for mode in [Mode::ReportOnly, Mode::AllowBearer, Mode::Optional] {
-        refused(builder().preset(Preset::Fapi2).mode(mode), "Fapi2");
+        refused(builder().preset(Preset::Fapi2).mode(mode), "fapi2");
         let cfg = builder().preset(Preset::Fapi2).build().unwrap();
         assert!(matches!(cfg.with_mode(mode), Err(ConfigError::ModeForbidden { .. })));
         builder().build().unwrap().with_mode(mode).unwrap();
@@ -227,4 +227,92 @@ fn err_14_settings_have_names_for_configuration_files() {
     let builder = tower_pop::PopConfig::builder("https://as.example", "https://api.example").preset(settings.preset);
     let cfg = builder.mode(settings.mode).proof_algorithms(settings.algorithms).build().unwrap();
     assert_eq!(cfg.mode(), Mode::AllowBearer);
+}
+
+/// Options that are set explicitly win over the preset, before it or after it.
+#[test]
+fn presets_apply_in_any_order() {
+    let strict = Duration::from_secs(7);
+    for (order, builder) in [
+        ("before", builder().clock_skew(strict).preset(Preset::Mcp)),
+        ("after", builder().preset(Preset::Mcp).clock_skew(strict)),
+    ] {
+        let cfg = format!("{:?}", builder.build().unwrap());
+        assert!(cfg.contains("max_age: 300s") && cfg.contains("clock_skew: 7s"), "{order}: {cfg}");
+    }
+}
+
+/// No option is ignored or clamped: one that would have no effect is named.
+#[test]
+fn rejects_options_without_effect() {
+    use tower_pop::replay::MemoryReplayStore;
+
+    let store = || MemoryReplayStore::with_capacity(1_000);
+    let jwks = TestAuthServer::offline_at("https://other.example", 1_800_000_000).jwks_json();
+    let fixed = || IssuerConfig::new("https://other.example").static_jwks(jwks.clone());
+    for (twin, wrong, message) in [
+        (
+            builder().replay_store(store()),
+            builder().replay_store(store()).replay_capacity(5_000),
+            "replay_capacity contradicts replay_store",
+        ),
+        (
+            builder().dangerous().without_replay_store(),
+            builder().replay_store(store()).dangerous().without_replay_store(),
+            "replay_store contradicts without_replay_store",
+        ),
+        (
+            builder().replay_capacity(5_000),
+            builder().replay_capacity(5_000).dangerous().without_replay_store(),
+            "replay_capacity contradicts without_replay_store",
+        ),
+        (
+            builder().replay_store(store()).replay_timeout(Duration::from_secs(2)),
+            builder().replay_timeout(Duration::from_secs(2)),
+            "replay_timeout contradicts the in-memory replay store",
+        ),
+        (
+            builder().max_proof_rsa_bits(2048),
+            builder().max_proof_rsa_bits(1024),
+            "max_proof_rsa_bits is 1024, outside 2048..=8192",
+        ),
+        (
+            builder().max_jwks_rsa_bits(8192),
+            builder().max_jwks_rsa_bits(16_384),
+            "max_jwks_rsa_bits is 16384, outside 2048..=8192",
+        ),
+        (
+            builder().issuer(fixed()),
+            builder().issuer(fixed().jwks_uri("https://other.example/jwks")),
+            "static_jwks contradicts jwks_uri",
+        ),
+        (
+            builder().issuer(fixed()),
+            builder().issuer(fixed().jwks_caching(JwksCaching::default())),
+            "jwks_caching contradicts static_jwks",
+        ),
+    ] {
+        twin.build().unwrap_or_else(|error| panic!("the twin of {message}: {error}"));
+        assert_eq!(wrong.build().unwrap_err().to_string(), message);
+    }
+}
+
+/// What is required of a route may come from configuration: its errors name the value.
+#[test]
+fn requirements_from_configuration_are_checked() {
+    use tower_pop::{RequireAcr, RequireClaim, RequireScope};
+
+    let none: [&str; 0] = [];
+    for (result, expected) in [
+        (RequireScope::try_all(["a b"]).map(drop), "\"a b\" is not a scope token"),
+        (RequireScope::try_any(none).map(drop), "the list of required scopes is empty"),
+        (RequireAcr::try_any(["gold", "a\"b"]).map(drop), "the acr value \"a\\\"b\" cannot be written in a challenge"),
+        (RequireAcr::try_any(none).map(drop), "the list of required acr values is empty"),
+        (RequireClaim::try_any("", ["x"]).map(drop), "the name of the required claim is empty"),
+        (RequireClaim::try_all("roles", none).map(drop), "the list of required claim values is empty"),
+    ] {
+        assert_eq!(result.unwrap_err().to_string(), expected);
+    }
+    assert!(RequireScope::try_all(["a", "b"]).is_ok() && RequireAcr::try_any(["gold"]).is_ok());
+    assert!(RequireClaim::try_any("roles", ["x"]).is_ok());
 }

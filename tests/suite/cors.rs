@@ -124,6 +124,6 @@ struct Full;
 
 impl tower_pop::replay::ReplayStore for Full {
     fn insert(&self, _: tower_pop::replay::ReplayEntry) -> tower_pop::replay::ReplayAnswer {
-        tower_pop::replay::ReplayAnswer::Now(Err(tower_pop::pop_core::ReplayError::Full))
+        tower_pop::replay::ReplayAnswer::Now(Err(pop_core::ReplayError::Full))
     }
 }

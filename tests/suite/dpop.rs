@@ -1,10 +1,10 @@
 //! DPOP: proofs (RFC 9449 §4.3, §7), on both backends. Every table is preceded by its accepting twin.
 
 use pop_authserver::{Algorithm, DpopKey, ProofMint};
+use pop_core::jose::crypto::CryptoBackend;
+use pop_core::jose::encode;
 use serde_json::{Value, json};
 use tower_pop::PopConfigBuilder;
-use tower_pop::pop_core::jose::crypto::CryptoBackend;
-use tower_pop::pop_core::jose::encode;
 
 use crate::support::{Api, Expected, NOW, api, api_on, api_with, request};
 
@@ -381,7 +381,7 @@ async fn dpop_09_jose_12_bounds_rsa_keys() {
         };
         let with_zero = {
             let mut n = vec![0];
-            n.extend(tower_pop::pop_core::jose::decode(rsa.public_jwk()["n"].as_str().unwrap()).unwrap());
+            n.extend(pop_core::jose::decode(rsa.public_jwk()["n"].as_str().unwrap()).unwrap());
             n
         };
         for (row, code, jwk) in [
@@ -442,7 +442,7 @@ async fn dpop_05_fapi2_narrows_the_algorithms() {
 
 #[tokio::test]
 async fn dpop_43_refuses_early_data_when_told_to() {
-    let api = api_with(tower_pop::PopConfigBuilder::refuse_early_data);
+    let api = api_with(tower_pop::PopConfigBuilder::reject_early_data);
     let token = api.token().mint();
     for lines in [&["1"][..], &["0", "1"], &["1, 1"], &["nonsense"]] {
         let mut early = request(&token, &api.proof(&token).mint());

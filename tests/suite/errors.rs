@@ -42,7 +42,7 @@ async fn err_03_errors_stand_in_the_challenge_of_the_scheme_used() {
 /// D-13: some clients read only the first challenge.
 #[tokio::test]
 async fn err_03_err_09_the_challenge_of_the_scheme_used_comes_first() {
-    let api = api_with(|builder| builder.mode(Mode::AllowBearer).refuse_token_in_query());
+    let api = api_with(|builder| builder.mode(Mode::AllowBearer).reject_token_in_query());
     let send = async |path: &str, authorization: &[&str]| {
         let mut request = http::Request::get(path).body(()).unwrap();
         for value in authorization {
@@ -162,9 +162,8 @@ async fn err_15_axum_bodies_are_problem_documents() {
 async fn a_hook_renders_its_own_responses_and_keeps_the_challenge() {
     use tower::{Layer, ServiceExt, service_fn};
     let api = api();
-    let layer = tower_pop::PopLayer::new(api.cfg.clone()).on_rejection(|rejection: &tower_pop::Rejection| {
-        rejection.to_response().map(|()| rejection.error().code().to_owned())
-    });
+    let layer = tower_pop::PopLayer::new(api.cfg.clone())
+        .on_rejection(|rejection, _| rejection.to_response().map(|()| rejection.error().code().to_owned()));
     let inner = service_fn(|_: http::Request<()>| async {
         Ok::<_, std::convert::Infallible>(http::Response::new(String::from("inner")))
     });

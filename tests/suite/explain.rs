@@ -1,9 +1,9 @@
 //! ERR-10, ERR-11: why a request was rejected, for operators in the log and for clients in the response, without a value of theirs.
 
 use pop_authserver::{ProofMint, TokenMint};
+use pop_core::CODES;
 use serde_json::json;
 use tower::ServiceExt;
-use tower_pop::pop_core::CODES;
 use tower_pop::{IssuerConfig, PopLayer};
 use tracing::Level;
 

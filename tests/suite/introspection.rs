@@ -8,10 +8,10 @@ use std::time::Duration;
 use http::Request;
 use http::header::AUTHORIZATION;
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, TokenMint, proof};
+use pop_core::jose::CertThumbprint;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
-use tower_pop::pop_core::jose::CertThumbprint;
 use tower_pop::{
     ClientCertificates, ConfigError, Introspection, IssuerConfig, Mode, PeerCertificate, PopConfig, PopConfigBuilder,
     ProofKind,
@@ -671,7 +671,7 @@ async fn the_resource_server_authenticates_by_assertion_or_certificate_too() {
     let parameter = |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap();
     assert_eq!(parameter("client_id"), "api");
     let assertion = parameter("client_assertion");
-    let jws = tower_pop::pop_core::jose::DecodedJws::parse(assertion, 4096).unwrap();
+    let jws = pop_core::jose::DecodedJws::parse(assertion, 4096).unwrap();
     let claims: Value = serde_json::from_slice(jws.payload()).unwrap();
     assert_eq!((&claims["aud"], &claims["sub"], &claims["exp"]), (&json!(ISSUER), &json!("api"), &json!(NOW + 60)));
     assert!(by_key.server.questions.lock().unwrap()[0].authorization.is_none());

@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::Request;
 use http::header::AUTHORIZATION;
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, proof};
+use pop_core::jose::CertThumbprint;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower_pop::clock::Clock;
 use tower_pop::keys::{FetchError, FetchResponse};
-use tower_pop::pop_core::jose::CertThumbprint;
 use tower_pop::{ClientCertificates, Introspection, IssuerConfig, PeerCertificate};
 
 use crate::introspection::{ENDPOINT, Scene, Server, TOKEN, scene, scene_with, settle, without};

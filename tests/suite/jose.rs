@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
+use pop_core::access_token::Expectations;
+use pop_core::access_token::introspection::{self, IntrospectionExpectations};
+use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
+use pop_core::jose::{self, DecodedJws, Json, JsonLimits, Jwk, JwkError, Malformed, Object, PublicKey, RsaLimits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower_pop::IssuerConfig;
-use tower_pop::pop_core::access_token::Expectations;
-use tower_pop::pop_core::access_token::introspection::{self, IntrospectionExpectations};
-use tower_pop::pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use tower_pop::pop_core::jose::{
-    self, DecodedJws, Json, JsonLimits, Jwk, JwkError, Malformed, Object, PublicKey, RsaLimits,
-};
 
-use tower_pop::pop_core::policy::{TokenAllowances, TokenPolicy};
+use pop_core::policy::{TokenAllowances, TokenPolicy};
 
 use crate::support::{AUDIENCE, Expected, ISSUER, NOW, api, api_for, api_on, api_with};
 

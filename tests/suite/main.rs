@@ -20,6 +20,7 @@ mod mtls;
 mod nonce;
 mod properties;
 mod rejected_bodies;
+mod rejection_handler;
 mod replay;
 mod rfc_examples;
 mod scope;

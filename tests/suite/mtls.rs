@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
 use pop_authserver::{Algorithm, DpopKey, TestCertificate, proof};
+use pop_core::jose::{CertThumbprint, encode_standard};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_pop::pop_core::jose::{CertThumbprint, encode_standard};
 use tower_pop::{
     CertificateFormat, CertificateHeader, ClientCertificates, ConfigError, Mode, PeerAddress, PeerCertificate,
     PopConfig, PopConfigBuilder, PopLayer, Preset, ProofKind, ProxyTrust, UnixSocketPeer,

@@ -1,9 +1,9 @@
 //! Properties of the whole pipeline.
 
+use pop_core::jose::{CertThumbprint, encode_standard};
 use proptest::prelude::*;
 use proptest::string::string_regex;
 use tokio::runtime::Runtime;
-use tower_pop::pop_core::jose::{CertThumbprint, encode_standard};
 use tower_pop::{CertificateFormat, PopConfigBuilder};
 
 use crate::support::{Api, api, api_with, request};

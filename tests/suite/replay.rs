@@ -80,7 +80,7 @@ fn negate_s(signature: &str) -> String {
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
         0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
     ];
-    let mut bytes = tower_pop::pop_core::jose::decode(signature).unwrap();
+    let mut bytes = pop_core::jose::decode(signature).unwrap();
     let mut borrow = 0_i16;
     for at in (0..32).rev() {
         let mut digit = i16::from(N[at]) - i16::from(bytes[32 + at]) - borrow;
@@ -90,7 +90,7 @@ fn negate_s(signature: &str) -> String {
         }
         bytes[32 + at] = u8::try_from(digit).unwrap();
     }
-    tower_pop::pop_core::jose::encode(bytes)
+    pop_core::jose::encode(bytes)
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn replay_10_a_store_that_answers_later_works_too() {
 
 #[tokio::test]
 async fn replay_11_proofs_from_before_the_start_are_refused_when_told_to() {
-    let api = api_with(tower_pop::PopConfigBuilder::refuse_proofs_from_before_start);
+    let api = api_with(tower_pop::PopConfigBuilder::reject_proofs_from_before_start);
     for iat in [NOW - 1, NOW, NOW + 20, NOW + 30] {
         // What is dated ahead may have been used before the start, too.
         let answer = api.with_proof(|proof| proof.issued_at(iat)).await.is(Expected::Proof, "REPLAY-11 X-37");
@@ -619,8 +619,8 @@ async fn a_quota_can_be_of_a_client_with_all_its_keys() {
         assert_eq!(last, expected, "REPLAY-07 {quota:?}: a tenth of the store");
         let other = api.token().client_id("another").mint();
         api.with_token(&other).await.is(Expected::Ok, "REPLAY-07 another client");
-        let anonymous = tower_pop::pop_core::replay::QuotaOwner::client("https://as.example", "app");
-        let shifted = tower_pop::pop_core::replay::QuotaOwner::client("https://as.exampleap", "p");
+        let anonymous = pop_core::replay::QuotaOwner::client("https://as.example", "app");
+        let shifted = pop_core::replay::QuotaOwner::client("https://as.exampleap", "p");
         assert_ne!(anonymous, shifted, "REPLAY-07 issuer and client are told apart");
     }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use pop_authserver::{Algorithm, DpopKey, ProofMint, TestAuthServer, TokenMint, proof};
+use pop_core::jose::crypto::CryptoBackend;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_pop::clock::{Clock, ManualClock};
-use tower_pop::pop_core::jose::crypto::CryptoBackend;
 use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayStore};
 use tower_pop::{Error, IssuerConfig, PopConfig, PopConfigBuilder, PopLayer, VerifiedToken};
 

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use axum::extract::OriginalUri;
 use axum::{Router, body::Body, routing::get};
+use pop_core::target::{Origin, RequestTarget};
 use proptest::prelude::*;
 use tower::ServiceExt;
-use tower_pop::pop_core::target::{Origin, RequestTarget};
 use tower_pop::{OriginalTarget, PeerAddress, PopLayer};
 
 use crate::support::{Api, Expected, api, api_with, request};

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pop_core::jose::crypto::CryptoBackend;
 use serde_json::{Value, json};
 use tower_pop::clock::ManualClock;
-use tower_pop::pop_core::jose::crypto::CryptoBackend;
 use tower_pop::{IssuerConfig, PopConfig, Verification};
 
 use crate::support::{AUDIENCE, ISSUER, NOW, URL, api};

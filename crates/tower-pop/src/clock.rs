@@ -1,6 +1,7 @@
 //! Time, passed in: wall-clock seconds judge tokens and proofs. How long something is kept is judged by both clocks, by
 //! whichever went further: while a machine is suspended its monotonic clock may stand still.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +17,20 @@ pub trait Clock: Send + Sync + 'static {
     /// caches then end up to a second early.
     fn wall(&self) -> Duration {
         Duration::from_secs(self.now())
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> u64 {
+        (**self).now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
+
+    fn wall(&self) -> Duration {
+        (**self).wall()
     }
 }
 

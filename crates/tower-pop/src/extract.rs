@@ -1,64 +1,127 @@
 //! axum extractors: [`VerifiedToken`], `Option<VerifiedToken>` and [`Claims`].
 
+use std::error::Error;
+use std::fmt;
+
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use pop_core::ClaimError;
 use serde::de::DeserializeOwned;
 
-use crate::rejection;
+use crate::rejection::{self, Rejection};
 use crate::token::{Anonymous, VerifiedToken};
 
-/// Why an extractor had nothing to give.
+/// The rejection of the extractor [`VerifiedToken`].
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum ExtractRejection {
-    /// The request came without credentials, in mode `Optional`, to a handler that needs them: 401.
-    Anonymous(crate::Rejection),
-    /// No `PopLayer` saw the request: 500.
+pub enum VerifiedTokenRejection {
+    /// The request has no credentials, and the mode is `Optional`: 401.
+    Anonymous(Rejection),
+    /// There is no [`PopLayer`](crate::PopLayer) around the route: 500.
     MissingLayer,
-    /// The verified claims do not have the shape that the handler asks for: 403, `claim.shape`.
-    Claims(crate::Rejection),
 }
 
-impl IntoResponse for ExtractRejection {
+/// The rejection of the extractor [`Claims`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClaimsRejection {
+    /// There is no verified token.
+    Token(VerifiedTokenRejection),
+    /// The claims do not deserialize into the type that the handler needs: 403, with the code `claim.shape`.
+    Shape(Rejection),
+}
+
+impl fmt::Display for VerifiedTokenRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous(rejection) => rejection.fmt(f),
+            Self::MissingLayer => {
+                f.write_str("no verified token in the request: perhaps the PopLayer is missing on this route")
+            }
+        }
+    }
+}
+
+impl Error for VerifiedTokenRejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Anonymous(rejection) => rejection.source(),
+            Self::MissingLayer => None,
+        }
+    }
+}
+
+impl IntoResponse for VerifiedTokenRejection {
     fn into_response(self) -> Response {
         match self {
-            Self::Anonymous(rejection) | Self::Claims(rejection) => rejection.into_response(),
+            Self::Anonymous(rejection) => rejection.into_response(),
             Self::MissingLayer => rejection::missing_layer(),
         }
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for VerifiedToken {
-    type Rejection = ExtractRejection;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
-        let extensions = &parts.extensions;
-        if let Some(token) = extensions.get::<Self>() {
-            return Ok(token.clone());
-        }
-        match extensions.get::<Anonymous>() {
-            Some(anonymous) => Err(ExtractRejection::Anonymous(anonymous.reject())),
-            None => Err(ExtractRejection::MissingLayer),
+impl fmt::Display for ClaimsRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(rejection) => rejection.fmt(f),
+            Self::Shape(rejection) => rejection.fmt(f),
         }
     }
 }
 
-/// `None` for a request without credentials in mode `Optional`; wrong credentials never get here.
-impl<S: Sync> OptionalFromRequestParts<S> for VerifiedToken {
-    type Rejection = ExtractRejection;
+impl Error for ClaimsRejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Token(rejection) => rejection.source(),
+            Self::Shape(rejection) => rejection.source(),
+        }
+    }
+}
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, ExtractRejection> {
+impl IntoResponse for ClaimsRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token(rejection) => rejection.into_response(),
+            Self::Shape(rejection) => rejection.into_response(),
+        }
+    }
+}
+
+/// ```
+/// use tower_pop::VerifiedToken;
+///
+/// async fn hello(token: VerifiedToken) -> String {
+///     format!("hello {}", token.subject().unwrap_or("?"))
+/// }
+/// ```
+impl<S: Sync> FromRequestParts<S> for VerifiedToken {
+    type Rejection = VerifiedTokenRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, VerifiedTokenRejection> {
+        let extensions = &parts.extensions;
+        match (extensions.get::<Self>(), extensions.get::<Anonymous>()) {
+            (Some(token), _) => Ok(token.clone()),
+            (None, Some(anonymous)) => Err(VerifiedTokenRejection::Anonymous(anonymous.reject())),
+            (None, None) => Err(VerifiedTokenRejection::MissingLayer),
+        }
+    }
+}
+
+/// `None` for a request without credentials in mode `Optional`. Requests with wrong credentials are rejected by the layer.
+impl<S: Sync> OptionalFromRequestParts<S> for VerifiedToken {
+    type Rejection = VerifiedTokenRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, VerifiedTokenRejection> {
         match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
             Ok(token) => Ok(Some(token)),
-            Err(ExtractRejection::Anonymous(_)) => Ok(None),
-            Err(other) => Err(other),
+            Err(VerifiedTokenRejection::Anonymous(_)) => Ok(None),
+            Err(missing) => Err(missing),
         }
     }
 }
 
-/// The token's claims, read into a type of the application's. Claims of another shape are 403.
+/// Deserializes the claims of the token. If they do not deserialize into `T`, the request is rejected with 403.
 ///
 /// ```
 /// use tower_pop::Claims;
@@ -76,10 +139,11 @@ impl<S: Sync> OptionalFromRequestParts<S> for VerifiedToken {
 pub struct Claims<T>(pub T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
-    type Rejection = ExtractRejection;
+    type Rejection = ClaimsRejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ExtractRejection> {
-        let token = <VerifiedToken as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        token.claims().map(Self).map_err(|_| ExtractRejection::Claims(token.reject(ClaimError::Shape.into())))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ClaimsRejection> {
+        let token = <VerifiedToken as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        let token = token.map_err(ClaimsRejection::Token)?;
+        token.claims().map(Self).map_err(|_| ClaimsRejection::Shape(token.reject(ClaimError::Shape.into())))
     }
 }

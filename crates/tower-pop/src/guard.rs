@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use crate::drain::DrainPolicy;
 use crate::future::ResponseFuture;
-use crate::rejection::{self, DefaultRejection, RejectionHandler};
+use crate::rejection::{self, DefaultRejection};
 use crate::require::{Require, RequireAcr, RequireClaim, RequireMaxAge, RequireScope};
 use crate::telemetry::RequestCounter;
 use crate::token::{Anonymous, VerifiedToken};
@@ -60,7 +60,7 @@ where
         let (verdict, cfg) =
             match (request.extensions().get::<VerifiedToken>(), request.extensions().get::<Anonymous>()) {
                 (Some(token), _) => (token.satisfies(&self.require), token.config()),
-                (None, Some(anonymous)) => (Err(anonymous.reject()), &anonymous.0),
+                (None, Some(anonymous)) => (Err(anonymous.reject()), &anonymous.cfg),
                 (None, None) => {
                     return ResponseFuture::answered(rejection::missing_layer(), request, &DrainPolicy::DEFAULT);
                 }
@@ -70,7 +70,7 @@ where
             Ok(()) => ResponseFuture::called(self.inner.call(request), None, RequestCounter::default()),
             Err(rejection) => {
                 let cfg = cfg.clone();
-                ResponseFuture::answered(DefaultRejection.respond(&rejection), request, &cfg.state.drain)
+                ResponseFuture::answered(rejection.render(), request, &cfg.state.drain)
             }
         }
     }

@@ -1,10 +1,8 @@
 //! One authorization server whose tokens are accepted.
 
-use std::fmt;
-
 use pop_core::policy::TokenAllowances;
 
-use crate::keys::{JwksCaching, KeyLocation};
+use crate::keys::JwksCaching;
 use crate::token_source::Introspection;
 
 /// An authorization server: its issuer identifier, where its keys are, and what it may do differently from RFC 9068.
@@ -13,27 +11,13 @@ use crate::token_source::Introspection;
 #[derive(Debug, Clone)]
 pub struct IssuerConfig {
     pub(crate) issuer: String,
-    pub(crate) keys: KeySource,
+    pub(crate) jwks_uri: Option<String>,
+    pub(crate) static_jwks: Option<Vec<u8>>,
     pub(crate) allow: TokenAllowances,
     pub(crate) rsa_leading_zero: bool,
     pub(crate) scope_claim: Option<String>,
-    pub(crate) caching: JwksCaching,
+    pub(crate) caching: Option<JwksCaching>,
     pub(crate) introspection: Option<Introspection>,
-}
-
-#[derive(Clone)]
-pub(crate) enum KeySource {
-    Remote(KeyLocation),
-    Static(Vec<u8>),
-}
-
-impl fmt::Debug for KeySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Remote(location) => location.fmt(f),
-            Self::Static(jwks) => write!(f, "Static({} bytes)", jwks.len()),
-        }
-    }
 }
 
 impl IssuerConfig {
@@ -44,11 +28,12 @@ impl IssuerConfig {
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
-            keys: KeySource::Remote(KeyLocation::Discovery),
+            jwks_uri: None,
+            static_jwks: None,
             allow: TokenAllowances::default(),
             rsa_leading_zero: false,
             scope_claim: None,
-            caching: JwksCaching::default(),
+            caching: None,
             introspection: None,
         }
     }
@@ -56,14 +41,14 @@ impl IssuerConfig {
     /// Fetches the keys from this URL, without discovery.
     #[must_use]
     pub fn jwks_uri(mut self, uri: impl Into<String>) -> Self {
-        self.keys = KeySource::Remote(KeyLocation::Uri(uri.into()));
+        self.jwks_uri = Some(uri.into());
         self
     }
 
     /// Uses this JWK set and fetches nothing. Rotating keys takes a new configuration.
     #[must_use]
     pub fn static_jwks(mut self, jwks: impl Into<Vec<u8>>) -> Self {
-        self.keys = KeySource::Static(jwks.into());
+        self.static_jwks = Some(jwks.into());
         self
     }
 
@@ -78,7 +63,7 @@ impl IssuerConfig {
     /// Replaces the caching times and limits.
     #[must_use]
     pub fn jwks_caching(mut self, caching: JwksCaching) -> Self {
-        self.caching = caching;
+        self.caching = Some(caching);
         self
     }
 

@@ -1,59 +1,85 @@
-//! The layer itself.
+//! The layer.
 
 use std::sync::Arc;
 
+use http::Response;
+use http::request::Parts;
 use tower_layer::Layer;
 
 use crate::config::PopConfig;
-use crate::rejection::DefaultRejection;
+use crate::rejection::{DefaultRejection, OnRejection, Rejection};
 use crate::service::PopService;
 
-/// Lets only requests through that prove possession of their token's key.
+/// Accepts only requests that prove possession of the key of their access token.
 ///
-/// 1. Takes token and proof from `Authorization` and `DPoP`.
-/// 2. Verifies the access token (RFC 9068) with the issuer's keys.
-/// 3. Verifies the proof against the request (RFC 9449 §4.3) and the binding of the token to its key.
-/// 4. Records the proof, so that it passes once, and puts a [`VerifiedToken`](crate::VerifiedToken) into the request's
-///    extensions.
+/// 1. Reads the token and its proof from `Authorization` and `DPoP`.
+/// 2. Verifies the access token (RFC 9068) with the keys of its issuer.
+/// 3. Verifies the proof against the request (RFC 9449 §4.3), and the binding of the token to the key of the proof.
+/// 4. Records the proof, so that it is accepted only once, and inserts a [`VerifiedToken`](crate::VerifiedToken) into the
+///    request extensions.
 ///
-/// Everything else is answered here: the inner service is not called. Works around every
-/// `tower::Service<http::Request<B>>` whose response body is `Default`. Making a layer does no I/O.
+/// All other requests are rejected here: the inner service is not called. The layer works around every
+/// `tower::Service<http::Request<B>>` whose response body is `Default`. Creating a layer causes no I/O.
 ///
 /// The body of a rejected request is read and discarded within limits
-/// ([`rejected_body_limit`](crate::PopConfigBuilder::rejected_body_limit)), so that clients which write before they read
-/// get the response; nobody sees it and nothing of it is kept. A body that is longer or slower ends its HTTP/1.1
-/// connection, and the response says so by `Connection: close`. That holds for [`Guarded`](crate::Guarded) routes too. A
-/// handler that returns early without reading the body has to see to that itself.
+/// ([`rejected_body_limit`](crate::PopConfigBuilder::rejected_body_limit)), so that clients that write before they read
+/// receive the response. If a body exceeds them, its HTTP/1.1 connection ends, and the response says so with
+/// `Connection: close`. This also holds for [`Require`](crate::Require) layers. A handler that returns without reading the body
+/// has to do this itself.
 ///
-/// The path that proofs must name is the one on the wire. Under axum's `Router::nest` that is taken care of; other
-/// rewriting layers belong inside this one, or have to leave an [`OriginalTarget`](crate::OriginalTarget).
+/// Proofs must name the path as the client sent it. axum's `Router::nest` is undone; other layers that rewrite the path must be
+/// inside this one, or insert an [`OriginalTarget`](crate::OriginalTarget).
 #[derive(Debug, Clone)]
-pub struct PopLayer<R = DefaultRejection> {
+pub struct PopLayer<H = DefaultRejection> {
     cfg: Arc<PopConfig>,
-    on_rejection: R,
+    handler: H,
 }
 
 impl PopLayer {
-    /// A layer that enforces this configuration.
+    /// Creates a layer that enforces this configuration.
     #[must_use]
     pub fn new(cfg: impl Into<Arc<PopConfig>>) -> Self {
-        Self { cfg: cfg.into(), on_rejection: DefaultRejection }
+        Self { cfg: cfg.into(), handler: DefaultRejection }
     }
 }
 
-impl<R> PopLayer<R> {
-    /// Renders refusals with a function of one's own. It should start from
-    /// [`Rejection::to_response`](crate::Rejection::to_response), which has status and challenges.
+impl<H> PopLayer<H> {
+    /// Sets the handler that renders rejections: those of this layer, and those of [`Require`](crate::Require) layers, extractors
+    /// and handlers inside it whose responses have the same body type. Defaults to [`DefaultRejection`].
+    ///
+    /// The handler gets the rejection and the head of the request. It should start from [`Rejection::to_response`], which has the
+    /// status and the challenges. The head of every accepted request is copied for later rejections.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::body::Body;
+    /// use axum::{Router, routing::get};
+    /// use tower_pop::{PopConfig, PopLayer};
+    ///
+    /// let cfg = PopConfig::builder("https://as.example", "https://api.example").build()?;
+    /// let layer = PopLayer::new(cfg).on_rejection(|rejection, request| {
+    ///     let id = request.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("none");
+    ///     let text = format!("{}: {} (request {id})", rejection.status(), rejection.description());
+    ///     rejection.to_response().map(|()| Body::from(text))
+    /// });
+    /// let app: Router = Router::new().route("/notes", get(|| async { "notes" })).layer(layer);
+    /// # }
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
     #[must_use]
-    pub fn on_rejection<F>(self, on_rejection: F) -> PopLayer<F> {
-        PopLayer { cfg: self.cfg, on_rejection }
+    pub fn on_rejection<F, ResBody>(self, handler: F) -> PopLayer<OnRejection<ResBody>>
+    where
+        F: Fn(&Rejection, &Parts) -> Response<ResBody> + Send + Sync + 'static,
+        ResBody: 'static,
+    {
+        PopLayer { cfg: self.cfg, handler: OnRejection::new(handler) }
     }
 }
 
-impl<S, R: Clone> Layer<S> for PopLayer<R> {
-    type Service = PopService<S, R>;
+impl<S, H: Clone> Layer<S> for PopLayer<H> {
+    type Service = PopService<S, H>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PopService::new(inner, Arc::clone(&self.cfg), self.on_rejection.clone())
+        PopService::new(inner, Arc::clone(&self.cfg), self.handler.clone())
     }
 }

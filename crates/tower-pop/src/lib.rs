@@ -27,7 +27,7 @@
 //! # "Why 401?"
 //! Every rejection is one event of `tracing`, at level `DEBUG`: `RUST_LOG=tower_pop=debug` with `tracing-subscriber`'s
 //! `EnvFilter`. It names the stable code, the claim, what was found, what was expected and what to change; never a value of a
-//! token or proof. [`pop_core::CODES`] lists all codes. In development,
+//! token or proof. [`errors::CODES`] lists all codes. In development,
 //! [`explain_rejections`](PopConfigBuilder::explain_rejections) puts the same into the response. Failures of the authorization
 //! server or of the replay store are warnings. With feature `metrics`, `pop_requests_total` counts each request once by
 //! `outcome` (`admitted`, `rejected`, `unproven`, `abandoned`) and `code`, and `pop_proof_age_seconds` is a histogram of the
@@ -72,10 +72,10 @@ mod verifier;
 
 pub use certificate::{CertificateHeader, ClientCertificates, ProxyTrust};
 pub use config::{Dangerous, PopConfig, PopConfigBuilder};
-pub use error::ConfigError;
+pub use error::{ConfigError, HttpClientError};
 pub use explain::Explanation;
 #[cfg(feature = "axum")]
-pub use extract::{Claims, ExtractRejection};
+pub use extract::{Claims, ClaimsRejection, VerifiedTokenRejection};
 pub use future::ResponseFuture;
 pub use guard::Guarded;
 pub use issuer::IssuerConfig;
@@ -84,17 +84,34 @@ pub use metadata::MetadataService;
 pub use nonce_policy::{NoncePolicy, NonceRequest};
 pub use origin::OriginalTarget;
 pub use peer::{PeerAddress, PeerCertificate, UnixSocketPeer};
-pub use pop_core;
-pub use pop_core::Error;
-pub use pop_core::access_token::AccessToken;
-pub use pop_core::certificate::CertificateFormat;
-pub use pop_core::jose::Algorithm;
-pub use pop_core::names::UnknownName;
-pub use pop_core::policy::{IatPolicy, Mode, Preset, ReplayQuota};
-pub use pop_core::proof::{ProofKind, ProofOfPossession};
-pub use rejection::{DefaultRejection, Rejection, RejectionHandler};
+pub use rejection::{DefaultRejection, OnRejection, Rejection, RejectionHandler};
 pub use require::{Require, RequireAcr, RequireClaim, RequireError, RequireMaxAge, RequireScope};
 pub use service::PopService;
 pub use token::VerifiedToken;
 pub use token_source::Introspection;
 pub use verifier::{Admitted, ResponseFields, Verdict, Verification, VerificationFuture};
+
+pub use pop_core::Error;
+pub use pop_core::access_token::AccessToken;
+pub use pop_core::certificate::CertificateFormat;
+pub use pop_core::confirmation::{Confirmation, Requirement};
+pub use pop_core::jose::crypto::CryptoBackend;
+pub use pop_core::jose::{Algorithm, CertThumbprint, JwkThumbprint};
+#[cfg(feature = "http-client")]
+pub use pop_core::jose::{KeyError, SigningKey};
+pub use pop_core::names::UnknownName;
+pub use pop_core::policy::{IatPolicy, Mode, Preset, ReplayQuota};
+pub use pop_core::proof::{ProofKind, ProofOfPossession};
+pub use pop_core::scope::Scopes;
+
+/// The parts of an [`Error`], for code that matches them, and a description of every code. The error of a replay store is
+/// [`replay::ReplayError`].
+pub mod errors {
+    pub use pop_core::jose::{Found, HeaderError, JwkError, JwksError, Malformed};
+    pub use pop_core::scope::ScopeError;
+    pub use pop_core::step_up::StepUpError;
+    pub use pop_core::{
+        BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, CredentialError, DpopError, NonceError,
+        ProofError, TokenError, Unavailable, help,
+    };
+}

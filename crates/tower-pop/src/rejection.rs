@@ -1,8 +1,11 @@
-//! Refused requests as responses.
+//! Rejected requests, and the handlers that render them as responses.
 
 use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use pop_core::Error;
 use pop_core::challenge::ErrorResponse;
@@ -15,7 +18,13 @@ use crate::telemetry;
 /// `DPoP-Nonce` (RFC 9449 §8.1).
 pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// A refused request: the error and everything its response needs.
+/// A rejected request: the error, and everything that its response consists of.
+///
+/// The layer, the [`Require`](crate::Require) layers, the extractors and [`VerifiedToken::require`](crate::VerifiedToken::require)
+/// all reject requests with this type. As an axum response it is rendered by the handler of the layer
+/// ([`PopLayer::on_rejection`](crate::PopLayer::on_rejection)).
+///
+/// `Display` and `Debug` are safe to log: they contain no token, proof or claim.
 #[derive(Debug, Clone)]
 pub struct Rejection {
     inner: Box<Inner>,
@@ -29,6 +38,7 @@ struct Inner {
     explanation: Option<Explanation>,
     /// Whether the explanation goes into the response.
     explain: bool,
+    handler: Option<Arc<RequestHandler>>,
 }
 
 impl Rejection {
@@ -39,64 +49,84 @@ impl Rejection {
         let nonce = if response.nonce { state.nonces.header(state.clock.now()) } else { None };
         let explain = state.explain_rejections;
         let explanation = (explain || telemetry::explains()).then(|| Explanation::of(&error, state, target));
-        Self { inner: Box::new(Inner { error, response, nonce, explanation, explain }) }
+        Self { inner: Box::new(Inner { error, response, nonce, explanation, explain, handler: None }) }
     }
 
-    /// Which claim is at fault, what was found and expected, and what to change: for logs. There is one while events of level
-    /// `DEBUG` are enabled for `tower_pop`, and with
+    /// Renders this rejection with the handler of the layer that accepted the request.
+    pub(crate) fn handled_by(mut self, handler: Option<&Arc<RequestHandler>>) -> Self {
+        self.inner.handler = handler.cloned();
+        self
+    }
+
+    /// Returns the error. [`Error::code`] is stable, for logs and metrics.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.inner.error
+    }
+
+    /// Returns the status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.inner.response.status
+    }
+
+    /// Returns the OAuth error code in the challenge, such as `invalid_token` or `invalid_dpop_proof`, if it has one.
+    #[must_use]
+    pub fn oauth_error(&self) -> Option<&'static str> {
+        self.inner.response.error
+    }
+
+    /// Returns the description of the error for the client, the `error_description` of the challenge. It contains nothing of the
+    /// token.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.inner.response.description
+    }
+
+    /// Returns which claim is wrong, what was found and expected, and what to change: for logs. There is one while events of
+    /// level `DEBUG` are enabled for `tower_pop`, and with
     /// [`explain_rejections`](crate::PopConfigBuilder::explain_rejections).
     #[must_use]
     pub fn explanation(&self) -> Option<&Explanation> {
         self.inner.explanation.as_ref()
     }
 
-    /// Why the request was refused; [`Error::code`] for logs and metrics.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.inner.error
-    }
-
-    /// The status.
-    #[must_use]
-    pub fn status(&self) -> http::StatusCode {
-        self.inner.response.status
-    }
-
-    /// An empty response with status, challenges, nonce, `Retry-After` and `Cache-Control: no-store`. The error is in its
-    /// extensions, for applications that render bodies of their own.
+    /// Returns a response without a body: status, challenges, nonce, `Retry-After` and `Cache-Control: no-store`. The error is in
+    /// its extensions.
     #[must_use]
     pub fn to_response(&self) -> Response<()> {
+        let Inner { error, response: described, nonce, explanation, .. } = &*self.inner;
         let mut response = Response::new(());
-        *response.status_mut() = self.inner.response.status;
+        *response.status_mut() = described.status;
         let headers = response.headers_mut();
-        for challenge in &self.inner.response.challenges {
+        for challenge in &described.challenges {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
-        if let Some(seconds) = self.inner.response.retry_after {
+        if let Some(seconds) = described.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if let Some(nonce) = &self.inner.nonce {
+        if let Some(nonce) = nonce {
             headers.insert(DPOP_NONCE, nonce.clone());
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.extensions_mut().insert(self.inner.error.clone());
-        if let Some(explanation) = &self.inner.explanation {
+        response.extensions_mut().insert(error.clone());
+        if let Some(explanation) = explanation {
             response.extensions_mut().insert(explanation.clone());
         }
         response
     }
 
-    /// The RFC 9457 problem document: status, title and, where the challenge has one, its `error`. With
+    /// Returns the problem document of RFC 9457: status, title, description, and the OAuth error code if there is one. With
     /// [`explain_rejections`](crate::PopConfigBuilder::explain_rejections) also `code`, `claim`, `found`, `expected` and `remedy`.
     #[must_use]
     pub fn problem_json(&self) -> String {
-        let status = self.inner.response.status;
+        let status = self.status();
         let mut problem = serde_json::json!({
-            "title": status.canonical_reason().unwrap_or("Refused"),
+            "title": status.canonical_reason().unwrap_or("Rejected"),
             "status": status.as_u16(),
-            "detail": *self.inner.response.description,
+            "detail": self.description(),
         });
-        if let (Some(error), Some(members)) = (self.inner.response.error, problem.as_object_mut()) {
+        if let (Some(error), Some(members)) = (self.oauth_error(), problem.as_object_mut()) {
             members.insert("error".to_owned(), error.into());
         }
         if let (true, Some(explanation), Some(members)) =
@@ -116,45 +146,92 @@ impl Rejection {
         }
         problem.to_string()
     }
-}
 
-/// Makes the response to a refused request. Implemented for closures `Fn(&Rejection) -> Response<ResBody>`, which should
-/// start from [`Rejection::to_response`] so that no challenge is lost.
-pub trait RejectionHandler<ResBody>: Clone {
-    /// The response.
-    fn respond(&self, rejection: &Rejection) -> Response<ResBody>;
-}
+    /// Renders the response with the handler of the layer that accepted the request, if its response has this body type, or with
+    /// the default handler.
+    pub(crate) fn render<ResBody: Default + 'static>(&self) -> Response<ResBody> {
+        let by_handler = self.inner.handler.as_ref().and_then(|handler| handler.respond(self));
+        with_error(by_handler.unwrap_or_else(|| default_response(self)), self)
+    }
 
-impl<ResBody, F: Fn(&Rejection) -> Response<ResBody> + Clone> RejectionHandler<ResBody> for F {
-    fn respond(&self, rejection: &Rejection) -> Response<ResBody> {
-        self(rejection)
+    /// Renders the response with the handler of a layer.
+    pub(crate) fn render_with<ResBody>(
+        &self,
+        handler: &impl RejectionHandler<ResBody>,
+        head: &Parts,
+    ) -> Response<ResBody> {
+        with_error(handler.respond(self, head), self)
     }
 }
 
-/// The default handler: problem+json for axum's body, an empty body for every other.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DefaultRejection;
-
-impl<ResBody: Default + 'static> RejectionHandler<ResBody> for DefaultRejection {
-    fn respond(&self, rejection: &Rejection) -> Response<ResBody> {
-        let mut response = rejection.to_response();
-        let body = problem_body(rejection);
-        if body.is_some() {
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        }
-        response.map(|()| body.unwrap_or_default())
+/// Puts the error into the extensions, whatever the handler did, so that layers around this one count it.
+fn with_error<ResBody>(mut response: Response<ResBody>, rejection: &Rejection) -> Response<ResBody> {
+    if response.extensions().get::<Error>().is_none() {
+        response.extensions_mut().insert(rejection.error().clone());
     }
-}
-
-/// The response where no layer saw the request: 500, without a body.
-pub(crate) fn missing_layer<ResBody: Default>() -> Response<ResBody> {
-    let mut response = Response::new(ResBody::default());
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.extensions_mut().insert(crate::telemetry::missing_layer());
     response
 }
 
-/// A problem document, if `ResBody` is a body that we know how to fill.
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "request rejected: {}", self.inner.error)
+    }
+}
+
+impl std::error::Error for Rejection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.inner.error)
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Rejection {
+    fn into_response(self) -> axum_core::response::Response {
+        self.render()
+    }
+}
+
+/// Renders the responses to rejected requests: [`DefaultRejection`], or the closure of
+/// [`PopLayer::on_rejection`](crate::PopLayer::on_rejection).
+pub trait RejectionHandler<ResBody>: Clone + sealed::Sealed {
+    /// Returns the response. `head` is the head of the rejected request.
+    fn respond(&self, rejection: &Rejection, head: &Parts) -> Response<ResBody>;
+
+    /// Keeps the handler for rejections after the layer, if it is not the default.
+    #[doc(hidden)]
+    fn erased(&self) -> Option<Arc<dyn Any + Send + Sync>>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The default handler: a problem document (RFC 9457) for axum's body type, no body for every other type.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DefaultRejection;
+
+impl sealed::Sealed for DefaultRejection {}
+
+impl<ResBody: Default + 'static> RejectionHandler<ResBody> for DefaultRejection {
+    fn respond(&self, rejection: &Rejection, _: &Parts) -> Response<ResBody> {
+        default_response(rejection)
+    }
+
+    fn erased(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
+}
+
+fn default_response<ResBody: Default + 'static>(rejection: &Rejection) -> Response<ResBody> {
+    let mut response = rejection.to_response();
+    let body = problem_body(rejection);
+    if body.is_some() {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    }
+    response.map(|()| body.unwrap_or_default())
+}
+
+/// Returns a problem document, if `ResBody` is a known body type.
 fn problem_body<ResBody: 'static>(rejection: &Rejection) -> Option<ResBody> {
     let mut slot: Option<ResBody> = None;
     let any: &mut dyn Any = &mut slot;
@@ -167,9 +244,73 @@ fn problem_body<ResBody: 'static>(rejection: &Rejection) -> Option<ResBody> {
     slot
 }
 
-#[cfg(feature = "axum")]
-impl axum_core::response::IntoResponse for Rejection {
-    fn into_response(self) -> axum_core::response::Response {
-        DefaultRejection.respond(&self)
+/// The handler of [`PopLayer::on_rejection`](crate::PopLayer::on_rejection).
+pub struct OnRejection<ResBody>(Arc<Closure<ResBody>>);
+
+struct Closure<ResBody>(Box<Respond<ResBody>>);
+
+type Respond<ResBody> = dyn Fn(&Rejection, &Parts) -> Response<ResBody> + Send + Sync;
+
+impl<ResBody> OnRejection<ResBody> {
+    pub(crate) fn new(respond: impl Fn(&Rejection, &Parts) -> Response<ResBody> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Closure(Box::new(respond))))
     }
+}
+
+impl<ResBody> Clone for OnRejection<ResBody> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<ResBody> fmt::Debug for OnRejection<ResBody> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnRejection(..)")
+    }
+}
+
+impl<ResBody> sealed::Sealed for OnRejection<ResBody> {}
+
+impl<ResBody: 'static> RejectionHandler<ResBody> for OnRejection<ResBody> {
+    fn respond(&self, rejection: &Rejection, head: &Parts) -> Response<ResBody> {
+        self.0.0(rejection, head)
+    }
+
+    fn erased(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        let handler: Arc<Closure<ResBody>> = Arc::clone(&self.0);
+        Some(handler)
+    }
+}
+
+/// The handler of a layer together with the head of a request that the layer accepted, for rejections after the layer.
+pub(crate) struct RequestHandler {
+    handler: Arc<dyn Any + Send + Sync>,
+    head: Parts,
+}
+
+impl RequestHandler {
+    /// Copies the head, if there is a handler that may need it.
+    pub(crate) fn new(handler: Option<Arc<dyn Any + Send + Sync>>, head: &Parts) -> Option<Arc<Self>> {
+        handler.map(|handler| Arc::new(Self { handler, head: head.clone() }))
+    }
+
+    /// Returns the response, if the handler makes responses with this body type.
+    fn respond<ResBody: 'static>(&self, rejection: &Rejection) -> Option<Response<ResBody>> {
+        let closure = self.handler.downcast_ref::<Closure<ResBody>>()?;
+        Some(closure.0(rejection, &self.head))
+    }
+}
+
+impl fmt::Debug for RequestHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestHandler(..)")
+    }
+}
+
+/// Returns the response of a route without a layer: 500, without a body.
+pub(crate) fn missing_layer<ResBody: Default>() -> Response<ResBody> {
+    let mut response = Response::new(ResBody::default());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.extensions_mut().insert(telemetry::missing_layer());
+    response
 }

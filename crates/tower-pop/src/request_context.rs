@@ -31,10 +31,10 @@ pub(crate) struct RequestContext<'r> {
 impl<'r> RequestContext<'r> {
     pub(crate) fn new(cfg: &'r PopConfig, parts: &'r Parts) -> Result<Self, CredentialError> {
         let state = &*cfg.state;
-        if state.refuse_early_data && parts.headers.contains_key("early-data") {
+        if state.reject_early_data && parts.headers.contains_key("early-data") {
             return Err(CredentialError::EarlyData);
         }
-        if state.refuse_token_in_query && parts.uri.query().is_some_and(credentials::has_token_in_query) {
+        if state.reject_token_in_query && parts.uri.query().is_some_and(credentials::has_token_in_query) {
             return Err(CredentialError::TokenInQuery);
         }
         let (origin, path) = (state.origins.origin(parts)?, state.origins.path(parts)?);

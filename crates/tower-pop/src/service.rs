@@ -8,45 +8,45 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::config::PopConfig;
-use crate::future::{ResponseFuture, Waiting, respond};
+use crate::future::{ResponseFuture, Waiting};
 use crate::rejection::RejectionHandler;
 use crate::telemetry::{RequestCounter, RequestStatus};
 use crate::token;
 use crate::verifier::Verification;
 
-/// Verifies each request before the inner service sees it.
+/// The service of a [`PopLayer`](crate::PopLayer): verifies each request before the inner service sees it.
 #[derive(Debug, Clone)]
-pub struct PopService<S, R> {
+pub struct PopService<S, H> {
     inner: S,
     cfg: Arc<PopConfig>,
-    on_rejection: R,
+    handler: H,
 }
 
-impl<S, R> PopService<S, R> {
-    pub(crate) const fn new(inner: S, cfg: Arc<PopConfig>, on_rejection: R) -> Self {
-        Self { inner, cfg, on_rejection }
+impl<S, H> PopService<S, H> {
+    pub(crate) const fn new(inner: S, cfg: Arc<PopConfig>, handler: H) -> Self {
+        Self { inner, cfg, handler }
     }
 
-    /// The inner service.
+    /// Returns the inner service.
     pub const fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The inner service.
+    /// Returns the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
 }
 
-impl<S, R, B, ResBody> Service<Request<B>> for PopService<S, R>
+impl<S, H, B, ResBody> Service<Request<B>> for PopService<S, H>
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
-    R: RejectionHandler<ResBody>,
+    H: RejectionHandler<ResBody>,
     B: 'static,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, R, B>;
+    type Future = ResponseFuture<S, H, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -58,24 +58,24 @@ where
         // An outer layer of the same configuration counts the request.
         let is_counted = token::is_accepted_by(&parts.extensions, &self.cfg);
         let counter = |status| if is_counted { RequestCounter::default() } else { RequestCounter::new(status) };
-        let verification = self.cfg.verify_uncounted(&parts);
-        let request = Request::from_parts(parts, body);
-        match verification {
+        match self.cfg.verify_uncounted(&parts) {
             Verification::Now(Ok(admitted)) => {
-                let (request, fields, status) = admitted.insert_into(request, &self.cfg);
+                let (fields, status) = admitted.insert_into(&mut parts, &self.cfg, self.handler.erased());
+                let request = Request::from_parts(parts, body);
                 ResponseFuture::called(self.inner.call(request), Some(fields), counter(status))
             }
             Verification::Now(Err(rejection)) => {
                 counter(RequestStatus::Undecided).rejected(rejection.error(), rejection.explanation());
-                ResponseFuture::answered(respond(&self.on_rejection, &rejection), request, &self.cfg.state.drain)
+                let response = rejection.render_with(&self.handler, &parts);
+                ResponseFuture::answered(response, Request::from_parts(parts, body), &self.cfg.state.drain)
             }
             Verification::Later(verdict) => {
                 // The clone stays behind. The service that was polled ready goes along with the request.
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
-                let (cfg, on_rejection) = (Arc::clone(&self.cfg), self.on_rejection.clone());
+                let (cfg, handler) = (Arc::clone(&self.cfg), self.handler.clone());
                 let counter = counter(RequestStatus::Undecided);
-                ResponseFuture::waiting(verdict, Waiting { request, inner, cfg, on_rejection, counter })
+                ResponseFuture::waiting(verdict, Waiting { parts, body, inner, cfg, handler, counter })
             }
         }
     }

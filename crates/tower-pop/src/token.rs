@@ -1,4 +1,4 @@
-//! What a handler gets to know.
+//! The verified token, as handlers see it.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use pop_core::{ClaimError, CredentialError, Error};
 use serde::de::DeserializeOwned;
 
 use crate::config::{PopConfig, State};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RequestHandler};
 use crate::require::Require;
 
-/// A verified access token and its proof, in the request extensions of every request that [`PopLayer`](crate::PopLayer)
-/// lets through with credentials. Cheap to clone. Nothing outside this crate can make one:
+/// A verified access token and its proof: in the extensions of every request that [`PopLayer`](crate::PopLayer) accepted with
+/// credentials, and an axum extractor. Cheap to clone. Only the verifier can make one:
 ///
 /// ```
 /// fn subject(token: &tower_pop::VerifiedToken) -> Option<&str> {
@@ -31,10 +31,12 @@ use crate::require::Require;
 /// }
 /// ```
 ///
-/// In mode `AllowBearer` and `ReportOnly` a token may pass without proof: look at [`VerifiedToken::proof`].
+/// In modes `AllowBearer` and `ReportOnly` a token may be accepted without proof: see [`VerifiedToken::proof`].
 #[derive(Debug, Clone)]
 pub struct VerifiedToken {
     inner: Arc<Inner>,
+    /// Renders rejections by handlers and layers inside.
+    handler: Option<Arc<RequestHandler>>,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,12 @@ struct Inner {
 
 impl VerifiedToken {
     pub(crate) fn new(claims: VerifiedClaims, scheme: Scheme, request: VerifiedRequest, cfg: PopConfig) -> Self {
-        Self { inner: Arc::new(Inner { claims, scheme, request, cfg }) }
+        Self { inner: Arc::new(Inner { claims, scheme, request, cfg }), handler: None }
+    }
+
+    /// Sets the handler that renders rejections of this request.
+    pub(crate) fn handled_by(self, handler: Option<Arc<RequestHandler>>) -> Self {
+        Self { handler, ..self }
     }
 
     /// Returns the request that was verified.
@@ -60,63 +67,63 @@ impl VerifiedToken {
         self.inner.scheme
     }
 
-    /// Whether this was verified with the very state of a configuration, so that its proof is used up already.
+    /// Returns whether this token was verified by a configuration with this state, which then has recorded its proof.
     pub(crate) fn is_from(&self, state: &Arc<State>) -> bool {
         Arc::ptr_eq(&self.inner.cfg.state, state)
     }
 
-    /// The access token's verified claims.
+    /// Returns the verified access token.
     #[must_use]
     pub fn access_token(&self) -> &AccessToken {
         self.inner.claims.token()
     }
 
-    /// How possession was proven: kind, `jti`, and the thumbprints of key and certificate.
+    /// Returns how possession was proven: the kind of proof, its `jti`, and the thumbprints of key and certificate.
     #[must_use]
     pub fn proof(&self) -> &ProofOfPossession {
         self.inner.claims.proof()
     }
 
-    /// `iss`.
+    /// Returns `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.access_token().issuer()
     }
 
-    /// `sub`.
+    /// Returns `sub`.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.access_token().subject()
     }
 
-    /// `client_id`.
+    /// Returns `client_id`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.access_token().client_id()
     }
 
-    /// `aud`.
+    /// Returns the values of `aud`.
     pub fn audience(&self) -> impl Iterator<Item = &str> {
         self.access_token().audience()
     }
 
-    /// The token's own scopes, without what [`scope_implies`](crate::PopConfigBuilder::scope_implies) adds.
+    /// Returns the scopes of the token, without those that [`scope_implies`](crate::PopConfigBuilder::scope_implies) adds.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.access_token().scopes().iter()
     }
 
-    /// Whether the token carries a scope, or one that implies it.
+    /// Returns whether the token has a scope, or one that implies it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         let own = self.access_token().scopes();
         own.contains(scope) || self.inner.cfg.state.implied_by(scope).any(|wider| own.contains(wider))
     }
 
-    /// Refuses the request unless the token carries all these scopes. The rejection is a complete response:
-    /// 403 `insufficient_scope` in the scheme of the request (RFC 6750 §3.1).
+    /// Checks that the token has all of these scopes. A handler can return the error as its response: 403 `insufficient_scope`
+    /// in the scheme of the request (RFC 6750 §3.1).
     ///
     /// # Errors
-    /// The response to return.
+    /// The rejection of the request.
     pub fn require_scopes(&self, scopes: &[impl AsRef<str>]) -> Result<(), Rejection> {
         if scopes.iter().all(|scope| self.has_scope(scope.as_ref())) {
             return Ok(());
@@ -124,12 +131,12 @@ impl VerifiedToken {
         Err(self.reject(ScopeError::new(scopes).into()))
     }
 
-    /// Refuses the request unless the token satisfies all of this. An authentication that does not suffice is 401
-    /// `insufficient_user_authentication` in the scheme of the request (RFC 9470 §3), which names the scopes as well where
-    /// they are missing too; missing scopes alone are 403, and so are claims with other values.
+    /// Checks that the token meets a requirement. A handler can return the error as its response, in the scheme of the request:
+    /// 401 `insufficient_user_authentication` if the authentication is not sufficient (RFC 9470 §3), with the scopes if they
+    /// are missing, too; otherwise 403 for missing scopes, and for claims with other values.
     ///
     /// # Errors
-    /// The response to return.
+    /// The rejection of the request.
     pub fn require(&self, requirement: impl Into<Require>) -> Result<(), Rejection> {
         self.satisfies(&requirement.into())
     }
@@ -162,25 +169,25 @@ impl VerifiedToken {
         }
     }
 
-    /// The configuration that verified this.
+    /// Returns the configuration that verified the token.
     pub(crate) fn config(&self) -> &PopConfig {
         &self.inner.cfg
     }
 
     pub(crate) fn reject(&self, error: Error) -> Rejection {
-        Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None)
+        Rejection::new(&self.inner.cfg, error, Some(self.inner.scheme), None).handled_by(self.handler.as_ref())
     }
 
-    /// `exp`, in seconds since the epoch: close long-lived streams then.
+    /// Returns `exp`, in seconds since the epoch. Close long-lived streams at that time.
     #[must_use]
     pub fn expires_at(&self) -> u64 {
         self.access_token().expires_at()
     }
 
-    /// All claims, read into a type of the application's.
+    /// Deserializes all claims.
     ///
     /// # Errors
-    /// When the claims do not have the shape of `T`.
+    /// If the claims do not deserialize into `T`.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         self.access_token().claims()
     }
@@ -208,19 +215,23 @@ impl VerifiedRequest {
     }
 }
 
-/// Marks a request that was let through without credentials.
+/// Marks a request that was accepted without credentials.
 #[derive(Debug, Clone)]
-pub(crate) struct Anonymous(pub(crate) PopConfig);
+pub(crate) struct Anonymous {
+    pub(crate) cfg: PopConfig,
+    /// Renders rejections by handlers and layers inside.
+    pub(crate) handler: Option<Arc<RequestHandler>>,
+}
 
 impl Anonymous {
-    /// 401 with the challenges of the layer that let the request through.
+    /// Rejects the request with the challenges of the layer that accepted it.
     pub(crate) fn reject(&self) -> Rejection {
-        Rejection::new(&self.0, CredentialError::Missing.into(), None, None)
+        Rejection::new(&self.cfg, CredentialError::Missing.into(), None, None).handled_by(self.handler.as_ref())
     }
 }
 
 /// Returns whether a layer of the same configuration accepted a request before.
 pub(crate) fn is_accepted_by(extensions: &Extensions, cfg: &PopConfig) -> bool {
     extensions.get::<VerifiedToken>().is_some_and(|token| token.is_from(&cfg.state))
-        || extensions.get::<Anonymous>().is_some_and(|Anonymous(other)| Arc::ptr_eq(&other.state, &cfg.state))
+        || extensions.get::<Anonymous>().is_some_and(|anonymous| Arc::ptr_eq(&anonymous.cfg.state, &cfg.state))
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use tower_pop::VerifiedToken;
-use tower_pop::pop_core::jose::{CertThumbprint, JwkThumbprint};
+use tower_pop::{CertThumbprint, JwkThumbprint};
 
 /// Bytes that most answers fit into, so that writing one does not move it.
 const ROOM: usize = 512;
@@ -53,10 +53,7 @@ impl<'t> From<&'t VerifiedToken> for Caller<'t> {
             client_id: token.client_id(),
             aud: token,
             scope: token.access_token().scopes().as_str(),
-            cnf: Confirmation {
-                jkt: bound_to.and_then(|cnf| cnf.jkt()),
-                x5t: bound_to.and_then(|cnf| cnf.x5t()),
-            },
+            cnf: Confirmation { jkt: bound_to.and_then(|cnf| cnf.jkt()), x5t: bound_to.and_then(|cnf| cnf.x5t()) },
             proof: Proof {
                 kind: proof.kind().as_str(),
                 jkt: proof.key_thumbprint(),

@@ -340,7 +340,7 @@ async fn mtls_01_mtls_02_tls_by_flags() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mtls_10_proxies_by_flags() {
     let client = TestCertificate::self_signed("client");
-    let der = tower_pop::pop_core::jose::encode_standard(client.der());
+    let der = pop_core::jose::encode_standard(client.der());
     for (field, more, value) in [
         ("Client-Cert", &[][..], format!(":{der}:")),
         ("X-Ssl-Client-Der", &[], der.clone()),

@@ -29,12 +29,12 @@ pub const CODES: &[CodeHelp] = codes! {
     "credential.duplicated": "more than one `Authorization` field line", "client or proxy: send one";
     "credential.malformed": "`Authorization` is not a scheme, spaces and a token", "client: send the token as it was issued, without quotes or parameters";
     "credential.scheme_not_enabled": "a token under a scheme that is not accepted here", "client: use `DPoP`. `Bearer` is accepted with `.client_certificates(..)` or `.mode(Mode::AllowBearer)`";
-    "credential.token_in_query": "`access_token` in the query, with `.refuse_token_in_query()`", "client: send it in `Authorization`";
+    "credential.token_in_query": "`access_token` in the query, with `.reject_token_in_query()`", "client: send it in `Authorization`";
     "credential.target": "a host that is unknown or said twice, or a path outside RFC 3986", "`.allowed_origins(..)` has to name the host; client: percent-encode the path";
     "credential.dot_segments": "the path has dot segments, plain or percent-encoded", "client: send the path without `.` and `..`";
     "credential.client_certificate": "the certificate field of a trusted proxy cannot be read", "`CertificateHeader` has to name the field and format that the proxy writes";
     "credential.client_certificate_too_large": "that field is too long", "`CertificateHeader::max_len(..)`";
-    "credential.early_data": "sent in TLS early data, with `.refuse_early_data()`", "client: send it again after the handshake";
+    "credential.early_data": "sent in TLS early data, with `.reject_early_data()`", "client: send it again after the handshake";
     // the access token
     "token.too_large": "longer than the limit", "`.max_token_len(..)`";
     "token.not_compact": "not three segments: not a JWT", "opaque tokens need `IssuerConfig::introspection(..)`";

@@ -1,16 +1,17 @@
-//! From knobs to a configuration: everything is checked, contradictions included, before any request.
+//! From options to a configuration. Everything is checked here, contradictions included, before any request.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use pop_core::challenge::Challenges;
-use pop_core::jose::{AlgorithmSet, JsonLimits, Object};
+use pop_core::jose::{AlgorithmSet, JsonLimits, Object, RsaLimits};
 use pop_core::nonce::NonceKeys;
-use pop_core::policy::{IatPolicy, Preset};
+use pop_core::policy::{IatPolicy, Preset, ProofPolicy, TokenPolicy};
 use pop_core::scope::is_scope_token;
 use pop_core::target::{Origin, has_dot_segments};
 
 use super::bounds::{millis, within};
+use super::builder::Overrides;
 use super::{PopConfig, PopConfigBuilder, State, check_mode};
 use crate::error::ConfigError;
 use crate::metadata::{Accepted, Metadata};
@@ -21,24 +22,30 @@ use crate::proof_key_cache::ProofKeys;
 use crate::replay::{MemoryReplayStore, ReplayStore};
 use crate::token_source::{TokenCache, TokenSource};
 
-/// Longest window for `iat`, in each direction.
+/// How long a custom replay store may take by default.
+const DEFAULT_REPLAY_TIMEOUT: Duration = Duration::from_secs(1);
+const NONCE_POLICY: &str = "a nonce policy other than NoncePolicy::Required";
+/// The maximum window for `iat`, in each direction.
 const MAX_WINDOW: Duration = Duration::from_secs(300);
-/// Longest leeway for access tokens.
+/// The maximum leeway for access tokens.
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
 impl PopConfigBuilder {
-    /// Checks everything and makes the shared state. Does no I/O: keys are fetched when the first request needs them.
+    /// Checks all options and creates the state that clones of the configuration share. Causes no I/O: keys are fetched when the
+    /// first request needs them.
     ///
     /// # Errors
-    /// A [`ConfigError`] that names the value at fault.
+    /// A [`ConfigError`] that names the option or value.
     pub fn build(self) -> Result<PopConfig, ConfigError> {
         check_mode(self.preset, self.mode)?;
         check_json()?;
+        let (proof, token) = self.policies()?;
         if self.explain_rejections {
             tracing::warn!("responses explain rejections, which tells attackers what to change: for development only");
         }
-        self.check_numbers()?;
-        self.check_algorithms()?;
+        self.check_numbers(&proof, &token)?;
+        self.check_contradictions(&proof)?;
+        self.check_algorithms(&proof, &token)?;
         self.check_scopes()?;
         let audiences = self.audiences()?;
         let missing_address = Arc::new(MissingAddressWarning::default());
@@ -50,31 +57,31 @@ impl PopConfigBuilder {
             &origins,
             &audiences,
             &self.issuer_names(),
-            &self.proof.dpop,
+            &proof.dpop,
             &Accepted { unbound: self.mode.accepts_bearer(), certificate_bound: certificates.is_some() },
         )?;
         let realm = audiences.first().cloned().unwrap_or_default();
-        let challenges = Challenges::new(self.proof.dpop.algorithms, Some(metadata.url()), &realm)
+        let challenges = Challenges::new(proof.dpop.algorithms, Some(metadata.url()), &realm)
             .map_err(|_| ConfigError::NotQuotable(realm.to_string()))?;
         let nonces = self.nonces(&realm)?;
-        let replay = self.replay_store_or_default()?;
+        let replay = self.replay_store_or_default(&proof);
         let cache = TokenCache::new(self.token_cache);
-        let issuers = self.issuers(&audiences, &cache)?;
-        let tokens = TokenSource::new(issuers, audiences, self.token, cache, Arc::clone(&self.clock));
+        let issuers = self.issuers(&audiences, &cache, &token)?;
+        let tokens = TokenSource::new(issuers, audiences, token, cache, Arc::clone(&self.clock));
         let mode = self.mode;
         let state = State {
             preset: self.preset,
-            proof: self.proof,
+            proof,
             tokens: Arc::new(tokens),
             origins,
             nonce_policy: self.nonce_policy,
             nonces,
             replay,
-            replay_timeout: self.replay_timeout,
+            replay_timeout: self.replay_timeout.unwrap_or(DEFAULT_REPLAY_TIMEOUT),
             drain: self.drain,
             proof_keys: ProofKeys::new(self.proof_key_cache),
             certificates,
-            not_before: self.refuse_before_start.then(|| self.clock.now()),
+            not_before: self.reject_before_start.then(|| self.clock.now()),
             clock: self.clock,
             challenges,
             metadata: Arc::new(metadata),
@@ -84,48 +91,78 @@ impl PopConfigBuilder {
                 .map(|(scope, implied)| (scope.into(), implied.into_iter().map(Into::into).collect()))
                 .collect(),
             explain_rejections: self.explain_rejections,
-            refuse_token_in_query: self.refuse_token_in_query,
-            refuse_early_data: self.refuse_early_data,
+            reject_token_in_query: self.reject_token_in_query,
+            reject_early_data: self.reject_early_data,
             pass_preflight: self.pass_preflight,
         };
         Ok(PopConfig { state: Arc::new(state), mode })
     }
 
-    fn check_numbers(&self) -> Result<(), ConfigError> {
+    /// Applies the preset, the options that override it, and those that no preset sets.
+    fn policies(&self) -> Result<(ProofPolicy, TokenPolicy), ConfigError> {
+        within([
+            ("max_proof_rsa_bits", u64::from(self.max_proof_rsa_bits), 2048, 8192),
+            ("max_jwks_rsa_bits", u64::from(self.max_jwks_rsa_bits), 2048, 8192),
+        ])?;
+        let (mut proof, mut token) = (self.proof, self.token);
+        let (dpop_preset, token_preset) = (self.preset.dpop(), self.preset.token());
+        let Overrides { proof_algorithms, proof_max_age, clock_skew, token_algorithms, token_leeway } = self.overrides;
+        proof.dpop.algorithms = proof_algorithms.unwrap_or(dpop_preset.algorithms);
+        proof.dpop.max_age = proof_max_age.unwrap_or(dpop_preset.max_age);
+        proof.dpop.clock_skew = clock_skew.unwrap_or(dpop_preset.clock_skew);
+        proof.dpop.rsa = RsaLimits::up_to(self.max_proof_rsa_bits);
+        token.algorithms = token_algorithms.unwrap_or(token_preset.algorithms);
+        token.leeway = token_leeway.unwrap_or(token_preset.leeway);
+        token.rsa = RsaLimits::up_to(self.max_jwks_rsa_bits);
+        Ok((proof, token))
+    }
+
+    /// No option may be without effect.
+    fn check_contradictions(&self, proof: &ProofPolicy) -> Result<(), ConfigError> {
+        let custom = self.replay.is_some();
+        let nonce_only = proof.dpop.iat == IatPolicy::NonceOnly;
+        let contradictions = [
+            (custom && self.without_replay_store, "replay_store", "without_replay_store"),
+            (custom && self.replay_capacity.is_some(), "replay_capacity", "replay_store"),
+            (self.without_replay_store && self.replay_capacity.is_some(), "replay_capacity", "without_replay_store"),
+            (!custom && self.replay_timeout.is_some(), "replay_timeout", "the in-memory replay store"),
+            (nonce_only && !matches!(self.nonce_policy, NoncePolicy::Required), "IatPolicy::NonceOnly", NONCE_POLICY),
+            (nonce_only && self.reject_before_start, "reject_proofs_from_before_start", "IatPolicy::NonceOnly"),
+        ];
+        match contradictions.into_iter().find(|(found, ..)| *found) {
+            Some((_, option, with)) => Err(ConfigError::Contradiction { option, with }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_numbers(&self, proof: &ProofPolicy, token: &TokenPolicy) -> Result<(), ConfigError> {
         let seconds = Duration::as_secs;
         let skew_max = if self.preset == Preset::Fapi2 { 60 } else { seconds(&MAX_WINDOW) };
+        let (max_age, clock_skew) = (seconds(&proof.dpop.max_age), seconds(&proof.dpop.clock_skew));
         within([
-            ("proof_max_age", seconds(&self.proof.dpop.max_age), 1, seconds(&MAX_WINDOW)),
-            ("clock_skew", seconds(&self.proof.dpop.clock_skew), 0, skew_max),
-            ("token_leeway", seconds(&self.token.leeway), 0, seconds(&MAX_LEEWAY)),
-            ("max_proof_len", self.proof.dpop.max_len as u64, 512, 1 << 20),
-            ("max_token_len", self.token.max_len as u64, 512, 1 << 20),
-            ("max_token_members", u64::from(self.token.json.members), 32, 16_384),
-            ("max_token_values", u64::from(self.token.json.values), 256, 65_536),
-            ("max_token_depth", u64::from(self.token.json.depth), 4, 32),
-            ("max_jti_len", self.proof.dpop.max_jti_len as u64, 16, 1 << 16),
-            ("replay_capacity", self.replay_capacity as u64, 1000, u64::from(u32::MAX)),
-            ("replay_timeout in ms", millis(self.replay_timeout), 1, 60_000),
+            ("proof_max_age", max_age, 1, seconds(&MAX_WINDOW)),
+            ("clock_skew", clock_skew, 0, skew_max),
+            ("token_leeway", seconds(&token.leeway), 0, seconds(&MAX_LEEWAY)),
+            ("max_proof_len", proof.dpop.max_len as u64, 512, 1 << 20),
+            ("max_token_len", token.max_len as u64, 512, 1 << 20),
+            ("max_token_members", u64::from(token.json.members), 32, 16_384),
+            ("max_token_values", u64::from(token.json.values), 256, 65_536),
+            ("max_token_depth", u64::from(token.json.depth), 4, 32),
+            ("max_jti_len", proof.dpop.max_jti_len as u64, 16, 1 << 16),
+            ("replay_capacity", self.capacity() as u64, 1000, u64::from(u32::MAX)),
+            ("replay_timeout in ms", millis(self.replay_timeout.unwrap_or(DEFAULT_REPLAY_TIMEOUT)), 1, 60_000),
             ("rejected_body_limit", self.drain.bytes, 0, 1 << 30),
             ("rejected_body_timeout in ms", millis(self.drain.time), 0, 60_000),
         ])?;
         if self.without_replay_store {
-            let value = seconds(&self.proof.dpop.max_age) + seconds(&self.proof.dpop.clock_skew);
-            within([("proof_max_age + clock_skew without a replay store", value, 1, seconds(&MAX_WINDOW))])?;
-        }
-        if self.proof.dpop.iat == IatPolicy::NonceOnly {
-            if !matches!(self.nonce_policy, NoncePolicy::Required) {
-                return Err(ConfigError::NonceOnlyWithoutNonce);
-            }
-            if self.refuse_before_start {
-                return Err(ConfigError::StartWithoutIat);
-            }
+            let window = max_age + clock_skew;
+            within([("proof_max_age + clock_skew without a replay store", window, 1, seconds(&MAX_WINDOW))])?;
         }
         Ok(())
     }
 
-    fn check_algorithms(&self) -> Result<(), ConfigError> {
-        for (what, algorithms) in [("proof", self.proof.dpop.algorithms), ("token", self.token.algorithms)] {
+    fn check_algorithms(&self, proof: &ProofPolicy, token: &TokenPolicy) -> Result<(), ConfigError> {
+        for (what, algorithms) in [("proof", proof.dpop.algorithms), ("token", token.algorithms)] {
             if algorithms.is_empty() {
                 return Err(ConfigError::NoAlgorithm(what));
             }
@@ -224,22 +261,25 @@ impl PopConfigBuilder {
         NonceKeys::new(keys, audience).map(Nonces::new).ok_or(ConfigError::NonceKeys("there is none"))
     }
 
-    fn replay_store_or_default(&self) -> Result<Option<Arc<dyn ReplayStore>>, ConfigError> {
+    fn capacity(&self) -> usize {
+        self.replay_capacity.unwrap_or(crate::replay::DEFAULT_CAPACITY)
+    }
+
+    fn replay_store_or_default(&self, proof: &ProofPolicy) -> Option<Arc<dyn ReplayStore>> {
         if self.without_replay_store {
             tracing::warn!("running without a replay store: a captured proof can be used again while it is fresh");
-            return Ok(None);
+            return None;
         }
-        let store = self.replay.clone().unwrap_or_else(|| {
-            let lifetime = Duration::from_secs(self.proof.dpop.lifetime());
-            let store = MemoryReplayStore::with_capacity(self.replay_capacity).lifetime(lifetime);
+        Some(self.replay.clone().unwrap_or_else(|| {
+            let lifetime = Duration::from_secs(proof.dpop.lifetime());
+            let store = MemoryReplayStore::with_capacity(self.capacity()).lifetime(lifetime);
             Arc::new(store.clock(Arc::clone(&self.clock)))
-        });
-        Ok(Some(store))
+        }))
     }
 }
 
-/// Numbers must come out of the JSON library as numbers: its feature `arbitrary_precision`, turned on by any crate of the
-/// program, would make every date unreadable and every request a 401.
+/// Checks that the JSON library returns numbers as numbers. Its feature `arbitrary_precision`, which any crate of the program can
+/// turn on, would make every date unreadable, and every request would be rejected.
 fn check_json() -> Result<(), ConfigError> {
     let object = Object::parse(br#"{"n":1}"#, JsonLimits::PROOF);
     let number = object.as_ref().ok().and_then(|object| object.get("n")?.as_numeric_date());

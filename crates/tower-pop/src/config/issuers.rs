@@ -1,4 +1,4 @@
-//! Issuers: where their keys are, and how they are asked about tokens.
+//! Issuers: where their keys are, and how their tokens are introspected.
 
 use std::sync::Arc;
 
@@ -10,13 +10,20 @@ use pop_core::target::Origin;
 use super::PopConfigBuilder;
 use super::bounds::{millis, within};
 use crate::error::ConfigError;
-use crate::issuer::{IssuerConfig, KeySource};
+#[cfg(feature = "http-client")]
+use crate::error::HttpClientError;
+use crate::issuer::IssuerConfig;
 use crate::keys::{HttpFetch, IssuerKeys, JwksCaching, KeyLocation, KeyPolicy, RemoteKeys};
 use crate::token_source::{Introspection, Introspector, IntrospectorParts, Issuer, TokenCache};
 
 impl PopConfigBuilder {
-    /// The issuers with their keys and, where they are asked about tokens, their introspection.
-    pub(super) fn issuers(&self, audiences: &[Box<str>], tokens: &TokenCache) -> Result<Vec<Issuer>, ConfigError> {
+    /// Checks the issuers and creates their keys and introspection.
+    pub(super) fn issuers(
+        &self,
+        audiences: &[Box<str>],
+        tokens: &TokenCache,
+        policy: &TokenPolicy,
+    ) -> Result<Vec<Issuer>, ConfigError> {
         let mut issuers: Vec<Issuer> = Vec::new();
         let mut client = Client { fetch: self.fetch.clone() };
         for (number, config) in self.issuers.iter().enumerate() {
@@ -27,9 +34,13 @@ impl PopConfigBuilder {
             self.check_issuer(&name)?;
             let mut allow = config.allow;
             allow.scope_claim = scope_claim(config)?;
-            let keys = match &config.keys {
-                KeySource::Static(jwks) => self.static_keys(config, jwks)?,
-                KeySource::Remote(location) => self.remote_keys(config, location, client.get()?)?,
+            let keys = match (&config.static_jwks, &config.jwks_uri) {
+                (Some(jwks), None) => self.static_keys(config, jwks, policy)?,
+                (None, Some(uri)) => self.remote_keys(config, KeyLocation::Uri(uri.clone()), policy, client.get()?)?,
+                (None, None) => self.remote_keys(config, KeyLocation::Discovery, policy, client.get()?)?,
+                (Some(_), Some(_)) => {
+                    return Err(ConfigError::Contradiction { option: "static_jwks", with: "jwks_uri" });
+                }
             };
             let introspector = match &config.introspection {
                 None => None,
@@ -45,7 +56,7 @@ impl PopConfigBuilder {
                         number,
                         audiences: audiences.to_vec(),
                         allowances,
-                        policy: self.token,
+                        policy: *policy,
                         keys: keys.clone(),
                         fetch: introspection.fetch.clone().map_or_else(|| client.get(), Ok)?,
                         clock: Arc::clone(&self.clock),
@@ -80,10 +91,10 @@ impl PopConfigBuilder {
     }
 
     fn check_issuer(&self, issuer: &str) -> Result<(), ConfigError> {
-        let refused = || ConfigError::Issuer(issuer.to_owned());
-        let origin = Origin::of(issuer).map_err(|_| refused())?;
+        let rejected = || ConfigError::Issuer(issuer.to_owned());
+        let origin = Origin::of(issuer).map_err(|_| rejected())?;
         if issuer.contains(['?', '#']) || !(origin.is_https() || origin.is_loopback() || self.allow_http) {
-            return Err(refused());
+            return Err(rejected());
         }
         if !origin.is_https() {
             tracing::warn!(%issuer, "the issuer is reached over plain http: for development only");
@@ -91,42 +102,47 @@ impl PopConfigBuilder {
         Ok(())
     }
 
-    fn static_keys(&self, config: &IssuerConfig, jwks: &[u8]) -> Result<IssuerKeys, ConfigError> {
-        let TokenPolicy { algorithms, backend, .. } = self.token;
+    fn static_keys(&self, config: &IssuerConfig, jwks: &[u8], policy: &TokenPolicy) -> Result<IssuerKeys, ConfigError> {
+        if config.caching.is_some() {
+            return Err(ConfigError::Contradiction { option: "jwks_caching", with: "static_jwks" });
+        }
+        let TokenPolicy { algorithms, backend, .. } = *policy;
         let mut report = |key| crate::keys::report_skipped(&config.issuer, &key);
-        JwkSet::parse_reporting(jwks, algorithms, self.rsa_limits(config), backend, &mut report)
+        JwkSet::parse_reporting(jwks, algorithms, rsa_limits(config, policy), backend, &mut report)
             .map(IssuerKeys::fixed)
             .map_err(|error| ConfigError::StaticJwks { issuer: config.issuer.clone(), error })
-    }
-
-    /// Bounds on the RSA keys of one issuer's key set.
-    fn rsa_limits(&self, config: &IssuerConfig) -> RsaLimits {
-        if config.rsa_leading_zero { self.token.rsa.allow_leading_zero() } else { self.token.rsa }
     }
 
     fn remote_keys(
         &self,
         config: &IssuerConfig,
-        location: &KeyLocation,
+        location: KeyLocation,
+        policy: &TokenPolicy,
         fetch: Arc<dyn HttpFetch>,
     ) -> Result<IssuerKeys, ConfigError> {
-        if let KeyLocation::Uri(uri) = location
+        if let KeyLocation::Uri(uri) = &location
             && !crate::keys::is_acceptable(uri, self.allow_http)
         {
             return Err(ConfigError::JwksUri { issuer: config.issuer.clone(), uri: uri.clone() });
         }
-        check_caching(config.caching)?;
+        let caching = config.caching.unwrap_or_default();
+        check_caching(caching)?;
         let policy = KeyPolicy {
-            algorithms: self.token.algorithms,
-            rsa: self.rsa_limits(config),
-            backend: self.token.backend,
-            caching: config.caching,
+            algorithms: policy.algorithms,
+            rsa: rsa_limits(config, policy),
+            backend: policy.backend,
+            caching,
             allow_http: self.allow_http,
         };
         let clock = Arc::clone(&self.clock);
-        let keys = RemoteKeys::new(&config.issuer, location.clone(), policy, fetch, clock);
+        let keys = RemoteKeys::new(&config.issuer, location, policy, fetch, clock);
         Ok(IssuerKeys::Remote(Arc::new(keys)))
     }
+}
+
+/// Returns the bounds on the RSA keys of an issuer.
+fn rsa_limits(config: &IssuerConfig, policy: &TokenPolicy) -> RsaLimits {
+    if config.rsa_leading_zero { policy.rsa.allow_leading_zero() } else { policy.rsa }
 }
 
 fn scope_claim(config: &IssuerConfig) -> Result<Option<ScopeClaim>, ConfigError> {
@@ -151,7 +167,7 @@ fn check_caching(caching: JwksCaching) -> Result<(), ConfigError> {
     ])
 }
 
-/// The HTTP client, made when the first issuer needs one.
+/// The HTTP client, created when the first issuer needs it.
 struct Client {
     fetch: Option<Arc<dyn HttpFetch>>,
 }
@@ -167,11 +183,11 @@ impl Client {
 
 #[cfg(feature = "http-client")]
 fn default_fetch() -> Result<Arc<dyn HttpFetch>, ConfigError> {
-    let fetch = crate::keys::HyperFetch::new().map_err(|error| ConfigError::NoHttpClient(error.to_string()))?;
+    let fetch = crate::keys::HyperFetch::new().map_err(|error| ConfigError::HttpClient(HttpClientError::new(error)))?;
     Ok(Arc::new(fetch))
 }
 
 #[cfg(not(feature = "http-client"))]
 fn default_fetch() -> Result<Arc<dyn HttpFetch>, ConfigError> {
-    Err(ConfigError::NoHttpClient("feature http-client is off, and there is no .http_fetch(..)".to_owned()))
+    Err(ConfigError::NoHttpClient)
 }

@@ -66,8 +66,8 @@ pub(crate) struct State {
     pub(crate) scope_implications: Vec<(Box<str>, Vec<Box<str>>)>,
     pub(crate) not_before: Option<u64>,
     pub(crate) explain_rejections: bool,
-    pub(crate) refuse_token_in_query: bool,
-    pub(crate) refuse_early_data: bool,
+    pub(crate) reject_token_in_query: bool,
+    pub(crate) reject_early_data: bool,
     pub(crate) pass_preflight: bool,
 }
 

@@ -76,7 +76,7 @@ pub(super) fn finish(
     }
 }
 
-/// With [`refuse_proofs_from_before_start`](crate::PopConfigBuilder::refuse_proofs_from_before_start), rejects proofs that may
+/// With [`reject_proofs_from_before_start`](crate::PopConfigBuilder::reject_proofs_from_before_start), rejects proofs that may
 /// have been used before this process could remember them: those dated up to its start, and up to the clock skew after it,
 /// because a proof may be dated in the future.
 fn check_start(cfg: &PopConfig, bound: &Bound) -> Result<(), ReplayError> {

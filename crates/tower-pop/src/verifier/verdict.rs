@@ -1,14 +1,17 @@
 //! The result of a verification.
 
+use std::any::Any;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request};
+use http::HeaderValue;
+use http::request::Parts;
 
 use crate::config::PopConfig;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RequestHandler};
 use crate::telemetry::RequestStatus;
 use crate::token::{Anonymous, VerifiedToken};
 
@@ -40,24 +43,27 @@ impl Admitted {
         Self { token: None, response: ResponseFields::default(), status }
     }
 
-    /// Puts the verdict into the extensions of the request. It replaces the verdict of an outer layer.
-    pub(crate) fn insert_into<B>(
+    /// Puts the verdict into the extensions of the request, for handlers and for layers inside. It replaces the verdict of an outer
+    /// layer. `handler` renders later rejections.
+    pub(crate) fn insert_into(
         self,
-        mut request: Request<B>,
+        parts: &mut Parts,
         cfg: &PopConfig,
-    ) -> (Request<B>, ResponseFields, RequestStatus) {
-        let extensions = request.extensions_mut();
+        handler: Option<Arc<dyn Any + Send + Sync>>,
+    ) -> (ResponseFields, RequestStatus) {
+        let handler = RequestHandler::new(handler, parts);
+        let extensions = &mut parts.extensions;
         match self.token {
             Some(token) => {
                 extensions.remove::<Anonymous>();
-                extensions.insert(token);
+                extensions.insert(token.handled_by(handler));
             }
             None => {
                 extensions.remove::<VerifiedToken>();
-                extensions.insert(Anonymous(cfg.clone()));
+                extensions.insert(Anonymous { cfg: cfg.clone(), handler });
             }
         }
-        (request, self.response, self.status)
+        (self.response, self.status)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use axum::http::HeaderValue;
 use clap::Args;
+use pop_core::target::Origin;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tower_pop::cors;
-use tower_pop::pop_core::target::Origin;
 
 #[derive(Debug, Args)]
 pub(crate) struct CorsArgs {

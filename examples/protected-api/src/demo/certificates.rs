@@ -35,7 +35,7 @@ pub(super) async fn play(
     let bearer = format!("Bearer {}", token.access_token);
     let answer = without.get(&url).header("authorization", &bearer).send().await?;
     row("the same token, no certificate", TOKEN, describe(&answer));
-    let claimed = format!(":{}:", tower_pop::pop_core::jose::encode_standard(own.der()));
+    let claimed = format!(":{}:", pop_core::jose::encode_standard(own.der()));
     let answer = without.get(&url).header("authorization", bearer).header("client-cert", claimed).send().await?;
     row("the same token, certificate claimed in a header", TOKEN, describe(&answer));
 
