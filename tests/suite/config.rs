@@ -77,7 +77,7 @@ fn err_14_names_what_is_wrong() {
     refused(builder().token_algorithms([]), "token");
     refused(builder().scopes_supported(["a b"]), "a b");
     refused(builder().scope_implies("a", ["\u{e9}"]), "\u{e9}");
-    refused(PopConfig::builder(ISSUER, "urn:\"x").public_origin("https://api.example"), "cannot stand in");
+    refused(PopConfig::builder(ISSUER, "urn:\"x").public_origin("https://api.example"), "cannot be written in");
     let unusable = IssuerConfig::new(ISSUER).static_jwks(r#"{"keys":[]}"#);
     refused(PopConfig::builder(unusable, AUDIENCE), ISSUER);
     let server = TestAuthServer::offline(ISSUER);
