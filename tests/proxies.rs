@@ -199,8 +199,9 @@ async fn through(proxy: &Proxy, api: &Api, field: &str, write: fn(&TestCertifica
     assert_eq!(proxy.get(&bound(&large), Some(&large), None).await.0, 200, "MTLS-18 {} bytes", large.der().len());
 }
 
+/// MTLS-01, MTLS-02, MTLS-10, MTLS-14, MTLS-15, MTLS-18: the escaped PEM of nginx.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_nginx() {
+async fn verifies_client_certificates_behind_nginx() {
     let field = "X-Ssl-Client-Escaped-Cert";
     let api = api("127.0.0.0/8", field).await;
     if let Some(proxy) = Proxy::start("nginx", "nginx.conf", &["-c"], &api).await {
@@ -208,24 +209,27 @@ async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_nginx() {
     }
 }
 
+/// MTLS-01, MTLS-02, MTLS-10, MTLS-11, MTLS-15, MTLS-18: `Client-Cert` (RFC 9440).
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_mtls_10_mtls_11_mtls_18_behind_haproxy() {
+async fn verifies_client_certificates_behind_haproxy() {
     let api = api("127.0.0.0/8", "Client-Cert").await;
     if let Some(proxy) = Proxy::start("haproxy", "haproxy.cfg", &["-f"], &api).await {
         through(&proxy, &api, "Client-Cert", byte_sequence).await;
     }
 }
 
+/// MTLS-01, MTLS-10, MTLS-14: the field of older HAProxy configurations.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_10_mtls_14_behind_haproxy_in_its_older_form() {
+async fn verifies_client_certificates_behind_haproxy_in_base64_der() {
     let api = api("127.0.0.0/8", "X-Ssl-Client-Der").await;
     if let Some(proxy) = Proxy::start("haproxy", "haproxy-der.cfg", &["-f"], &api).await {
         through(&proxy, &api, "X-Ssl-Client-Der", |certificate| encode_standard(certificate.der())).await;
     }
 }
 
+/// MTLS-01, MTLS-02, MTLS-10, MTLS-14, MTLS-15, MTLS-18: PEM with spaces for line breaks.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_apache_httpd() {
+async fn verifies_client_certificates_behind_apache_httpd() {
     let field = "X-SSL-Client-Cert";
     let api = api("127.0.0.0/8", field).await;
     if let Some(proxy) = Proxy::start("apache2", "apache.conf", &["-X", "-f"], &api).await {
@@ -233,8 +237,9 @@ async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_apache_httpd() {
     }
 }
 
+/// MTLS-10: the field of a proxy outside the trusted network.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_10_behind_a_proxy_that_is_not_trusted_nothing_counts() {
+async fn ignores_certificates_behind_an_untrusted_proxy() {
     let field = "X-Ssl-Client-Escaped-Cert";
     let api = api("192.0.2.0/24", field).await;
     if let Some(proxy) = Proxy::start("nginx", "nginx.conf", &["-c"], &api).await {

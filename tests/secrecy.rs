@@ -107,8 +107,9 @@ async fn over_http(secrets: &mut Vec<String>) {
     secrets.push(token.to_owned());
 }
 
+/// ATK-30, ERR-11, X-68: no token, proof, key, secret or claim value in logs, responses, bodies and `Debug` output.
 #[tokio::test]
-async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
+async fn nothing_secret_is_written_anywhere() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
@@ -153,8 +154,9 @@ async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
     }
 }
 
+/// ERR-11: the message of an error has no value of a request.
 #[test]
-fn err_11_error_values_are_plain_text() {
+fn errors_display_fixed_messages() {
     use tower_pop::pop_core::ReplayError;
     let error = tower_pop::Error::Replay(ReplayError::KeyQuota { retry_after: 3 });
     assert_eq!(error.to_string(), "replay: this key has used its share of the store");

@@ -42,8 +42,9 @@ fn build_accepts_what_the_documentation_shows() {
     builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::PS256]).build().unwrap();
 }
 
+/// DPOP-19: anywhere else, plain http takes a dangerous option.
 #[test]
-fn dpop_19_http_is_for_loopback_only() {
+fn accepts_plain_http_for_loopback_only() {
     for loopback in ["http://127.0.0.1:3000", "http://localhost", "http://[::1]:3000", "http://127.9.9.9"] {
         PopConfig::builder("http://127.0.0.1:9400", loopback).build().unwrap();
     }
@@ -57,8 +58,9 @@ fn dpop_19_http_is_for_loopback_only() {
     PopConfig::builder("http://as.internal", "http://api.internal").dangerous().allow_http().build().unwrap();
 }
 
+/// ERR-14: misconfiguration fails at start.
 #[test]
-fn err_14_names_what_is_wrong() {
+fn build_names_the_setting_that_is_wrong() {
     refused(PopConfig::builder("as.example", AUDIENCE), "as.example");
     refused(PopConfig::builder("https://as.example?x", AUDIENCE), "as.example?x");
     refused(PopConfig::builder("https://as.example#x", AUDIENCE), "as.example#x");
@@ -84,8 +86,9 @@ fn err_14_names_what_is_wrong() {
     PopConfig::builder(IssuerConfig::new(ISSUER).static_jwks(server.jwks_json()), AUDIENCE).build().unwrap();
 }
 
+/// ERR-14: the error has the name of the setting and the value.
 #[test]
-fn err_14_bounds_numbers() {
+fn rejects_numbers_outside_their_limits() {
     let seconds = Duration::from_secs;
     refused(builder().proof_max_age(seconds(0)), "proof_max_age is 0");
     refused(builder().proof_max_age(seconds(301)), "proof_max_age is 301");
@@ -106,8 +109,9 @@ fn err_14_bounds_numbers() {
     builder().max_token_members(16_384).max_token_values(65_536).max_token_depth(32).build().unwrap();
 }
 
+/// ERR-14, ATK-26: the limits keep fetches rare and keys fresh.
 #[test]
-fn err_14_atk_26_bounds_the_caching_of_keys() {
+fn rejects_caching_of_keys_outside_its_limits() {
     let with = |change: fn(&mut JwksCaching)| {
         let mut caching = JwksCaching::default();
         change(&mut caching);
@@ -128,8 +132,9 @@ fn err_14_atk_26_bounds_the_caching_of_keys() {
     assert_eq!(JwksCaching::default().refresh_burst, 3, "ATK-26 the default");
 }
 
+/// ERR-14: combinations that look safe and are not.
 #[test]
-fn err_14_refuses_contradictions() {
+fn rejects_settings_that_contradict_each_other() {
     refused(builder().iat_policy(IatPolicy::NonceOnly), "NonceOnly");
     let nonce_only = builder().nonce(NoncePolicy::Required).iat_policy(IatPolicy::NonceOnly);
     refused(nonce_only.refuse_proofs_from_before_start(), "refuse_proofs_from_before_start");
@@ -147,7 +152,7 @@ fn err_14_refuses_contradictions() {
 }
 
 #[test]
-fn debug_output_names_no_keys() {
+fn debug_output_shows_no_keys() {
     let cfg = builder().nonce(NoncePolicy::Required).nonce_keys([[0xab; 32]]).build().unwrap();
     let text = format!("{cfg:?}");
     assert!(text.contains("as.example") && !text.contains("171") && !text.to_lowercase().contains("abab"), "{text}");
@@ -177,8 +182,9 @@ where
     assert!(serde_json::from_str::<T>("1").is_err());
 }
 
+/// ERR-14: a wrong name fails and lists the names that are allowed.
 #[test]
-fn err_14_settings_have_names_for_configuration_files() {
+fn settings_have_names_for_configuration_files() {
     use tower_pop::{Algorithm, CertificateFormat, IatPolicy, Mode, NoncePolicy, Preset};
     names(
         Mode::ALL,

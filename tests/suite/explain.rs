@@ -12,9 +12,10 @@ use crate::support::{Api, Expected, NOW, api, api_for, api_with, request};
 
 const SECRET: &str = "s3cret-value";
 
-/// ERR-10, ERR-11: the log names claim, kind of value, expectation and option; the response does not, and nothing has a value.
+/// ERR-10, ERR-11: the log names claim, kind of value, expectation and option. The response does not, and neither has a
+/// value.
 #[tokio::test]
-async fn the_log_says_what_is_wrong_with_a_token() {
+async fn the_log_names_what_is_wrong_with_a_token() {
     let api = api();
     type Change = fn(TokenMint) -> TokenMint;
     let rows: [(Change, &str, &[&str]); 22] = [
@@ -74,9 +75,9 @@ async fn the_log_says_what_is_wrong_with_a_token() {
     }
 }
 
-/// ERR-10: a client learns what is wrong with its own proof; the log says what to change as well.
+/// ERR-10: a client learns what is wrong with its own proof. The log also says what to change.
 #[tokio::test]
-async fn the_response_says_what_is_wrong_with_a_proof() {
+async fn the_response_names_what_is_wrong_with_a_proof() {
     let api = api();
     type Change = fn(ProofMint) -> ProofMint;
     let rows: [(Change, &str, &str, &[&str]); 24] = [
@@ -150,9 +151,9 @@ async fn the_response_says_what_is_wrong_with_a_proof() {
     assert!(again.challenges()[0].contains("The DPoP proof was used before"), "ERR-10");
 }
 
-/// ERR-07: the expected URL is the canonical one, and only as long as fits; a query is never told.
+/// ERR-07: the URL stands there only when it fits, and always without its query.
 #[tokio::test]
-async fn the_expected_url_is_canonical_and_short() {
+async fn the_expected_url_in_a_challenge_is_canonical_and_short() {
     let api = api();
     let long = format!("/{}", "a".repeat(400));
     for (path, expected) in [
@@ -173,9 +174,10 @@ async fn the_expected_url_is_canonical_and_short() {
     }
 }
 
-/// ERR-10: with the development switch the problem document says everything; without it, no more than the challenge.
+/// ERR-10, ERR-15: with the development option the problem document has everything; without it, no more than the
+/// challenge.
 #[tokio::test]
-async fn rejections_explain_themselves_when_told_to() {
+async fn problem_documents_explain_rejections_when_configured() {
     use http_body_util::BodyExt;
     let problem = async |api: &Api, token: &str, proof: &str| -> serde_json::Value {
         let app = axum::Router::new().layer(PopLayer::new(api.cfg.clone()));
@@ -209,9 +211,10 @@ async fn rejections_explain_themselves_when_told_to() {
     }
 }
 
-/// an issuer that puts symmetric keys into its tokens is an error worth a loud line; a token that anybody made is not.
+/// an issuer that puts symmetric keys into its tokens is an error. A forged token with one is not, because anyone
+/// can make it.
 #[tokio::test]
-async fn only_what_the_issuer_signed_is_logged_loudly() {
+async fn logs_symmetric_keys_as_an_error_only_when_the_issuer_signed_them() {
     let symmetric = json!({ "jwk": { "kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I" } });
     let api = api();
     let token = |mint: TokenMint| mint.claim("cnf", symmetric.clone());

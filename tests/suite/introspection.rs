@@ -113,8 +113,9 @@ pub(crate) fn without(answer: &mut Value, name: &str) {
     answer.as_object_mut().unwrap().remove(name);
 }
 
+/// INTRO-01, INTRO-04, ERR-11: `cnf` of the response is enforced, and `Debug` output of the request has no secret.
 #[tokio::test]
-async fn intro_01_intro_04_the_question_and_what_becomes_of_the_answer() {
+async fn sends_one_authenticated_request_and_reads_the_token_from_the_response() {
     let scene = scene();
     let answer = scene.send(TOKEN).await.is(Expected::Ok, "INTRO-01");
     let token = answer.token.unwrap();
@@ -133,8 +134,9 @@ async fn intro_01_intro_04_the_question_and_what_becomes_of_the_answer() {
     assert!(!debug.contains(TOKEN) && !debug.contains("YXBp"), "ERR-11 {debug}");
 }
 
+/// INTRO-02: a response that cannot be read is 503 and not 401.
 #[tokio::test]
-async fn intro_02_only_true_is_active() {
+async fn only_the_boolean_true_is_active() {
     let scene = scene();
     for (row, body, expected) in [
         ("false", r#"{"active":false}"#, Expected::Token),
@@ -158,8 +160,9 @@ async fn intro_02_only_true_is_active() {
     }
 }
 
+/// INTRO-03, INTRO-05: the claims of a response are verified like those of a JWT, without leeway for `exp`.
 #[tokio::test]
-async fn intro_03_intro_05_the_answer_is_held_against_this_resource() {
+async fn rejects_a_response_when_it_does_not_fit_this_resource() {
     let scene = scene();
     type Change<'c> = &'c dyn Fn(&mut Value);
     let rows: [(&str, &str, Change<'_>); 20] = [
@@ -214,8 +217,9 @@ async fn intro_03_intro_05_the_answer_is_held_against_this_resource() {
     lenient.send("another").await.is(Expected::Token, "INTRO-03 another aud is never allowed");
 }
 
+/// INTRO-06, X-62: a revoked token is accepted for that time at most.
 #[tokio::test]
-async fn intro_06_answers_hold_for_the_configured_time_and_never_past_exp() {
+async fn caches_responses_for_the_configured_time_and_never_past_exp() {
     let scene = scene();
     scene.send(TOKEN).await.is(Expected::Ok, "asked");
     scene.says(|a| *a = json!({ "active": false }));
@@ -257,8 +261,9 @@ async fn intro_06_answers_hold_for_the_configured_time_and_never_past_exp() {
     }
 }
 
+/// INTRO-07, X-69: an outage of the server never lets a token pass.
 #[tokio::test]
-async fn intro_07_x_69_no_answer_is_503_and_opens_the_circuit() {
+async fn a_missing_response_is_503_and_opens_the_circuit() {
     for (row, wait, reply) in [
         ("connection", 0, Err(FetchError::Connection)),
         ("timeout", 0, Err(FetchError::Timeout)),
@@ -293,8 +298,9 @@ async fn intro_07_x_69_no_answer_is_503_and_opens_the_circuit() {
     scene.send("another").await.is(Expected::Ok, "closed");
 }
 
+/// INTRO-07: until their time is over.
 #[tokio::test]
-async fn intro_07_an_outage_does_not_touch_what_is_cached() {
+async fn an_outage_does_not_affect_cached_tokens() {
     let scene = scene();
     scene.send(TOKEN).await.is(Expected::Ok, "asked");
     scene.server.replies(Err(FetchError::Connection));
@@ -303,8 +309,9 @@ async fn intro_07_an_outage_does_not_touch_what_is_cached() {
     scene.send(TOKEN).await.is(Expected::Down, "INTRO-07 fail closed");
 }
 
+/// INTRO-08, X-63: proof and scheme are checked first, so that random tokens cause no requests.
 #[tokio::test]
-async fn intro_08_x_63_a_request_that_is_wrong_anyway_asks_nobody() {
+async fn a_request_that_is_wrong_anyway_is_not_introspected() {
     let scene = scene();
     let wrong_key = DpopKey::generate(Algorithm::ES256).unwrap();
     let good = || proof(&scene.api.key).url(URL).for_token(TOKEN).issued_at(NOW);
@@ -336,8 +343,9 @@ async fn intro_08_x_63_a_request_that_is_wrong_anyway_asks_nobody() {
     scene.send(TOKEN).await.is(Expected::Ok, "the twin");
 }
 
+/// INTRO-08: concurrent requests with one token share one introspection request.
 #[tokio::test]
-async fn intro_08_one_question_per_token_and_a_bound_on_all_of_them() {
+async fn sends_one_request_per_token_and_limits_their_number() {
     let scene = Arc::new(scene_with(|i| i.max_concurrent(3), |builder| builder));
     scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
     let send = |token: String| {
@@ -355,8 +363,9 @@ async fn intro_08_one_question_per_token_and_a_bound_on_all_of_them() {
     assert_eq!(scene.server.asked(), 11, "INTRO-08 one question per token");
 }
 
+/// INTRO-07, INTRO-08, X-63: waiting in the queue is no failure of the server.
 #[tokio::test(start_paused = true)]
-async fn intro_08_x_63_a_flood_of_tokens_waits_in_a_short_queue_and_opens_no_circuit() {
+async fn a_flood_of_tokens_waits_in_a_short_queue_and_opens_no_circuit() {
     let scene = Arc::new(scene_with(|i| i.max_concurrent(2), |builder| builder));
     scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
     let flood: Vec<_> = (0..100)
@@ -388,8 +397,9 @@ async fn intro_08_x_63_a_flood_of_tokens_waits_in_a_short_queue_and_opens_no_cir
     scene.send(TOKEN).await.is(Expected::Ok, "INTRO-07 waiting in line is not the server's failure");
 }
 
+/// INTRO-07, X-63: 400, 413 and an oversized response.
 #[tokio::test]
-async fn intro_07_x_63_odd_tokens_do_not_open_the_circuit_for_others() {
+async fn a_status_about_one_token_does_not_open_the_circuit() {
     for (row, error) in [
         ("400", FetchError::Status(400)),
         ("413", FetchError::Status(413)),
@@ -405,8 +415,9 @@ async fn intro_07_x_63_odd_tokens_do_not_open_the_circuit_for_others() {
     }
 }
 
+/// INTRO-05, INTRO-07: the next response counts.
 #[tokio::test]
-async fn intro_05_intro_07_a_wrong_answer_is_not_remembered() {
+async fn a_response_that_fails_a_check_is_not_remembered() {
     let scene = scene();
     type Change = fn(&mut Value);
     let rows: [(&str, Change); 5] = [
@@ -424,8 +435,9 @@ async fn intro_05_intro_07_a_wrong_answer_is_not_remembered() {
     }
 }
 
+/// INTRO-08: other requests may wait for the same response.
 #[tokio::test]
-async fn intro_08_a_cancelled_request_does_not_cancel_the_question() {
+async fn a_cancelled_request_does_not_cancel_the_introspection() {
     let scene = Arc::new(scene());
     scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
     let first = tokio::spawn({
@@ -447,8 +459,9 @@ pub(crate) async fn settle() {
     }
 }
 
+/// INTRO-07: after the timeout.
 #[tokio::test(start_paused = true)]
-async fn intro_07_a_server_that_hangs_is_given_up() {
+async fn gives_up_on_a_server_that_does_not_respond() {
     let scene = scene();
     scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
     scene.send(TOKEN).await.is(Expected::Down, "INTRO-07 after 5 s of virtual time");
@@ -456,8 +469,9 @@ async fn intro_07_a_server_that_hangs_is_given_up() {
     scene.send(TOKEN).await.is(Expected::Ok, "the twin");
 }
 
+/// INTRO-09, X-62: a token goes to one issuer only, and a configuration has one that introspects.
 #[tokio::test]
-async fn intro_09_jwts_of_other_issuers_go_to_nobody() {
+async fn jwts_of_other_issuers_are_not_introspected() {
     let server = Server::new();
     let (asked, local) =
         (TestAuthServer::offline_at(ISSUER, NOW), TestAuthServer::offline_at("https://b.example", NOW));
@@ -500,8 +514,9 @@ async fn intro_09_jwts_of_other_issuers_go_to_nobody() {
     assert_eq!(twice, Err(ConfigError::SecondIntrospection("https://b.example".to_owned())), "INTRO-09");
 }
 
+/// INTRO-09, INTRO-13: a JWT that fails is not retried at the server. An introspection response is no access token.
 #[tokio::test]
-async fn a_compact_jws_is_verified_here_and_never_asked_about_where_jwt_first_says_so() {
+async fn jwt_first_verifies_jwts_locally_and_never_introspects_them() {
     let scene = scene_with(Introspection::jwt_first, |builder| builder);
     scene.send(&scene.api.token().mint()).await.is(Expected::Ok, "a JWT");
     for (row, token) in [
@@ -526,8 +541,9 @@ async fn a_compact_jws_is_verified_here_and_never_asked_about_where_jwt_first_sa
     every.send(&every.api.token().claim("jti", "another").mint()).await.is(Expected::Token, "and the answer counts");
 }
 
+/// INTRO-10, INTRO-11, INTRO-12, X-62: with `require_signed`, plain JSON is rejected.
 #[tokio::test]
-async fn intro_10_intro_11_intro_12_signed_answers() {
+async fn accepts_only_fresh_responses_that_the_issuer_signed_for_us() {
     let scene = scene_with(Introspection::require_signed, |builder| builder);
     let jwt = |change: &dyn Fn(TokenMint) -> TokenMint| {
         let mint = scene.api.server.token().header("typ", "token-introspection+jwt").without("sub").without("exp");
@@ -572,8 +588,9 @@ async fn intro_10_intro_11_intro_12_signed_answers() {
     scene.send("inactive").await.is(Expected::Token, "INTRO-11 signed and inactive");
 }
 
+/// INTRO-15: a second parser could read a duplicate otherwise.
 #[tokio::test]
-async fn intro_15_duplicates_and_size() {
+async fn rejects_responses_with_duplicate_members_or_beyond_the_limits() {
     let scene = scene();
     let jkt = scene.api.key.thumbprint();
     let base = format!(r#""aud":"{AUDIENCE}","exp":{},"cnf":{{"jkt":"{jkt}"}}"#, NOW + 60);
@@ -592,8 +609,9 @@ async fn intro_15_duplicates_and_size() {
     scene.send(TOKEN).await.is(Expected::Ok, "the twin");
 }
 
+/// INTRO-14: as they do in a JWT.
 #[tokio::test]
-async fn intro_14_acr_and_auth_time_of_an_answer_serve_step_up() {
+async fn acr_and_auth_time_of_a_response_satisfy_step_up() {
     let scene = scene();
     scene.says(|a| {
         a["acr"] = "mfa".into();
@@ -607,8 +625,9 @@ async fn intro_14_acr_and_auth_time_of_an_answer_serve_step_up() {
     assert_eq!(weak.require(strong()).unwrap_err().error().code(), "step_up.acr", "INTRO-14");
 }
 
+/// INTRO-04, INTRO-05, INTRO-08: without a certificate no request is sent.
 #[tokio::test]
-async fn opaque_tokens_with_certificates() {
+async fn opaque_tokens_can_be_bound_to_certificates() {
     let own = TestCertificate::self_signed("own");
     let scene = scene_with(
         |introspection| introspection,
@@ -640,7 +659,7 @@ async fn opaque_tokens_with_certificates() {
 }
 
 #[tokio::test]
-async fn modes_with_opaque_tokens() {
+async fn every_mode_applies_to_opaque_tokens() {
     let bearer = || Request::get("/notes").header(AUTHORIZATION, format!("Bearer {TOKEN}")).body(()).unwrap();
     for (mode, unbound, expected) in [
         (Mode::AllowBearer, true, Expected::Ok),
@@ -662,8 +681,9 @@ async fn modes_with_opaque_tokens() {
     assert_eq!(answer.token.unwrap().proof().kind(), ProofKind::Unproven);
 }
 
+/// INTRO-01: neither sends `Authorization`.
 #[tokio::test]
-async fn the_resource_server_authenticates_by_assertion_or_certificate_too() {
+async fn the_resource_server_can_authenticate_by_assertion_or_certificate() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let by_key = scene_with(|i| i.private_key_jwt("api", key.clone()), |builder| builder);
     by_key.send(TOKEN).await.is(Expected::Ok, "private_key_jwt");
@@ -682,8 +702,9 @@ async fn the_resource_server_authenticates_by_assertion_or_certificate_too() {
     assert!(question.form.unwrap().ends_with("&client_id=api") && question.authorization.is_none());
 }
 
+/// ERR-14, ERR-11: the error names the setting, and `Debug` output has no secret.
 #[test]
-fn introspection_is_checked_at_start() {
+fn build_rejects_wrong_introspection_settings() {
     let build = |introspection: Introspection| {
         PopConfig::builder(IssuerConfig::new(ISSUER).introspection(introspection), AUDIENCE).build().map(drop)
     };

@@ -38,8 +38,9 @@ async fn opaque_token(server: &TestAuthServer, key: &DpopKey) -> String {
     client.client_credentials(None, None).await.unwrap().access_token
 }
 
+/// INTRO-01, INTRO-02, INTRO-04, INTRO-06, INTRO-07, INTRO-11: over sockets, with revocation and an outage.
 #[tokio::test]
-async fn intro_01_intro_11_plain_and_signed_against_the_development_server() {
+async fn reads_plain_and_signed_responses_of_the_development_server() {
     for signed in [false, true] {
         let server = authorization_server().await;
         let introspection = Introspection::at(server.introspection_endpoint()).client_secret_basic("api", "s3cret/+ ");
@@ -72,8 +73,9 @@ async fn intro_01_intro_11_plain_and_signed_against_the_development_server() {
     assert_eq!(status(&cfg, &key, &token).await, 503, "INTRO-07 our own authentication failed: not the client's fault");
 }
 
+/// INTRO-01: each request has a new assertion.
 #[tokio::test]
-async fn intro_01_the_resource_server_can_authenticate_by_an_assertion() {
+async fn the_resource_server_can_authenticate_by_an_assertion() {
     let (own, other) = (DpopKey::generate(Algorithm::ES256).unwrap(), DpopKey::generate(Algorithm::ES256).unwrap());
     let api = Client::private_key_jwt("api", &own.public_jwk(), Algorithm::ES256).unwrap();
     let builder = TestAuthServer::defaults()
@@ -95,6 +97,7 @@ async fn intro_01_the_resource_server_can_authenticate_by_an_assertion() {
     assert_eq!(status(&cfg("other", &own), &key, &token).await, 503, "INTRO-01 another client");
 }
 
+/// INTRO-01: another certificate is 503, because it is not the client's fault.
 #[tokio::test]
 async fn the_resource_server_can_authenticate_by_its_certificate() {
     let api_certificate = TestCertificate::self_signed("api");
@@ -145,8 +148,9 @@ fn cfg(url: &str, timeout: Duration) -> PopConfig {
     PopConfig::builder(issuer.introspection(introspection), AUDIENCE).build().unwrap()
 }
 
+/// INTRO-01, INTRO-04, X-62: the token goes to the configured URL only, and no proof goes there.
 #[tokio::test]
-async fn intro_01_x_62_redirects_are_not_followed_and_proofs_not_forwarded() {
+async fn redirects_are_not_followed_and_proofs_not_forwarded() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let active = json!({ "active": true, "aud": AUDIENCE, "cnf": { "jkt": key.thumbprint().to_string() } }).to_string();
     let elsewhere = Arc::new(AtomicUsize::new(0));
@@ -181,8 +185,9 @@ async fn intro_01_x_62_redirects_are_not_followed_and_proofs_not_forwarded() {
     assert_eq!(status(&cfg(&url, Duration::from_secs(5)), &key, "opaque").await, 200, "INTRO-04 and the twin");
 }
 
+/// INTRO-07, INTRO-15: limits of time and size.
 #[tokio::test]
-async fn intro_07_slow_and_endless_answers_end_in_503() {
+async fn slow_and_endless_responses_end_in_503() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let hanging = Router::new().route("/introspect", post(std::future::pending::<String>));
     let url = misbehaving(hanging).await;

@@ -26,10 +26,10 @@ fn json_response(body: impl Into<String>) -> Result<FetchResponse, FetchError> {
     Ok(FetchResponse::new(body.into()).content_type("application/json"))
 }
 
-/// INTRO-07, X-63: an answer that cannot be used says something of one token. However many of them there are, other clients are
-/// served, and none of them is asked about twice in a moment.
+/// INTRO-07, X-63: a response that cannot be used says something about one token. However many there are, other clients
+/// are served, and each of these tokens is introspected once in two seconds.
 #[tokio::test]
-async fn odd_answers_about_made_up_tokens_open_no_circuit() {
+async fn unusable_responses_about_made_up_tokens_open_no_circuit() {
     let deep = format!(r#"{{"active":true,"authorization_details":{}1{}}}"#, "[".repeat(50), "]".repeat(50));
     for (row, reply) in [
         ("deeper than the limits", json_response(deep)),
@@ -61,9 +61,9 @@ async fn odd_answers_about_made_up_tokens_open_no_circuit() {
     }
 }
 
-/// INTRO-07: what says that the server is in trouble opens the circuit.
+/// INTRO-07: no connection, a timeout, 5xx, 429, or our own credentials are rejected.
 #[tokio::test]
-async fn trouble_of_the_server_opens_the_circuit() {
+async fn failures_of_the_server_open_the_circuit() {
     for (row, error) in [
         ("connection", FetchError::Connection),
         ("timeout", FetchError::Timeout),
@@ -85,9 +85,9 @@ async fn trouble_of_the_server_opens_the_circuit() {
     }
 }
 
-/// INTRO-07, X-63: tokens for which the server fails, sent by whoever found them, leave tokens alone that were active before.
+/// INTRO-07, X-63: tokens for which the server fails do not affect tokens that were active before.
 #[tokio::test]
-async fn the_circuit_of_known_tokens_is_their_own() {
+async fn known_tokens_have_a_separate_circuit() {
     let scene = scene();
     scene.send(TOKEN).await.is(Expected::Ok, "active");
     scene.api.clock.advance(10);
@@ -106,10 +106,10 @@ async fn the_circuit_of_known_tokens_is_their_own() {
         .is(Expected::Token, "INTRO-07 which shows that the server is there: the circuit of the others is closed too");
 }
 
-/// INTRO-08, X-63: four hundred made-up tokens wait at a slow server. A token that was active, and a new one of a key that was,
-/// get through at once.
+/// INTRO-08, X-63: four hundred made-up tokens wait at a slow server. A token that was active, and a new one of a key
+/// that was, are introspected at once.
 #[tokio::test(start_paused = true)]
-async fn made_up_tokens_do_not_starve_known_ones() {
+async fn made_up_tokens_do_not_delay_known_ones() {
     let scene = Arc::new(scene_with(|i| i.max_concurrent(4), |builder| builder));
     scene.send(TOKEN).await.is(Expected::Ok, "active");
     scene.api.clock.advance(10);
@@ -142,9 +142,9 @@ async fn made_up_tokens_do_not_starve_known_ones() {
     assert_eq!(refused, 400 - 4 * 5, "INTRO-08 the flood has four open requests and sixteen places");
 }
 
-/// INTRO-08, X-63: a client with a good key cannot fill the lane of known clients with tokens that it makes up.
+/// INTRO-08, X-63: a client with a known key cannot fill the lane of known clients with made-up tokens.
 #[tokio::test(start_paused = true)]
-async fn a_known_key_that_makes_up_tokens_loses_its_place() {
+async fn a_known_key_that_presents_made_up_tokens_loses_its_place() {
     let scene = Arc::new(scene_with(|i| i.max_concurrent(2), |builder| builder));
     let victim = DpopKey::generate(Algorithm::ES256).unwrap();
     let jkt = victim.thumbprint().to_string();
@@ -190,10 +190,9 @@ async fn a_known_key_that_makes_up_tokens_loses_its_place() {
     }
 }
 
-/// INTRO-07, X-63: a client with a good key, and a token that the server fails on, opens no circuit of known tokens, and takes
-/// no probe from them.
+/// INTRO-07, X-63: it opens no circuit of known tokens and takes no probe from them.
 #[tokio::test]
-async fn a_known_key_with_a_token_that_the_server_fails_on_shuts_nobody_out() {
+async fn a_known_key_whose_token_makes_the_server_fail_does_not_lock_out_others() {
     let scene = scene();
     let victim = DpopKey::generate(Algorithm::ES256).unwrap();
     let jkt = victim.thumbprint().to_string();
@@ -222,7 +221,7 @@ async fn a_known_key_with_a_token_that_the_server_fails_on_shuts_nobody_out() {
     assert_eq!(scene.server.asked(), asked + 1);
 }
 
-/// INTRO-08, X-63: many keys of one attacker, all of them known, get half of the lane of known clients.
+/// INTRO-08, X-63: many known keys of one attacker get half of the lane of known clients.
 #[tokio::test(start_paused = true)]
 async fn many_known_keys_leave_half_of_their_lane_to_known_tokens() {
     let scene = Arc::new(scene_with(|i| i.max_concurrent(4), |builder| builder));
@@ -256,9 +255,9 @@ async fn many_known_keys_leave_half_of_their_lane_to_known_tokens() {
     }
 }
 
-/// INTRO-08: certificates are known as keys are.
+/// INTRO-08: a flood under another certificate does not delay a known one.
 #[tokio::test(start_paused = true)]
-async fn certificates_are_known_too() {
+async fn certificates_are_known_as_keys_are() {
     let own = TestCertificate::self_signed("own");
     let x5t = CertThumbprint::of_der(own.der()).to_string();
     let scene = Arc::new(scene_with(
@@ -289,9 +288,9 @@ async fn certificates_are_known_too() {
     }
 }
 
-/// INTRO-05: servers answer about refresh tokens, too. Only access tokens pass.
+/// INTRO-05: servers also call refresh tokens active. Only access tokens pass.
 #[tokio::test]
-async fn accepts_answers_about_access_tokens_only() {
+async fn accepts_responses_about_access_tokens_only() {
     let scene = scene();
     let mut number = 0;
     let mut check = async |bound: bool, name: &str, value: Value, good: bool| {
@@ -351,9 +350,10 @@ async fn accepts_answers_about_access_tokens_only() {
     }
 }
 
-/// INTRO-02: servers that fill in a template write `null` or nothing for what they don't know. What is compared stays strict.
+/// INTRO-02: servers that fill in a template write `null` or nothing for what they do not know. Members that are
+/// compared stay strict.
 #[tokio::test]
-async fn empty_members_of_an_answer_count_as_absent_unless_they_are_compared() {
+async fn empty_members_of_a_response_count_as_absent_unless_they_are_compared() {
     let scene = scene();
     let optional =
         ["sub", "client_id", "jti", "scope", "acr", "auth_time", "token_type", "token_use", "typ", "username"];
@@ -392,9 +392,9 @@ async fn empty_members_of_an_answer_count_as_absent_unless_they_are_compared() {
     }
 }
 
-/// INTRO-09: a JWT that names another issuer is no business of the server that is asked.
+/// INTRO-09: the server must not see the tokens of other issuers.
 #[tokio::test]
-async fn a_jwt_that_names_another_issuer_is_not_introspected() {
+async fn a_jwt_that_names_another_issuer_is_rejected_without_a_request() {
     let server = Server::new();
     let (local, foreign) =
         (TestAuthServer::offline_at(ISSUER, NOW), TestAuthServer::offline_at("https://evil.example", NOW));
@@ -436,9 +436,9 @@ async fn a_jwt_that_names_another_issuer_is_not_introspected() {
     assert_eq!(server.asked(), 3);
 }
 
-/// INTRO-06: the age of an answer counts from before the request for it.
+/// INTRO-06: the age of a response counts from before the request for it.
 #[tokio::test]
-async fn an_answer_that_took_long_holds_for_less() {
+async fn a_slow_response_is_cached_for_less_time() {
     let scene = Arc::new(scene());
     scene.says(|a| without(a, "exp"));
     scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
@@ -459,9 +459,9 @@ async fn an_answer_that_took_long_holds_for_less() {
     assert_eq!(scene.server.asked(), 2);
 }
 
-/// INTRO-07: a server that hangs for unknown tokens is given up for them alone.
+/// INTRO-07: the lanes do not wait for each other.
 #[tokio::test(start_paused = true)]
-async fn waiting_for_unknown_tokens_does_not_delay_known_ones() {
+async fn a_server_that_hangs_for_unknown_tokens_does_not_delay_known_ones() {
     let scene = Arc::new(scene_with(|i| i.max_concurrent(1).timeout(Duration::from_secs(1)), |builder| builder));
     scene.send(TOKEN).await.is(Expected::Ok, "active");
     scene.api.clock.advance(10);

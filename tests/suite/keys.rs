@@ -103,7 +103,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_once_and_used_while_fresh() {
+async fn fetches_keys_once_and_uses_them_while_they_are_fresh() {
     let script = Script::new();
     let api = fetched(&script).await;
     for _ in 0..20 {
@@ -112,8 +112,9 @@ async fn keys_are_fetched_once_and_used_while_fresh() {
     assert_eq!(script.requests(), 1);
 }
 
+/// ATK-26, X-13: random `kid`s must not flood the authorization server.
 #[tokio::test]
-async fn atk_26_unknown_kids_cause_a_few_fetches_and_then_one_per_cool_down() {
+async fn unknown_kids_cause_a_few_fetches_and_then_one_per_cool_down() {
     let script = Script::new();
     let api = fetched(&script).await;
     let unknown = |i: u64| api.token().header("kid", format!("random-{i}")).mint();
@@ -135,8 +136,9 @@ async fn atk_26_unknown_kids_cause_a_few_fetches_and_then_one_per_cool_down() {
     assert_eq!(script.requests(), 8 + 3, "a quiet time gives the burst back, and no more");
 }
 
+/// ATK-26: single flight.
 #[tokio::test]
-async fn atk_26_unknown_kids_at_one_time_cause_one_fetch() {
+async fn concurrent_unknown_kids_cause_one_fetch() {
     let script = Script::new();
     let gate = Arc::new(Semaphore::new(1));
     let script = Script { gate: Arc::clone(&gate), ..script };
@@ -156,8 +158,9 @@ async fn atk_26_unknown_kids_at_one_time_cause_one_fetch() {
     assert_eq!(script.requests(), 2, "single flight");
 }
 
+/// ATK-26, AS-29: as long as the burst lasts.
 #[tokio::test]
-async fn atk_26_rotation_is_noticed_at_once_and_then_after_the_cool_down() {
+async fn notices_a_rotation_at_once_and_then_after_the_cool_down() {
     let script = Script::new();
     let api = fetched(&script).await;
     for round in 1..=3 {
@@ -174,8 +177,9 @@ async fn atk_26_rotation_is_noticed_at_once_and_then_after_the_cool_down() {
     assert_eq!(script.requests(), 5);
 }
 
+/// ATK-26: `JwksCaching::refresh_burst`.
 #[tokio::test]
-async fn atk_26_the_burst_is_an_option() {
+async fn the_burst_of_fetches_is_configurable() {
     let script = Script::new();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     script.serve(JWKS, server.jwks_json());
@@ -189,9 +193,9 @@ async fn atk_26_the_burst_is_an_option() {
     assert_eq!(script.requests(), 2);
 }
 
-/// RFC 9701: the issuer signs its answers with the same keys.
+/// INTRO-11, ATK-26: the issuer signs its responses with the same keys (RFC 9701).
 #[tokio::test]
-async fn intro_11_atk_26_a_signed_answer_by_a_key_that_took_anothers_kid_is_read_after_one_refresh() {
+async fn reads_a_signed_introspection_response_after_one_refresh_when_a_key_took_anothers_kid() {
     const ENDPOINT: &str = "https://as.example/introspect";
     let script = Script::new();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
@@ -233,8 +237,9 @@ fn replaced(server: &TestAuthServer, key: &DpopKey, with_kid: bool) -> String {
     json!({ "keys": [jwk] }).to_string()
 }
 
+/// ATK-26: or that has no `kid`.
 #[tokio::test]
-async fn atk_26_a_key_that_took_anothers_kid_is_noticed() {
+async fn notices_a_key_that_took_the_kid_of_another() {
     for (row, alg, with_kid) in [
         ("the same kid", Algorithm::ES256, true),
         ("no kid", Algorithm::ES256, false),
@@ -255,8 +260,9 @@ async fn atk_26_a_key_that_took_anothers_kid_is_noticed() {
     }
 }
 
+/// ATK-26: a forged signature costs its sender nothing.
 #[tokio::test]
-async fn atk_26_a_signature_that_does_not_verify_causes_one_fetch_per_cool_down() {
+async fn a_signature_that_does_not_verify_causes_one_fetch_per_cool_down() {
     let script = Script::new();
     let api = fetched(&script).await;
     let other = DpopKey::generate(Algorithm::ES256).unwrap();
@@ -276,8 +282,9 @@ async fn atk_26_a_signature_that_does_not_verify_causes_one_fetch_per_cool_down(
     assert_eq!(script.requests(), 2 + 3, "one for each cool-down of 30 s");
 }
 
+/// ATK-26: anyone can make one, so it must not cause a 503.
 #[tokio::test]
-async fn atk_26_a_forged_signature_is_no_503_while_the_refresh_fails() {
+async fn a_forged_signature_is_401_while_the_refresh_fails() {
     let script = Script::new();
     let api = fetched(&script).await;
     let other = DpopKey::generate(Algorithm::ES256).unwrap();
@@ -291,8 +298,9 @@ async fn atk_26_a_forged_signature_is_no_503_while_the_refresh_fails() {
     assert_eq!(script.requests(), 1 + 2, "a failure is not tried again before the cool-down either");
 }
 
+/// ATK-26: everything that can be checked without the key is checked first.
 #[tokio::test]
-async fn atk_26_a_forged_signature_on_a_request_that_is_wrong_anyway_causes_no_fetch() {
+async fn a_forged_signature_on_a_request_that_is_wrong_anyway_causes_no_fetch() {
     let script = Script::new();
     let api = fetched(&script).await;
     let other = DpopKey::generate(Algorithm::ES256).unwrap();
@@ -320,8 +328,9 @@ async fn atk_26_a_forged_signature_on_a_request_that_is_wrong_anyway_causes_no_f
     assert_eq!(script.requests(), 2);
 }
 
+/// ATK-26, ERR-13: the new key may be in the set that cannot be fetched.
 #[tokio::test]
-async fn atk_26_an_unknown_kid_is_503_while_the_refresh_fails() {
+async fn an_unknown_kid_is_503_while_the_refresh_fails() {
     let script = Script::new();
     let api = fetched(&script).await;
     let known = api.token().mint();
@@ -341,8 +350,9 @@ async fn atk_26_an_unknown_kid_is_503_while_the_refresh_fails() {
     }
 }
 
+/// ATK-27, X-69: an outage of the authorization server never extends the trust in a key without limit.
 #[tokio::test]
-async fn atk_27_stale_keys_serve_until_their_end_and_then_503() {
+async fn stale_keys_are_used_until_their_end_and_then_503() {
     let script = Script::new();
     let api = fetched(&script).await;
     script.set(JWKS, Err(FetchError::Connection));
@@ -362,8 +372,9 @@ async fn atk_27_stale_keys_serve_until_their_end_and_then_503() {
     api.with_token(&token()).await.is(Expected::Ok, "back again");
 }
 
+/// ATK-27, ATK-29: a new key set ends the cached tokens of the old one.
 #[tokio::test]
-async fn atk_27_atk_29_a_removed_key_stops_working_even_for_cached_tokens() {
+async fn a_removed_key_stops_working_even_for_cached_tokens() {
     let script = Script::new();
     let api = fetched(&script).await;
     let old = api.token().claim("exp", NOW + 100_000).mint();
@@ -379,8 +390,9 @@ async fn atk_27_atk_29_a_removed_key_stops_working_even_for_cached_tokens() {
     api.with_token(&fresh).await.is(Expected::Ok, "the new key works");
 }
 
+/// ATK-21, CNF-10, DPOP-06, X-04, X-35: `jku`, `x5u` and `cnf.jku` are never followed.
 #[tokio::test]
-async fn atk_21_cnf_10_x_04_x_35_no_url_in_a_token_or_proof_is_fetched() {
+async fn fetches_no_url_that_a_token_or_proof_names() {
     let script = Script::new();
     let api = fetched(&script).await;
     api.clock.advance(31); // the cool-down is over: an unknown kid would be worth a fetch now
@@ -405,8 +417,9 @@ async fn atk_21_cnf_10_x_04_x_35_no_url_in_a_token_or_proof_is_fetched() {
     assert_eq!(script.requests(), 2, "ATK-21: the issuer's own set, once for the signatures that do not verify");
 }
 
+/// ATK-24, ATK-25: the keys in memory stay in use.
 #[tokio::test]
-async fn atk_24_an_answer_without_a_usable_key_changes_nothing() {
+async fn a_response_without_a_usable_key_changes_nothing() {
     let script = Script::new();
     let api = fetched(&script).await;
     let token = api.token().claim("exp", NOW + 100_000).mint();
@@ -427,7 +440,7 @@ async fn atk_24_an_answer_without_a_usable_key_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stampede_of_first_requests_causes_one_fetch() {
+async fn concurrent_first_requests_cause_one_fetch() {
     let script = Script::new();
     let gate = Arc::new(Semaphore::new(0));
     let script = Script { gate: Arc::clone(&gate), ..script };
@@ -484,7 +497,7 @@ impl HttpFetch for Fragile {
 }
 
 #[tokio::test]
-async fn a_client_that_panics_does_not_end_fetching() {
+async fn an_http_client_that_panics_does_not_end_fetching() {
     let script = Script::new();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     script.serve(JWKS, server.jwks_json());
@@ -496,8 +509,9 @@ async fn a_client_that_panics_does_not_end_fetching() {
     api.with_token(&api.token().mint()).await.is(Expected::Ok, "the second one does not");
 }
 
+/// NONCE-12: a request without a nonce causes no fetch.
 #[tokio::test]
-async fn report_only_and_nonce_only_reach_cold_keys_too() {
+async fn report_only_and_nonce_only_work_before_keys_are_fetched() {
     let script = Script::new();
     let report = api(&script, |builder| builder.mode(Mode::ReportOnly));
     let token = report.token().mint();
@@ -518,8 +532,9 @@ async fn report_only_and_nonce_only_reach_cold_keys_too() {
     assert_eq!(script.requests(), 1);
 }
 
+/// ATK-25: after the timeout of a fetch.
 #[tokio::test(start_paused = true)]
-async fn atk_25_a_client_that_hangs_is_given_up() {
+async fn gives_up_on_an_http_client_that_hangs() {
     let script = Script { gate: Arc::new(Semaphore::new(0)), ..Script::new() };
     let api = api(&script, |builder| builder);
     api.with_token(&api.token().mint())
@@ -529,7 +544,7 @@ async fn atk_25_a_client_that_hangs_is_given_up() {
 }
 
 #[test]
-fn outside_of_a_runtime_requests_are_refused_and_nothing_panics() {
+fn a_request_outside_a_runtime_is_503_and_does_not_panic() {
     let script = Script::new();
     let api = api(&script, |builder| builder);
     let token = api.token().mint();
@@ -540,6 +555,7 @@ fn outside_of_a_runtime_requests_are_refused_and_nothing_panics() {
     assert_eq!(script.requests(), 0);
 }
 
+/// everything that can be checked without the key is checked first.
 #[tokio::test]
 async fn a_request_that_is_wrong_anyway_causes_no_fetch() {
     let script = Script::new();
@@ -571,7 +587,7 @@ async fn a_request_that_is_wrong_anyway_causes_no_fetch() {
 }
 
 #[tokio::test]
-async fn bearer_requests_wait_for_keys_too() {
+async fn bearer_requests_wait_for_keys() {
     let script = Script::new();
     let api = api(&script, |builder| builder.mode(Mode::AllowBearer));
     let token = api.token().without("cnf").mint();
@@ -582,7 +598,7 @@ async fn bearer_requests_wait_for_keys_too() {
 }
 
 #[tokio::test]
-async fn cache_control_is_followed_within_bounds() {
+async fn follows_cache_control_within_limits() {
     for (cache_control, fresh_for) in [("max-age=120", 120), ("max-age=1", 60), ("public, Max-Age=\"999999\"", 3600)] {
         let script = Script::new();
         let api = api(&script, |builder| builder);
@@ -600,8 +616,10 @@ async fn cache_control_is_followed_within_bounds() {
     }
 }
 
+/// ATK-25, ATK-28, META-17, X-64: `issuer` must be equal, and `jwks_uri` must be a URL that may be fetched, without
+/// redirects.
 #[tokio::test]
-async fn atk_28_meta_17_discovery_checks_the_issuer() {
+async fn accepts_metadata_of_the_configured_issuer_only() {
     let discover = |script: &Script| {
         let server = TestAuthServer::offline_at(ISSUER, NOW);
         script.serve(JWKS, server.jwks_json());
@@ -648,7 +666,7 @@ async fn atk_28_meta_17_discovery_checks_the_issuer() {
 }
 
 #[tokio::test]
-async fn keys_over_real_sockets() {
+async fn fetches_keys_over_real_sockets() {
     let server = TestAuthServer::start().await;
     let issuer = server.issuer().to_owned();
     let cfg = tower_pop::PopConfig::builder(issuer.as_str(), AUDIENCE).build().unwrap();
@@ -678,8 +696,9 @@ async fn keys_over_real_sockets() {
     assert_eq!(server.jwks_requests(), 1);
 }
 
+/// ATK-27: a slow server or a cache in between does not make keys younger.
 #[tokio::test]
-async fn atk_27_the_age_of_keys_counts_from_before_the_request_and_includes_that_of_the_response() {
+async fn the_age_of_keys_counts_from_before_the_request_and_includes_that_of_the_response() {
     let response = |max_age: u64, age: u64| {
         let response = move |body: String| FetchResponse::new(body).cache_control(format!("max-age={max_age}"));
         move |body: String| response(body).age(Duration::from_secs(age))
@@ -711,8 +730,9 @@ async fn atk_27_the_age_of_keys_counts_from_before_the_request_and_includes_that
     }
 }
 
+/// ATK-27: its `Age` counts towards the end of the stale keys, too.
 #[tokio::test]
-async fn atk_27_a_response_that_a_cache_kept_for_long_is_not_used_for_longer_for_it() {
+async fn a_response_from_a_cache_is_used_for_less_time() {
     let script = Script::new();
     let api = api(&script, |builder| builder);
     let hour = Duration::from_secs(3600);
@@ -727,8 +747,9 @@ async fn atk_27_a_response_that_a_cache_kept_for_long_is_not_used_for_longer_for
     api.with_token(&token()).await.is(Expected::Down, "the end").coded("unavailable.keys", "ATK-27");
 }
 
+/// ATK-27, ATK-29: the monotonic clock stands still meanwhile.
 #[tokio::test]
-async fn atk_27_atk_29_a_machine_that_was_suspended_finds_its_keys_as_old_as_they_are() {
+async fn keys_and_tokens_age_while_the_machine_is_suspended() {
     let script = Script::new();
     let api = fetched(&script).await;
     let token = api.token().claim("exp", NOW + 1_000_000).mint();
@@ -751,8 +772,9 @@ async fn atk_27_atk_29_a_machine_that_was_suspended_finds_its_keys_as_old_as_the
     api.with_token(&api.token().claim("exp", NOW + 1_000_000).mint()).await.is(Expected::Ok, "the twin");
 }
 
+/// ATK-29: a clock that stands still or is set back extends nothing.
 #[tokio::test]
-async fn atk_29_a_verified_token_is_kept_by_the_clock_that_went_further() {
+async fn a_cached_token_expires_by_the_clock_that_went_further() {
     const ENDPOINT: &str = "https://as.example/introspect";
     let script = Script::new();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
@@ -780,8 +802,9 @@ async fn atk_29_a_verified_token_is_kept_by_the_clock_that_went_further() {
     assert_eq!(script.requests(), 3);
 }
 
+/// ATK-26, ATK-27: a jump ends what is in memory once.
 #[tokio::test]
-async fn atk_26_atk_27_a_wall_clock_that_is_set_causes_neither_endless_fetches_nor_endless_refusals() {
+async fn a_wall_clock_that_is_set_causes_neither_endless_fetches_nor_endless_rejections() {
     let script = Script::new();
     // The replay store revives nothing when the clock goes back; this is about the keys.
     let api = api(&script, |builder| builder.dangerous().without_replay_store());
@@ -819,8 +842,9 @@ async fn atk_26_atk_27_a_wall_clock_that_is_set_causes_neither_endless_fetches_n
     assert_eq!(script.requests(), 7, "and is tried again all the same");
 }
 
+/// META-17, ATK-28: and asks for no keys before the metadata is right.
 #[tokio::test]
-async fn meta_17_atk_28_whatever_is_wrong_at_one_well_known_url_the_next_is_tried() {
+async fn tries_the_next_well_known_url_after_any_failure() {
     let tenant = "https://as.example/tenant";
     let urls = [
         "https://as.example/.well-known/oauth-authorization-server/tenant",
@@ -868,8 +892,9 @@ async fn meta_17_atk_28_whatever_is_wrong_at_one_well_known_url_the_next_is_trie
     }
 }
 
+/// META-17: each attempt has the timeout of one fetch.
 #[tokio::test(start_paused = true)]
-async fn meta_17_a_well_known_url_that_hangs_is_given_up_in_bounded_time() {
+async fn gives_up_on_a_well_known_url_that_hangs() {
     let script = Script::new();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     script.serve(JWKS, server.jwks_json());
@@ -881,8 +906,9 @@ async fn meta_17_a_well_known_url_that_hangs_is_given_up_in_bounded_time() {
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }
 
+/// META-17: an operator sees which URL to fix.
 #[tokio::test]
-async fn meta_17_the_log_names_each_url_and_what_is_wrong_there() {
+async fn the_log_names_each_well_known_url_and_what_is_wrong_there() {
     let (log, _guard) = Log::capture(Level::INFO);
     let script = Script::new();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
@@ -895,8 +921,9 @@ async fn meta_17_the_log_names_each_url_and_what_is_wrong_there() {
     assert!(says(METADATA, "status 403") && says(OPENID, "not strict JSON"), "{text}");
 }
 
+/// ATK-26: when the burst is used up.
 #[tokio::test]
-async fn atk_26_the_log_says_once_when_the_keys_are_fetched_again() {
+async fn the_log_says_once_when_the_keys_are_fetched_again() {
     let (log, _guard) = Log::capture(Level::INFO);
     let script = Script::new();
     let api = fetched(&script).await;
@@ -906,8 +933,9 @@ async fn atk_26_the_log_says_once_when_the_keys_are_fetched_again() {
     assert_eq!(log.lines("again_in_s=30"), 1, "{}", log.text());
 }
 
+/// ATK-24: the `kid` is shortened, and control characters are replaced.
 #[tokio::test]
-async fn atk_24_each_skipped_key_is_logged_once_with_its_kid_and_the_reason() {
+async fn each_skipped_key_is_logged_once_with_its_kid_and_the_reason() {
     let (log, _guard) = Log::capture(Level::INFO);
     let script = Script::new();
     let api = api(&script, |builder| builder);
@@ -935,8 +963,9 @@ async fn atk_24_each_skipped_key_is_logged_once_with_its_kid_and_the_reason() {
     assert!(!log.text().contains(&"x".repeat(61)) && !log.text().contains('\u{7}'), "{}", log.text());
 }
 
+/// ATK-24: `IssuerConfig::static_jwks`.
 #[test]
-fn atk_24_skipped_keys_of_a_set_that_is_given_are_logged_too() {
+fn skipped_keys_of_a_static_set_are_logged() {
     let (log, _guard) = Log::capture(Level::INFO);
     let set = json!({ "keys": [{ "kty": "XYZ", "kid": "given" }] }).to_string();
     let issuer = IssuerConfig::new(ISSUER).static_jwks(set);
@@ -1008,8 +1037,9 @@ fn trusting(certificate: &TestCertificate) -> HyperFetch {
     HyperFetch::with_tls(builder.unwrap().with_root_certificates(roots).with_no_client_auth())
 }
 
+/// ATK-25: the URL without its query.
 #[tokio::test]
-async fn atk_25_a_connection_that_fails_is_logged_with_url_and_cause() {
+async fn a_connection_that_fails_is_logged_with_url_and_cause() {
     let localhost = TestCertificate::self_signed("localhost");
     let elsewhere = TestCertificate::self_signed("elsewhere.example");
     let body = TestAuthServer::offline_at(ISSUER, NOW).jwks_json();

@@ -90,8 +90,9 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
+/// MTLS-01, MTLS-02, MTLS-04: another certificate of the same key does not count. D-13: the challenge is for `Bearer`.
 #[tokio::test]
-async fn mtls_01_mtls_02_mtls_04_the_very_certificate_is_needed() {
+async fn requires_the_certificate_that_the_token_names() {
     let scene = scene();
     let token = scene.token();
     let answer = scene.connection(&token, Some(&scene.own)).await.is(Expected::Ok, "MTLS-01");
@@ -113,8 +114,9 @@ async fn mtls_01_mtls_02_mtls_04_the_very_certificate_is_needed() {
     assert!(challenge.challenges()[0].contains("invalid_token") && !challenge.challenges()[1].contains("error="));
 }
 
+/// MTLS-03, X-32: and tokens with `jkt` under `DPoP` only.
 #[tokio::test]
-async fn mtls_03_x_32_the_scheme_is_bearer() {
+async fn accepts_certificate_bound_tokens_under_bearer_only() {
     let scene = scene();
     let token = scene.token();
     let mut request = crate::support::request(&token, &scene.api.proof(&token).mint());
@@ -129,8 +131,9 @@ async fn mtls_03_x_32_the_scheme_is_bearer() {
     scene.connection(&token, Some(&scene.own)).await.is(Expected::Ok, "the twin");
 }
 
+/// MTLS-08, X-33, D-17: an attacker cannot choose the weaker binding.
 #[tokio::test]
-async fn mtls_08_x_33_both_bindings_must_hold() {
+async fn requires_key_and_certificate_when_the_token_names_both() {
     let scene = scene();
     let jkt = scene.api.key.thumbprint().to_string();
     let x5t = CertThumbprint::of_der(scene.own.der()).to_string();
@@ -158,8 +161,9 @@ async fn mtls_08_x_33_both_bindings_must_hold() {
     scene.connection(&token, Some(&scene.own)).await.is(Expected::Token, "MTLS-08 the certificate as Bearer");
 }
 
+/// CNF-05, CNF-12: it is no proof of anything.
 #[tokio::test]
-async fn cnf_05_a_certificate_that_is_not_asked_for_changes_nothing() {
+async fn a_certificate_that_the_token_does_not_name_changes_nothing() {
     let scene = scene();
     let token = scene.api.token().mint();
     let mut request = crate::support::request(&token, &scene.api.proof(&token).mint());
@@ -174,8 +178,9 @@ async fn cnf_05_a_certificate_that_is_not_asked_for_changes_nothing() {
         .coded("confirmation.missing", "CNF-12");
 }
 
+/// MTLS-05, MTLS-06, X-55: hex, padding, other alphabets and stray bits.
 #[tokio::test]
-async fn mtls_05_mtls_06_x_55_other_spellings_of_the_thumbprint_never_match() {
+async fn rejects_other_encodings_of_the_thumbprint() {
     let scene = scene();
     let right = CertThumbprint::of_der(scene.own.der()).to_string();
     let bytes = *CertThumbprint::of_der(scene.own.der()).as_bytes();
@@ -193,8 +198,9 @@ async fn mtls_05_mtls_06_x_55_other_spellings_of_the_thumbprint_never_match() {
     scene.connection(&token, Some(&scene.own)).await.is(Expected::Ok, "the twin");
 }
 
+/// MTLS-16: any bytes have a thumbprint, and nothing in them is interpreted.
 #[tokio::test]
-async fn mtls_16_whatever_der_is_it_is_hashed_and_never_read() {
+async fn hashes_certificates_and_never_parses_them() {
     let scene = scene();
     for der in [&b""[..], b"0", b"garbage", &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0; 65_536]] {
         let mut request = bearer(&scene.token());
@@ -216,8 +222,9 @@ async fn mtls_16_whatever_der_is_it_is_hashed_and_never_read() {
     behind.api.send(request).await.is(Expected::Ok, "MTLS-16 the twin in a header");
 }
 
+/// MTLS-09, CNF-12: and `Bearer` stays off.
 #[tokio::test]
-async fn mtls_09_without_configuration_nothing_is_taken_and_bearer_is_no_scheme() {
+async fn uses_no_certificate_unless_configured() {
     let scene = scene_with(|builder| builder);
     scene.connection(&scene.token(), Some(&scene.own)).await.is(Expected::Token, "off by default");
     let answer = scene.proxied(PROXY, "client-cert", &[&byte_sequence(&scene.own)]).await;
@@ -229,8 +236,9 @@ async fn mtls_09_without_configuration_nothing_is_taken_and_bearer_is_no_scheme(
     answer.is(Expected::Token, "MTLS-09").coded("binding.certificate_missing", "MTLS-09");
 }
 
+/// MTLS-10, MTLS-11, MTLS-14, X-56: in every format; two field lines are malformed.
 #[tokio::test]
-async fn mtls_10_mtls_14_x_56_headers_count_from_trusted_peers_only() {
+async fn accepts_certificate_fields_from_trusted_peers_only() {
     let pem = |certificate: &TestCertificate| escaped(&certificate.pem());
     let bare = |certificate: &TestCertificate| encode_standard(certificate.der());
     let xfcc = |certificate: &TestCertificate| format!("By=spiffe://api;Hash={};Subject=\"CN=a,b\"", hash(certificate));
@@ -270,8 +278,9 @@ fn appending() -> Scene {
     scene_with(|builder| builder.client_certificates(certificates))
 }
 
+/// MTLS-14, X-56: a client may send the field, and the owner of a certificate chooses the names in it.
 #[tokio::test]
-async fn mtls_14_x_56_what_a_client_puts_before_the_proxys_element_never_counts() {
+async fn an_element_before_that_of_the_proxy_never_counts() {
     let field = "x-forwarded-client-cert";
     for (scene, accepts_list) in [(behind(field), false), (appending(), true)] {
         let (victim, real) = (hash(&scene.own), hash(&scene.other));
@@ -326,8 +335,9 @@ async fn mtls_14_x_56_what_a_client_puts_before_the_proxys_element_never_counts(
     }
 }
 
+/// MTLS-11, X-56: a proxy must replace what the client sent.
 #[tokio::test]
-async fn mtls_11_x_56_what_an_appending_proxy_adds_makes_other_fields_malformed() {
+async fn rejects_a_field_when_a_proxy_appended_to_it() {
     let pem = |certificate: &TestCertificate| certificate.pem().trim_end().replace('\n', " ");
     let escaped_pem = |certificate: &TestCertificate| escaped(certificate.pem().trim_end());
     let bare = |certificate: &TestCertificate| encode_standard(certificate.der());
@@ -351,8 +361,9 @@ async fn mtls_11_x_56_what_an_appending_proxy_adds_makes_other_fields_malformed(
     }
 }
 
+/// MTLS-14: PEM with spaces for line breaks, and `(null)` for none.
 #[tokio::test]
-async fn mtls_14_certificates_through_apache_httpd() {
+async fn reads_certificates_as_apache_httpd_writes_them() {
     let field = "x-ssl-client-cert";
     let scene = behind(field);
     let (own, other) = (scene.own.pem().replace('\n', " "), scene.other.pem().replace('\n', " "));
@@ -381,8 +392,9 @@ async fn mtls_14_certificates_through_apache_httpd() {
     }
 }
 
+/// MTLS-10: a proxy passes on the fields of the others as its clients wrote them.
 #[tokio::test]
-async fn mtls_10_each_kind_of_proxy_is_believed_in_its_own_field_only() {
+async fn accepts_each_kind_of_proxy_in_its_own_field_only() {
     let envoys = ProxyTrust::Networks(vec!["192.168.0.0/16".parse().unwrap()]);
     let sources = ClientCertificates::from_proxies(networks(), header("client-cert"))
         .or_from_proxies(envoys, header("x-forwarded-client-cert"));
@@ -401,8 +413,9 @@ async fn mtls_10_each_kind_of_proxy_is_believed_in_its_own_field_only() {
     }
 }
 
+/// MTLS-10, MTLS-11, MTLS-12: from untrusted peers they are not read.
 #[tokio::test]
-async fn mtls_11_mtls_12_malformed_fields_of_a_trusted_proxy_are_400() {
+async fn malformed_fields_of_a_trusted_proxy_are_400() {
     let scene = behind("client-cert");
     let base64 = encode_standard(scene.own.der());
     for (row, value) in [
@@ -425,8 +438,9 @@ async fn mtls_11_mtls_12_malformed_fields_of_a_trusted_proxy_are_400() {
     scene.proxied(PROXY, "client-cert", &[&own]).await.is(Expected::Ok, "the twin");
 }
 
+/// MTLS-18: 16 KiB by default.
 #[tokio::test]
-async fn mtls_18_the_limit_on_the_field_is_431_and_can_be_raised() {
+async fn fields_beyond_the_limit_are_431_and_the_limit_is_configurable() {
     let (twelve, twenty) = (vec![0x30; 9 * 1024], vec![0x30; 20 * 1024]);
     let send = async |scene: &Scene, der: &[u8]| {
         let mut request = bearer(&scene.api.token().bound_to_certificate(der).mint());
@@ -448,8 +462,9 @@ async fn mtls_18_the_limit_on_the_field_is_431_and_can_be_raised() {
     send(&scene, &twenty).await.is(Expected::Ok, "MTLS-18 where more is allowed");
 }
 
+/// MTLS-10: on a request of a trusted proxy, only its field counts.
 #[tokio::test]
-async fn mtls_10_a_proxys_own_certificate_is_never_the_clients() {
+async fn the_certificate_of_a_proxy_is_never_the_clients() {
     let certificates = ClientCertificates::from_connection().or_from_proxies(networks(), header("client-cert"));
     let scene = scene_with(|builder| builder.client_certificates(certificates));
     let send = async |peer: IpAddr, connection: Option<&TestCertificate>, field: Option<&TestCertificate>| {
@@ -486,8 +501,9 @@ async fn log_of(cfg: &PopConfig, requests: Vec<Request<()>>) -> String {
     log.text()
 }
 
+/// MTLS-10, ERR-11: without an address no peer counts as a trusted proxy.
 #[tokio::test]
-async fn mtls_10_the_log_says_once_that_proxies_are_configured_and_requests_have_no_address() {
+async fn the_log_says_once_that_requests_have_no_address() {
     let certificates = || ClientCertificates::from_proxies(networks(), header("client-cert"));
     let trusted = |builder: PopConfigBuilder| {
         builder.allowed_origins(["https://api.example"]).trusted_proxies(["10.0.0.0/8".parse().unwrap()])
@@ -532,9 +548,9 @@ async fn mtls_10_the_log_says_once_that_proxies_are_configured_and_requests_have
     }
 }
 
-/// The guide's snippet, and what it warns of.
+/// MTLS-10: the snippet of the deployment guide, and what it warns of.
 #[tokio::test]
-async fn mtls_10_axum_serves_the_address_of_the_peer_only_when_it_is_told_to() {
+async fn axum_serves_the_address_of_the_peer_only_when_configured() {
     use axum::{Router, routing::get};
     let trust = ProxyTrust::Networks(vec!["127.0.0.0/8".parse().unwrap()]);
     let certificates = ClientCertificates::from_proxies(trust, header("client-cert"));
@@ -553,8 +569,9 @@ async fn mtls_10_axum_serves_the_address_of_the_peer_only_when_it_is_told_to() {
     }
 }
 
+/// MTLS-10: `ProxyTrust::UnixSocket` and `ProxyTrust::Certificates`.
 #[tokio::test]
-async fn mtls_10_proxies_are_known_by_socket_or_by_certificate_too() {
+async fn recognises_proxies_by_socket_or_by_certificate() {
     let field = |request: &mut Request<()>, certificate: &TestCertificate| {
         request.headers_mut().insert("client-cert", byte_sequence(certificate).parse().unwrap());
     };
@@ -578,8 +595,9 @@ async fn mtls_10_proxies_are_known_by_socket_or_by_certificate_too() {
     }
 }
 
+/// MTLS-10, MTLS-13: the application sees what a trusted proxy wrote and nothing else.
 #[tokio::test]
-async fn mtls_10_mtls_13_the_application_sees_no_claims_of_strangers_and_caches_vary() {
+async fn removes_certificate_fields_of_untrusted_peers_and_sets_vary() {
     let scene = behind("client-cert");
     let claims = ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "x-ssl-client-cert", "x-client-cert"];
     let echo = service_fn(move |request: Request<()>| async move {
@@ -608,8 +626,9 @@ async fn mtls_10_mtls_13_the_application_sees_no_claims_of_strangers_and_caches_
     assert!(!send(PROXY, true).await.headers().contains_key("vary"), "the token does not depend on it");
 }
 
+/// MTLS-10: for applications that call `PopConfig::verify`.
 #[tokio::test]
-async fn mtls_10_without_tower_the_request_can_be_settled_all_the_same() {
+async fn removes_certificate_fields_of_untrusted_peers_without_tower() {
     let scene = behind("client-cert");
     for (peer, stays) in [(PROXY, true), (STRANGER, false)] {
         let mut request = bearer(&scene.token());
@@ -629,7 +648,7 @@ async fn mtls_10_without_tower_the_request_can_be_settled_all_the_same() {
 }
 
 #[tokio::test]
-async fn modes_with_certificate_bound_tokens() {
+async fn every_mode_applies_to_certificate_bound_tokens() {
     for mode in [Mode::Required, Mode::Optional, Mode::AllowBearer] {
         let scene = scene_with(|builder| builder.mode(mode).client_certificates(ClientCertificates::from_connection()));
         scene.connection(&scene.token(), Some(&scene.own)).await.is(Expected::Ok, &format!("{mode:?}"));
@@ -645,7 +664,7 @@ async fn modes_with_certificate_bound_tokens() {
 }
 
 #[tokio::test]
-async fn a_layer_inside_a_layer_accepts_the_outer_ones_certificate() {
+async fn nested_layers_accept_one_certificate() {
     let scene = scene();
     let inner =
         service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(http::Response::new(String::new())) });
@@ -656,8 +675,9 @@ async fn a_layer_inside_a_layer_accepts_the_outer_ones_certificate() {
     assert_eq!(response.status(), 200);
 }
 
+/// ERR-14: a proxy without a network, a network without a field, an unknown field.
 #[test]
-fn certificate_sources_are_checked_at_start() {
+fn build_rejects_wrong_sources_of_certificates() {
     let build = |certificates: ClientCertificates| {
         tower_pop::PopConfig::builder("https://as.example", "https://api.example")
             .client_certificates(certificates)
@@ -678,8 +698,9 @@ fn certificate_sources_are_checked_at_start() {
     assert!(format!("{:?}", ClientCertificates::from_connection()).contains("connection: true"));
 }
 
+/// MTLS-17, META-06, META-07: where they are, DPoP is no longer required.
 #[test]
-fn mtls_17_meta_06_metadata_follows_the_configuration() {
+fn metadata_says_whether_certificate_bound_tokens_are_accepted() {
     let document = |scene: &Scene| -> serde_json::Value {
         let service = tower_pop::MetadataService::new(&scene.api.cfg);
         let request = Request::get(service.path().to_owned()).body(()).unwrap();

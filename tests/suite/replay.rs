@@ -22,8 +22,9 @@ fn insert(store: &impl ReplayStore, entry: ReplayEntry) -> Result<(), ReplayErro
     }
 }
 
+/// REPLAY-02, X-36: however often it comes.
 #[tokio::test]
-async fn replay_02_the_second_use_is_refused() {
+async fn rejects_the_second_use_of_a_proof() {
     let api = api();
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
@@ -33,8 +34,9 @@ async fn replay_02_the_second_use_is_refused() {
     }
 }
 
+/// REPLAY-03, REPLAY-09, X-43: the canonical target and the unescaped `jti` count, for each key separately.
 #[tokio::test]
-async fn replay_03_spellings_do_not_make_another_proof() {
+async fn another_encoding_does_not_make_another_proof() {
     let api = api();
     let token = api.token().mint();
     let proof = |url: &str| api.proof(&token).jti("same").url(url).mint();
@@ -51,8 +53,9 @@ async fn replay_03_spellings_do_not_make_another_proof() {
     api.with(&token, &theirs.mint()).await.is(Expected::Ok, "REPLAY-03: another client's jti is another");
 }
 
+/// REPLAY-09: no case folding, trimming or normalisation.
 #[tokio::test]
-async fn replay_09_jti_is_compared_byte_by_byte() {
+async fn compares_jti_byte_by_byte() {
     let api = api();
     let token = api.token().mint();
     for jti in ["A", "a", "\u{e9}", "e\u{301}", " a", "a "] {
@@ -62,8 +65,9 @@ async fn replay_09_jti_is_compared_byte_by_byte() {
     api.with(&token, &api.proof(&token).jti("\u{e9}").mint()).await.is(Expected::Proof, "REPLAY-09");
 }
 
+/// X-10, REPLAY-03: every ECDSA signature has a valid twin, n - s.
 #[tokio::test]
-async fn x_10_a_malleable_signature_is_not_another_proof() {
+async fn a_malleable_signature_does_not_make_another_proof() {
     let api = api();
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
@@ -93,8 +97,9 @@ fn negate_s(signature: &str) -> String {
     tower_pop::pop_core::jose::encode(bytes)
 }
 
+/// REPLAY-01, REPLAY-04, X-39: counted from its `iat`.
 #[tokio::test]
-async fn replay_04_a_future_proof_is_remembered_until_its_own_end() {
+async fn remembers_a_proof_from_the_future_until_its_own_end() {
     let api = api();
     let token = api.token().mint();
     let proof = api.proof(&token).issued_at(NOW + 30).mint();
@@ -105,8 +110,9 @@ async fn replay_04_a_future_proof_is_remembered_until_its_own_end() {
     api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-01").coded("proof.iat_too_old", "REPLAY-01");
 }
 
+/// REPLAY-05, X-38: the insert is atomic.
 #[tokio::test(flavor = "multi_thread")]
-async fn replay_05_one_of_a_hundred_copies_passes() {
+async fn one_of_a_hundred_concurrent_copies_passes() {
     let api = Arc::new(api());
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
@@ -123,8 +129,9 @@ async fn replay_05_one_of_a_hundred_copies_passes() {
     assert_eq!(passed, 1, "REPLAY-05 X-38");
 }
 
+/// REPLAY-06, X-41: a request that fails can neither fill the store nor use up a `jti`.
 #[tokio::test]
-async fn replay_06_nothing_is_recorded_before_everything_is_verified() {
+async fn records_nothing_before_everything_is_verified() {
     let store = Arc::new(MemoryReplayStore::default());
     #[derive(Clone)]
     struct Shared(Arc<MemoryReplayStore>);
@@ -147,8 +154,9 @@ async fn replay_06_nothing_is_recorded_before_everything_is_verified() {
     assert_eq!(store.len(), 1);
 }
 
+/// REPLAY-07, X-41: it never evicts a live entry.
 #[tokio::test]
-async fn replay_07_a_full_store_refuses_and_forgets_nothing() {
+async fn a_full_store_rejects_new_entries_and_forgets_nothing() {
     let clock = Arc::new(ManualClock::at(NOW));
     let store = MemoryReplayStore::with_capacity(100).per_key(1000).clock(clock.clone());
     let entry = |i: usize| conformance::entry(1, &format!("{i}"), NOW, NOW);
@@ -165,8 +173,9 @@ async fn replay_07_a_full_store_refuses_and_forgets_nothing() {
     assert_eq!(store.len(), 1);
 }
 
+/// REPLAY-07, REPLAY-10, X-69: both with `Retry-After`.
 #[tokio::test]
-async fn replay_07_a_full_store_is_503_and_a_greedy_key_429() {
+async fn a_full_store_is_503_and_a_key_beyond_its_quota_429() {
     struct Refuses(ReplayError);
     impl ReplayStore for Refuses {
         fn insert(&self, _: ReplayEntry) -> ReplayAnswer {
@@ -185,8 +194,9 @@ async fn replay_07_a_full_store_is_503_and_a_greedy_key_429() {
     assert_eq!(answer.calls, 0);
 }
 
+/// REPLAY-07: a tenth of the capacity.
 #[tokio::test]
-async fn replay_07_one_key_gets_its_share_only() {
+async fn one_key_gets_its_share_of_the_store_only() {
     let clock = Arc::new(ManualClock::at(NOW));
     let store = MemoryReplayStore::with_capacity(1000).clock(clock.clone());
     for i in 0..100 {
@@ -199,8 +209,9 @@ async fn replay_07_one_key_gets_its_share_only() {
     assert_eq!(insert(&store, conformance::entry(1, "later", NOW + 200, NOW + 200)), Ok(()), "its share is free again");
 }
 
+/// REPLAY-10: as a database does.
 #[tokio::test]
-async fn replay_10_a_store_that_answers_later_works_too() {
+async fn a_store_may_answer_later() {
     let api = api_with(|builder| builder.replay_store(Slow::default()));
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
@@ -208,8 +219,9 @@ async fn replay_10_a_store_that_answers_later_works_too() {
     api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-10").coded("replay.replayed", "REPLAY-10");
 }
 
+/// REPLAY-11, X-37: a store in memory does not know what was used before a restart.
 #[tokio::test]
-async fn replay_11_proofs_from_before_the_start_are_refused_when_told_to() {
+async fn rejects_proofs_from_before_the_start_when_configured() {
     let api = api_with(tower_pop::PopConfigBuilder::refuse_proofs_from_before_start);
     for iat in [NOW - 1, NOW, NOW + 20, NOW + 30] {
         // What is dated ahead may have been used before the start, too.
@@ -220,8 +232,9 @@ async fn replay_11_proofs_from_before_the_start_are_refused_when_told_to() {
     api.with_proof(|proof| proof.issued_at(NOW + 31)).await.is(Expected::Ok, "REPLAY-11, the twin");
 }
 
+/// REPLAY-12, X-40: and one that jumps ahead and back forgets nothing.
 #[tokio::test]
-async fn replay_12_a_clock_that_steps_back_revives_nothing() {
+async fn a_clock_that_steps_back_revives_nothing() {
     let api = api();
     let token = api.token().claim("iat", NOW - 10_000).claim("exp", NOW + 10_000).mint();
     let early = api.proof(&token).mint();
@@ -243,8 +256,9 @@ async fn replay_12_a_clock_that_steps_back_revives_nothing() {
     api.with(&token, &api.proof(&token).mint()).await.is(Expected::Ok, "and new ones pass");
 }
 
+/// entries are short digests.
 #[tokio::test]
-async fn x_42_no_two_of_many_entries_of_one_client_are_taken_for_each_other() {
+async fn no_two_of_many_entries_of_one_client_are_confused() {
     let store = MemoryReplayStore::with_capacity(1_000_000).clock(Arc::new(ManualClock::at(NOW)));
     for number in 0..50_000 {
         let entry = conformance::entry(1, &format!("{number}"), NOW, NOW);
@@ -253,8 +267,9 @@ async fn x_42_no_two_of_many_entries_of_one_client_are_taken_for_each_other() {
     }
 }
 
+/// REPLAY-14: the handler may have acted before it failed.
 #[tokio::test]
-async fn replay_14_a_proof_stays_used_whatever_the_handler_says() {
+async fn a_proof_stays_used_whatever_the_handler_answers() {
     use tower::{Layer, ServiceExt};
     let api = api();
     let token = api.token().mint();
@@ -268,8 +283,9 @@ async fn replay_14_a_proof_stays_used_whatever_the_handler_says() {
     api.with(&token, &proof).await.is(Expected::Proof, "REPLAY-14").coded("replay.replayed", "REPLAY-14");
 }
 
+/// REPLAY-15: and then a proof passes more than once.
 #[tokio::test]
-async fn replay_15_running_without_a_store_is_a_dangerous_choice() {
+async fn running_without_a_store_is_a_dangerous_option() {
     let api = api_with(|builder| builder.dangerous().without_replay_store());
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
@@ -277,8 +293,9 @@ async fn replay_15_running_without_a_store_is_a_dangerous_choice() {
     api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-15: this is what it means");
 }
 
+/// REPLAY-10, X-69: after `replay_timeout`.
 #[tokio::test]
-async fn replay_10_a_store_that_takes_too_long_is_503() {
+async fn a_store_that_takes_too_long_is_503() {
     struct After(Duration);
     impl ReplayStore for After {
         fn insert(&self, _: ReplayEntry) -> ReplayAnswer {
@@ -487,7 +504,7 @@ mod contract {
     }
 
     #[tokio::test]
-    async fn the_memory_store_conforms() {
+    async fn the_memory_store_passes_the_conformance_check() {
         conformance::check(store(&Arc::new(ManualClock::at(NOW))), NOW).await;
         conformance::check(MemoryReplayStore::default(), SystemClock::default().now()).await;
         for capacity in [2_000, 5_000, 100_000] {
@@ -499,7 +516,7 @@ mod contract {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_exact_store_on_its_own_clock_conforms() {
+    async fn an_exact_store_with_its_own_clock_passes_the_conformance_check() {
         check(Fault::None).await.unwrap();
         check_with(Fault::None).await.unwrap();
         check_full(Fault::None).await.unwrap();
@@ -507,8 +524,9 @@ mod contract {
         conformance::check(real, SystemClock::default().now()).await;
     }
 
+    /// REPLAY-04, REPLAY-05, REPLAY-07, REPLAY-12: stores that forget, race, overflow or revive.
     #[tokio::test(flavor = "multi_thread")]
-    async fn replay_04_replay_05_replay_07_replay_12_a_store_that_breaks_the_contract_fails() {
+    async fn a_store_that_breaks_the_contract_fails_the_conformance_check() {
         let by_itself = [
             Fault::Keeps(8),
             Fault::Keeps(900),
@@ -570,7 +588,7 @@ mod model {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
-        fn never_accepts_what_an_exact_store_refuses(events in prop::collection::vec(event(), 1..200)) {
+        fn never_accepts_an_entry_that_an_exact_store_rejects(events in prop::collection::vec(event(), 1..200)) {
             let clock = Arc::new(ManualClock::at(NOW));
             let store = store(&clock);
             let (mut now, mut latest) = (NOW, NOW);
@@ -605,7 +623,7 @@ mod model {
 
 /// REPLAY-07: by option all keys of a client share one part of the store.
 #[tokio::test]
-async fn a_quota_can_be_of_a_client_with_all_its_keys() {
+async fn a_quota_can_cover_all_keys_of_a_client() {
     for (quota, expected) in [(ReplayQuota::PerKey, 200), (ReplayQuota::PerClient, 429)] {
         let api = api_with(|builder| builder.replay_capacity(1_000).replay_quota(quota));
         let mut last = http::StatusCode::OK;

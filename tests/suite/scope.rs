@@ -59,8 +59,9 @@ async fn at(api: &Api, path: &str, token: TokenMint) -> Response<Body> {
     send(api, request).await
 }
 
+/// SCOPE-01, SCOPE-02: a `scope` in a challenge lists scopes that are all needed, so it cannot name alternatives.
 #[tokio::test]
-async fn scope_01_one_of_several_scopes_suffices_and_the_first_is_named() {
+async fn one_of_several_scopes_suffices_and_the_challenge_names_the_first() {
     let api = api_with(|builder| builder.scope_implies("root", ["notes:admin"]));
     for scope in ["notes:read", "notes:admin", "x notes:admin", "notes:read notes:admin", "root"] {
         assert_eq!(at(&api, "/any", api.token().scope(scope)).await.status(), 200, "{scope}");
@@ -141,8 +142,9 @@ fn challenge(response: &Response<Body>) -> &str {
     response.headers()["www-authenticate"].to_str().unwrap()
 }
 
+/// SCOPE-01, SCOPE-02, SCOPE-03, SCOPE-08: scopes are compared whole and by case, and a token without `scope` has none.
 #[tokio::test]
-async fn scope_01_scope_02_scope_08_names_all_that_is_needed() {
+async fn a_challenge_names_all_scopes_that_are_needed() {
     let api = api();
     assert_eq!(with_scope(&api, "profile other notes:read").await.status(), 200, "the twin");
     for scope in ["notes:read", "", "notes:read PROFILE", "notes:readonly profile", "NOTES:READ profile"] {
@@ -158,9 +160,9 @@ async fn scope_01_scope_02_scope_08_names_all_that_is_needed() {
     assert_eq!(response.status(), 403, "SCOPE-03");
 }
 
-/// D-13: a client that reads only the first challenge learns which scope it needs.
+/// SCOPE-08, D-13: a client that reads only the first challenge learns which scope it needs.
 #[tokio::test]
-async fn scope_08_the_first_challenge_names_the_scopes_whatever_the_scheme() {
+async fn the_first_challenge_names_the_scopes_whatever_the_scheme() {
     let api = api_with(|builder| builder.mode(Mode::AllowBearer));
     let lacking = api.token().scope("other");
     let bound = lacking.clone().mint();
@@ -179,15 +181,17 @@ async fn scope_08_the_first_challenge_names_the_scopes_whatever_the_scheme() {
     }
 }
 
+/// SCOPE-04: there is no hierarchy by name.
 #[tokio::test]
-async fn scope_04_hierarchies_are_configured() {
+async fn a_scope_implies_others_only_when_configured() {
     let api = api_with(|builder| builder.scope_implies("admin", ["notes:read", "profile"]));
     assert_eq!(with_scope(&api, "admin").await.status(), 200, "SCOPE-04");
     assert_eq!(with_scope(&crate::support::api(), "admin").await.status(), 403, "SCOPE-04: only when configured");
 }
 
+/// SCOPE-05: a bad token is 401 and not 403.
 #[tokio::test]
-async fn scope_05_authentication_comes_first() {
+async fn authenticates_before_it_checks_scopes() {
     let api = api();
     let token = api.token().scope("").expires_in(-3600).mint();
     let response = send(&api, request(&token, &api.proof(&token).mint())).await;
@@ -196,8 +200,9 @@ async fn scope_05_authentication_comes_first() {
     assert_eq!(nobody.status(), 401, "SCOPE-05");
 }
 
+/// SCOPE-07: with the same rejection as a guard.
 #[tokio::test]
-async fn scope_07_handlers_can_ask_too() {
+async fn handlers_can_require_scopes() {
     let api = api();
     for (scope, status) in [("notes:write", 200), ("notes:read", 403)] {
         let token = api.token().scope(scope).mint();
@@ -209,8 +214,9 @@ async fn scope_07_handlers_can_ask_too() {
     }
 }
 
+/// ERR-01: with a challenge. An optional extractor passes them.
 #[tokio::test]
-async fn anonymous_requests_meet_guards_and_extractors() {
+async fn guards_and_extractors_reject_anonymous_requests() {
     let api = api_with(|builder| builder.mode(Mode::Optional));
     let get = |path: &str| Request::get(path).body(()).unwrap();
     let guarded = send(&api, get("/notes")).await;
@@ -222,8 +228,9 @@ async fn anonymous_requests_meet_guards_and_extractors() {
     assert!(extractor.headers().contains_key("www-authenticate"), "ERR-01");
 }
 
+/// ERR-12, ERR-15: 403 with the body of every rejection.
 #[tokio::test]
-async fn typed_claims_are_read_or_refused() {
+async fn typed_claims_are_read_or_rejected() {
     let api = api();
     for (token, status) in
         [(api.token().claim("tenant", "t1"), 200), (api.token().claim("tenant", 1), 403), (api.token(), 403)]
@@ -242,7 +249,7 @@ async fn typed_claims_are_read_or_refused() {
 }
 
 #[tokio::test]
-async fn a_forgotten_layer_is_500_and_never_open() {
+async fn a_route_without_the_layer_is_500_and_never_open() {
     let app: Router = Router::new()
         .route("/guarded", get(|| async { "open" }).layer(RequireScope::all(["a"])))
         .route("/token", get(|_: VerifiedToken| async { "open" }))
@@ -254,7 +261,7 @@ async fn a_forgotten_layer_is_500_and_never_open() {
 }
 
 #[test]
-fn guards_that_ask_for_nothing_are_found_at_start() {
+fn guards_that_require_nothing_fail_at_start() {
     let none: [&str; 0] = [];
     assert!(std::panic::catch_unwind(|| RequireScope::any(none)).is_err());
     assert!(std::panic::catch_unwind(|| RequireScope::any(["a", "b c"])).is_err());
@@ -307,9 +314,9 @@ async fn read(configure: fn(IssuerConfig) -> IssuerConfig, members: &Value, row:
     [jwt, opaque]
 }
 
-/// ATK-35: scopes as issuers write them, and one claim alone.
+/// SCOPE-02, ATK-35: scopes as issuers write them, from one claim alone.
 #[tokio::test]
-async fn scope_02_atk_35_scopes_come_from_the_one_claim_that_the_issuer_uses() {
+async fn scopes_come_from_the_one_claim_that_the_issuer_uses() {
     let default: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer;
     let scp: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("scp");
     let scope: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("scope");
@@ -361,8 +368,9 @@ async fn scope_02_atk_35_scopes_come_from_the_one_claim_that_the_issuer_uses() {
     }
 }
 
+/// SCOPE-01, ATK-35: each issuer has its own claim.
 #[tokio::test]
-async fn scope_01_atk_35_guards_see_the_scopes_of_the_claim_that_the_issuer_uses() {
+async fn guards_see_the_scopes_of_the_claim_that_the_issuer_uses() {
     let other = TestAuthServer::offline_at("https://other.example", NOW);
     let entra = issuer(&other).scope_claim("scp");
     let api = api_with(|builder| builder.issuer(entra));
@@ -379,8 +387,9 @@ async fn scope_01_atk_35_guards_see_the_scopes_of_the_claim_that_the_issuer_uses
     }
 }
 
+/// ATK-35, ERR-14: `sub` or `cnf` cannot be configured as the claim with the scopes.
 #[test]
-fn atk_35_claims_that_mean_something_else_are_no_scope_claims() {
+fn rejects_a_scope_claim_when_it_means_something_else() {
     let build = |claim: &str| {
         let issuer = IssuerConfig::new(ISSUER).scope_claim(claim);
         PopConfig::builder(issuer, AUDIENCE).build().map(drop)

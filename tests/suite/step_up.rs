@@ -51,8 +51,9 @@ fn challenge(response: &Response<Body>) -> String {
 
 const ERROR: &str = "error=\"insufficient_user_authentication\"";
 
+/// STEP-01, STEP-05: the challenge lists the values in order and is the same for every user.
 #[tokio::test]
-async fn step_01_step_05_acr_must_be_one_of_those_that_are_named() {
+async fn requires_an_acr_from_the_list() {
     let api = api();
     for acr in ["mfa", "phr"] {
         assert_eq!(at(&api, "/acr", api.token().claim("acr", acr)).await.status(), 200, "STEP-01 {acr}");
@@ -75,8 +76,9 @@ async fn step_01_step_05_acr_must_be_one_of_those_that_are_named() {
     assert!(seen.iter().all(|challenge| *challenge == seen[0]), "STEP-05 the same for everybody");
 }
 
+/// STEP-02: within the leeway; a missing one is not recent.
 #[tokio::test]
-async fn step_02_auth_time_must_be_recent() {
+async fn requires_a_recent_auth_time() {
     let api = api();
     // max_age 60 s, leeway 30 s
     for age in [0, 59, 60, 90] {
@@ -98,8 +100,9 @@ async fn step_02_auth_time_must_be_recent() {
     assert!(challenge(&ill_typed).contains("invalid_token"), "JOSE-18 a wrong type is not absent");
 }
 
+/// STEP-03, X-65: a request with a bad proof, or without credentials, does not learn which `acr` is needed.
 #[tokio::test]
-async fn step_03_x_65_token_and_proof_come_first() {
+async fn verifies_token_and_proof_before_step_up() {
     let api = api();
     let weak = api.token().mint();
     let bad_proof = api.proof(&weak).url("https://api.example/acr").tampered_signature().mint();
@@ -113,8 +116,9 @@ async fn step_03_x_65_token_and_proof_come_first() {
     assert!(!self::challenge(&response).contains("acr_values"), "STEP-03 nothing to those without credentials");
 }
 
+/// STEP-04: `acr`, age and scopes together.
 #[tokio::test]
-async fn step_04_one_challenge_for_all_that_is_missing() {
+async fn one_challenge_names_everything_that_is_missing() {
     let api = api();
     let strong = || api.token().claim("acr", "mfa").claim("auth_time", NOW);
     assert_eq!(at(&api, "/all", strong().scope("payments")).await.status(), 200, "the twin");
@@ -135,8 +139,9 @@ async fn step_04_one_challenge_for_all_that_is_missing() {
     assert_eq!(at(&api, "/handler", strong().scope("payments")).await.status(), 200);
 }
 
+/// STEP-01, D-13: `Bearer` for a certificate-bound token.
 #[tokio::test]
-async fn step_01_the_challenge_is_in_the_scheme_of_the_request() {
+async fn the_challenge_is_for_the_scheme_of_the_request() {
     let own = TestCertificate::self_signed("own");
     let api = api_with(|builder| builder.client_certificates(ClientCertificates::from_connection()));
     let token = api.token().bound_to_certificate(own.der());
@@ -167,8 +172,9 @@ async fn guards_compose_with_modes_per_route() {
     assert!(!challenge(&response).contains("error="), "{}", challenge(&response));
 }
 
+/// STEP-01, STEP-05: and their challenge is the same for every user.
 #[tokio::test]
-async fn step_01_step_05_requirements_together_are_never_weaker_than_one_of_them() {
+async fn combined_requirements_are_never_weaker_than_one_of_them() {
     let api = api();
     let age = |seconds| RequireMaxAge::new(Duration::from_secs(seconds));
     let verified = async |acr: &str| {

@@ -100,8 +100,9 @@ fn sign() -> Value {
     })
 }
 
+/// Each vector names the requirement that it proves.
 #[test]
-fn vectors_come_out_as_they_say_on_both_backends() {
+fn every_vector_gives_its_expected_result_on_both_backends() {
     if std::env::var_os("POPLAYER_WRITE_VECTORS").is_some() {
         std::fs::write(file(), format!("{:#}\n", sign())).unwrap();
     }

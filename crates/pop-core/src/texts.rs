@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_borrowed_texts_where_they_are_and_others_behind() {
+    fn keeps_borrowed_strings_in_place_and_appends_others() {
         let json = r#"{"a":"one","b":"t\u0077o"}"#;
         let mut texts = Texts::of(json);
         let one = texts.keep(&json[6..9], json);

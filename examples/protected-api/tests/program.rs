@@ -36,7 +36,7 @@ fn the_demonstration_shows_what_is_expected_in_every_configuration() {
 }
 
 #[test]
-fn contradictions_are_named_at_start() {
+fn contradicting_flags_are_named_at_start() {
     for (args, part) in [
         (&["--preset", "fapi2", "--mode", "report-only"][..], "Fapi2"),
         (&["--proof-max-age", "9999"], "proof_max_age is 9999"),
@@ -73,8 +73,9 @@ fn contradictions_are_named_at_start() {
     }
 }
 
+/// AS-01: another address ends the program.
 #[test]
-fn as_01_the_development_server_stays_on_loopback() {
+fn the_development_server_stays_on_loopback() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_protected-api"));
     let output =
         command.args(["--listen", "127.0.0.1:0", "--authserver-listen", "0.0.0.0:0", "--once"]).output().unwrap();
@@ -124,7 +125,7 @@ impl Drop for Api {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn serves_an_issuer_that_is_already_there() {
+async fn protects_an_api_for_an_existing_issuer() {
     let api = Api::start(&["--nonce", "required"]).await;
     let client = api.client("notes:read").await;
     for method in [Method::GET, Method::POST, Method::DELETE, Method::PATCH] {
@@ -166,8 +167,9 @@ async fn call_from_a_page(api: &Api, origin: &str) -> [reqwest::Response; 2] {
     [preflight.send().await.unwrap(), refused.send().await.unwrap()]
 }
 
+/// DPOP-36, NONCE-16: from pages of the origins that the flags name, and from no other.
 #[tokio::test(flavor = "multi_thread")]
-async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
+async fn browsers_can_read_challenges_and_nonces() {
     let app = "https://app.example";
     for (flags, granted) in [
         (&["--cors-origin", app, "--cors-origin", "https://b.example"][..], Some(app)),
@@ -202,6 +204,7 @@ async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
     }
 }
 
+/// DPOP-21: and an `:authority` that differs from `Host` is rejected.
 #[tokio::test(flavor = "multi_thread")]
 async fn http_2_and_large_header_lists_work() {
     let api = Api::start(&[]).await;
@@ -227,7 +230,7 @@ async fn http_2_and_large_header_lists_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_keys_can_come_from_a_file() {
+async fn keys_can_come_from_a_file() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let server = TestAuthServer::offline("https://as.example");
     let file = std::env::temp_dir().join(format!("poplayer-jwks-{}.json", std::process::id()));
@@ -256,7 +259,7 @@ fn introspecting(server: &TestAuthServer, more: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn opaque_tokens_give_the_same_answer_as_jwts() {
+async fn opaque_tokens_and_jwts_give_the_same_response() {
     for more in [&[][..], &["--jwt-first"], &["--introspection-jwt"], &["--introspection-jwt", "--jwt-first"]] {
         let api = Api::start_with(|server| introspecting(server, more)).await;
         let mut answers = Vec::new();
@@ -306,8 +309,9 @@ impl Drop for Files {
     }
 }
 
+/// MTLS-01, MTLS-02: with any certificate, or with those of one authority.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_tls_by_flags() {
+async fn flags_turn_on_tls_with_client_certificates() {
     let files = Files::new("tls");
     let own = TestCertificate::self_signed("127.0.0.1");
     let (cert, key) = (files.write("cert.pem", own.pem()), files.write("key.pem", own.key_pem()));
@@ -337,8 +341,9 @@ async fn mtls_01_mtls_02_tls_by_flags() {
     }
 }
 
+/// MTLS-10: from the network that the flag names, and from no other.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_10_proxies_by_flags() {
+async fn flags_turn_on_certificates_from_proxies() {
     let client = TestCertificate::self_signed("client");
     let der = tower_pop::pop_core::jose::encode_standard(client.der());
     for (field, more, value) in [
