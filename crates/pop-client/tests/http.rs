@@ -81,8 +81,9 @@ fn client() -> DpopClient {
     DpopClient::new(DpopKey::generate(Algorithm::ES256).unwrap(), "the-token").unwrap()
 }
 
+/// CLI-01, CLI-02, CLI-03, CLI-05: each attempt has a new proof with the newest nonce.
 #[tokio::test]
-async fn cli_03_cli_05_sends_dpop_and_answers_a_nonce_challenge_once() {
+async fn sends_dpop_and_answers_a_nonce_challenge_once() {
     let renewed = (StatusCode::OK, [("dpop-nonce", "n2")]).into_response();
     let (url, script) = server(vec![ask_for("n1"), renewed, ok()]).await;
     let client = client();
@@ -97,15 +98,17 @@ async fn cli_03_cli_05_sends_dpop_and_answers_a_nonce_challenge_once() {
     assert_eq!(seen[0].claim("htu"), format!("{url}/a"), "CLI-02");
 }
 
+/// CLI-05, X-46: no loop of challenges.
 #[tokio::test]
-async fn cli_05_gives_up_when_asked_again() {
+async fn gives_up_when_a_second_challenge_follows() {
     let (url, script) = server(vec![ask_for("n1"), ask_for("n2"), ok()]).await;
     assert!(matches!(client().get(&url).send().await, Err(ClientError::NonceLoop)), "X-46");
     assert_eq!(seen(&script).len(), 2);
 }
 
+/// CLI-06: none, an empty one, several, or other characters.
 #[tokio::test]
-async fn cli_06_refuses_malformed_nonces() {
+async fn a_challenge_without_a_usable_nonce_is_an_error() {
     let (url, script) = server(vec![ask_for("a b")]).await;
     assert!(matches!(client().get(&url).send().await, Err(ClientError::Nonce(_))));
     for nonces in [&[][..], &[""], &["n1", "n1"], &["n1", ""], &["\u{e9}"]] {
@@ -123,8 +126,9 @@ fn with_nonces(mut response: Response, nonces: &[&str]) -> Response {
     response
 }
 
+/// CLI-06: the response reaches the caller, and the last good nonce stays.
 #[tokio::test]
-async fn cli_06_a_malformed_nonce_never_costs_a_success_or_an_error() {
+async fn ignores_malformed_nonces_outside_challenges() {
     for nonces in [&["n1", "n2"][..], &["n1", "n1"], &["", ""], &[""], &["a b"], &["\u{e9}"]] {
         let refused = || {
             let body = Json(json!({ "error": "invalid_grant", "error_description": "expired" }));
@@ -151,8 +155,9 @@ async fn cli_06_a_malformed_nonce_never_costs_a_success_or_an_error() {
     }
 }
 
+/// CLI-05, X-46: at both kinds of servers.
 #[tokio::test]
-async fn cli_05_a_nonce_is_asked_for_by_400_and_401_by_challenge_and_by_body() {
+async fn reads_nonce_challenges_from_status_400_and_401_in_header_and_body() {
     let by_challenge = |status: StatusCode| {
         let fields = [("www-authenticate", "DPoP error = use_dpop_nonce"), ("dpop-nonce", "n1")];
         (status, fields).into_response()
@@ -189,8 +194,9 @@ async fn cli_05_a_nonce_is_asked_for_by_400_and_401_by_challenge_and_by_body() {
     }
 }
 
+/// CLI-05: status, header, URL and body.
 #[tokio::test]
-async fn cli_05_other_errors_reach_the_caller_whole() {
+async fn other_errors_reach_the_caller_whole() {
     let long = "x".repeat(100_000);
     for (row, status, body) in [
         ("an OAuth error", 401, r#"{"error":"invalid_token"}"#),
@@ -212,8 +218,9 @@ async fn cli_05_other_errors_reach_the_caller_whole() {
     }
 }
 
+/// CLI-21, CLI-02: also after a redirect.
 #[tokio::test]
-async fn cli_21_ordinary_urls_are_sent_and_the_proof_names_what_was_sent() {
+async fn the_proof_names_the_url_that_is_sent() {
     for (path, sent) in [
         ("/notes?filter[name]=x", "/notes?filter[name]=x"),
         ("/a|b[c]^?q|=[1] \u{e9}", "/a%7Cb%5Bc%5D%5E?q|=[1]%20%C3%A9"),
@@ -236,8 +243,9 @@ async fn cli_21_ordinary_urls_are_sent_and_the_proof_names_what_was_sent() {
     }
 }
 
+/// CLI-10: the clock of one server says nothing about the clock of another.
 #[tokio::test]
-async fn cli_10_one_servers_clock_says_nothing_about_anothers() {
+async fn keeps_the_clocks_of_servers_apart() {
     let refusal = || {
         let headers = [
             ("www-authenticate", "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\""),
@@ -253,8 +261,9 @@ async fn cli_10_one_servers_clock_says_nothing_about_anothers() {
     assert!(seen(&script)[0].claim("iat").as_u64().unwrap().abs_diff(now) < 60, "CLI-10");
 }
 
+/// CLI-24, CLI-11: `client_secret_post` and `private_key_jwt`.
 #[tokio::test]
-async fn cli_24_a_secret_in_the_form_and_a_kid_in_the_assertion() {
+async fn sends_a_secret_in_the_form_and_a_kid_in_the_assertion() {
     let field = |seen: &Seen, name: &str| -> Vec<String> {
         form_urlencoded::parse(&seen.body).filter(|(own, _)| own == name).map(|(_, value)| value.into_owned()).collect()
     };
@@ -282,8 +291,9 @@ async fn cli_24_a_secret_in_the_form_and_a_kid_in_the_assertion() {
     assert!(!format!("{client:?}").contains("s3cret"), "CLI-11");
 }
 
+/// CLI-24: each parameter once (RFC 9126).
 #[tokio::test]
-async fn cli_24_a_pushed_request_is_sent_whole_once_authenticated_and_with_a_proof() {
+async fn pushes_an_authorization_request_authenticated_and_with_a_proof() {
     let (url, script) = server(vec![]).await;
     let document = json!({
         "issuer": url, "token_endpoint": format!("{url}/token"), "authorization_endpoint": format!("{url}/authorize"),
@@ -344,8 +354,9 @@ fn stream() -> reqwest::Body {
     reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(parts)))
 }
 
+/// CLI-08: a body that cannot be repeated is not repeated.
 #[tokio::test]
-async fn cli_08_sends_a_stream_only_once() {
+async fn sends_a_stream_only_once() {
     let (url, script) = server(vec![ask_for("n1"), ok()]).await;
     let client = client();
     let refused = client.post(&url).stream(stream()).send().await;
@@ -355,8 +366,9 @@ async fn cli_08_sends_a_stream_only_once() {
     assert_eq!((seen.len(), &seen[1].body[..]), (2, &b"streamed"[..]));
 }
 
+/// CLI-09: with the method of RFC 9110 §15.4.
 #[tokio::test]
-async fn cli_09_follows_redirects_within_the_origin_with_a_new_proof() {
+async fn follows_redirects_within_the_origin_with_a_new_proof() {
     for (status, method) in [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")] {
         let (url, script) = server(vec![redirect(status, "/moved?x=1"), ok()]).await;
         let answer = client().post(format!("{url}/here")).body("body").send().await.unwrap();
@@ -368,8 +380,9 @@ async fn cli_09_follows_redirects_within_the_origin_with_a_new_proof() {
     }
 }
 
+/// CLI-09: such a redirect is the caller's response.
 #[tokio::test]
-async fn cli_09_never_takes_the_token_to_another_origin() {
+async fn never_sends_the_token_to_another_origin() {
     let (other, other_script) = server(vec![ok()]).await;
     let (url, _) = server(vec![redirect(307, &format!("{other}/steal"))]).await;
     let answer = client().get(&url).send().await.unwrap();
@@ -389,8 +402,9 @@ async fn cli_09_never_takes_the_token_to_another_origin() {
     assert_eq!(seen(&script).len(), 6);
 }
 
+/// CLI-18, CLI-11: the error shows no password.
 #[tokio::test]
-async fn cli_18_http_is_for_loopback_only() {
+async fn accepts_plain_http_for_loopback_only() {
     for url in ["http://api.example/", "ftp://127.0.0.1/", "nonsense", "http://localhost.evil.example"] {
         assert!(matches!(client().get(url).send().await, Err(ClientError::Url(_))), "{url}");
     }
@@ -400,8 +414,9 @@ async fn cli_18_http_is_for_loopback_only() {
     assert_eq!(client().get(&url).send().await.unwrap().status(), 200, "the twin");
 }
 
+/// CLI-14: the caller sees which scope is missing.
 #[tokio::test]
-async fn cli_14_other_refusals_are_responses_with_readable_challenges() {
+async fn other_rejections_are_responses_with_readable_challenges() {
     let refusal = "DPoP error=\"insufficient_scope\", scope=\"a b\", algs=\"ES256\"";
     let (url, _) = server(vec![(StatusCode::FORBIDDEN, [("www-authenticate", refusal)]).into_response()]).await;
     let answer = client().get(&url).send().await.unwrap();
@@ -409,8 +424,9 @@ async fn cli_14_other_refusals_are_responses_with_readable_challenges() {
     assert_eq!((challenges[0].error(), challenges[0].parameter("scope")), (Some("insufficient_scope"), Some("a b")));
 }
 
+/// CLI-10: once for each request.
 #[tokio::test]
-async fn cli_10_a_client_with_a_wrong_clock_recovers_when_told_to() {
+async fn follows_the_clock_of_the_server_when_configured() {
     let refusal = || {
         let headers = [
             ("www-authenticate", "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\""),
@@ -447,8 +463,9 @@ fn token(token_type: &str) -> Response {
     Json(json!({ "access_token": "at", "token_type": token_type, "expires_in": 60 })).into_response()
 }
 
+/// CLI-04: `token_type` must be `DPoP`, in any case.
 #[tokio::test]
-async fn cli_04_wants_a_dpop_token() {
+async fn rejects_a_token_of_another_type() {
     for (token_type, accepted) in [("DPoP", true), ("dpop", true), ("Bearer", false), ("N_A", false)] {
         let (client, _) = token_client(vec![token(token_type)], ClientAuthentication::None).await;
         match client.client_credentials(None, None).await {
@@ -458,8 +475,9 @@ async fn cli_04_wants_a_dpop_token() {
     }
 }
 
+/// CLI-05, X-46: once.
 #[tokio::test]
-async fn cli_05_answers_a_nonce_challenge_of_the_token_endpoint() {
+async fn answers_a_nonce_challenge_of_the_token_endpoint() {
     let ask = || {
         let body = Json(json!({ "error": "use_dpop_nonce" }));
         (StatusCode::BAD_REQUEST, [("dpop-nonce", "n1")], body).into_response()
@@ -473,8 +491,9 @@ async fn cli_05_answers_a_nonce_challenge_of_the_token_endpoint() {
     assert!(matches!(client.client_credentials(None, None).await, Err(ClientError::NonceLoop)), "X-46");
 }
 
+/// CLI-12, CLI-19, X-74: the audience of the assertion is the issuer alone.
 #[tokio::test]
-async fn cli_12_cli_19_authenticates_and_refreshes_with_the_same_key() {
+async fn authenticates_and_refreshes_with_the_same_key() {
     let authentication = ClientAuthentication::PrivateKeyJwt(DpopKey::generate(Algorithm::ES256).unwrap());
     let (client, script) = token_client(vec![token("DPoP"), token("DPoP")], authentication).await;
     client.client_credentials(Some("a b"), Some("https://api.example")).await.unwrap();
@@ -491,8 +510,9 @@ async fn cli_12_cli_19_authenticates_and_refreshes_with_the_same_key() {
     assert_eq!((value("scope"), value("resource")), ("a b".to_owned(), "https://api.example".to_owned()));
 }
 
+/// CLI-13, CLI-19: `issuer`, `state` and `iss`.
 #[tokio::test]
-async fn cli_13_cli_19_checks_who_answers() {
+async fn rejects_metadata_and_authorization_responses_of_another_issuer() {
     let (url, script) = server(vec![]).await;
     script.lock().unwrap().0.push_back(metadata("https://other.example"));
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
@@ -537,8 +557,9 @@ async fn cli_13_cli_19_checks_who_answers() {
     }
 }
 
+/// CLI-07: and names an algorithm that it accepts.
 #[tokio::test]
-async fn cli_07_a_key_that_the_server_takes_no_proofs_by_is_refused_at_once() {
+async fn rejects_a_key_when_the_server_does_not_accept_its_algorithm() {
     for (names, expected) in [
         (json!(["ES256"]), Ok(())),
         (json!(["RS256", "EdDSA"]), Err(Some(Algorithm::EdDSA))),
@@ -557,8 +578,9 @@ async fn cli_07_a_key_that_the_server_takes_no_proofs_by_is_refused_at_once() {
     }
 }
 
+/// CLI-14: scopes, `acr_values` and `max_age`.
 #[tokio::test]
-async fn cli_14_a_new_authorization_asks_for_what_was_lacking_and_loses_no_scope() {
+async fn a_new_authorization_asks_for_what_is_missing_and_loses_no_scope() {
     let (client, _) = token_client(vec![], ClientAuthentication::None).await;
     let line = "DPoP error=\"insufficient_user_authentication\", acr_values=\"phr mfa\", max_age=\"60\", scope=\"b c\"";
     let headers: HeaderMap = [(http::header::WWW_AUTHENTICATE, line.parse().unwrap())].into_iter().collect();
@@ -579,8 +601,9 @@ async fn cli_14_a_new_authorization_asks_for_what_was_lacking_and_loses_no_scope
     }
 }
 
+/// CLI-20: it is sent and never looked into.
 #[tokio::test]
-async fn cli_20_an_access_token_may_be_any_text() {
+async fn an_access_token_may_be_any_string() {
     let odd = "a.b.c~not-a-jwt+/=";
     let answer = Json(json!({ "access_token": odd, "token_type": "DPoP" })).into_response();
     let (client, _) = token_client(vec![answer], ClientAuthentication::None).await;
@@ -590,8 +613,9 @@ async fn cli_20_an_access_token_may_be_any_text() {
     assert_eq!(seen(&script)[0].headers["authorization"], format!("DPoP {odd}"), "CLI-20");
 }
 
+/// CLI-13, META-12, META-01: otherwise a server could speak for another one.
 #[tokio::test]
-async fn cli_13_meta_12_resource_metadata_must_be_the_resources_own() {
+async fn resource_metadata_must_name_the_requested_resource() {
     let (url, script) = server(vec![]).await;
     for (resource, accepted) in [(format!("{url}/notes"), true), ("https://other.example".to_owned(), false)] {
         script.lock().unwrap().0.push_back(Json(json!({ "resource": resource })).into_response());
@@ -601,8 +625,9 @@ async fn cli_13_meta_12_resource_metadata_must_be_the_resources_own() {
     assert_eq!(seen(&script)[0].path, "/.well-known/oauth-protected-resource/notes", "META-01");
 }
 
+/// CLI-11: of all clients and responses.
 #[tokio::test]
-async fn cli_11_debug_output_hides_tokens() {
+async fn debug_output_hides_tokens_and_secrets() {
     let (client, _) = token_client(vec![token("DPoP")], ClientAuthentication::SecretBasic("s3cret".into())).await;
     let token = client.client_credentials(None, None).await.unwrap();
     let text = format!("{client:?} {token:?} {:?}", client.http_client(&token));

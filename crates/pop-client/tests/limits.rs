@@ -41,8 +41,9 @@ fn timed_out<T>(outcome: Result<T, ClientError>) -> bool {
     }
 }
 
+/// CLI-26: discovery, tokens and resources.
 #[tokio::test]
-async fn cli_26_no_request_waits_for_ever_when_the_server_is_mute() {
+async fn every_request_times_out_when_the_server_does_not_answer() {
     let url = mute().await;
     let begun = Instant::now();
     let tokens = token_client(&url, short()).await;
@@ -58,8 +59,9 @@ async fn cli_26_no_request_waits_for_ever_when_the_server_is_mute() {
     assert!(begun.elapsed() < Duration::from_secs(10), "CLI-26 {:?}", begun.elapsed());
 }
 
+/// CLI-26: the body of a resource belongs to the caller and has no limit by default.
 #[tokio::test]
-async fn cli_26_a_trickle_counts_as_one_document() {
+async fn a_slow_document_times_out_as_a_whole() {
     let url = raw(|mut stream, _| async move {
         head(&mut stream).await;
         write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"a\":\"").await;
@@ -102,8 +104,9 @@ async fn endless(status: &'static str, fields: &'static str) -> (String, Arc<Ato
     (url, taken)
 }
 
+/// CLI-26: metadata and token responses have maximum lengths.
 #[tokio::test]
-async fn cli_26_endless_responses_are_not_read() {
+async fn endless_responses_are_not_read() {
     /// What the buffers of all connections may hold besides.
     const BUFFERS: usize = 100 << 20;
     for fields in ["content-type: application/json\r\n", "content-length: 629145600\r\n"] {
@@ -132,8 +135,9 @@ async fn cli_26_endless_responses_are_not_read() {
     }
 }
 
+/// CLI-26: one byte more is an error.
 #[tokio::test]
-async fn cli_26_a_limit_of_size_is_exact() {
+async fn the_maximum_length_of_a_response_is_exact() {
     for (limit, accepted) in [(1000, true), (999, false)] {
         let url = raw(|mut stream, _| async move {
             let (head, _) = head(&mut stream).await;
@@ -148,8 +152,9 @@ async fn cli_26_a_limit_of_size_is_exact() {
     }
 }
 
+/// CLI-26: the timeout of a response counts after the body.
 #[tokio::test]
-async fn cli_26_a_long_upload_that_goes_on_is_not_cut_off() {
+async fn a_long_upload_is_not_cut_off_while_it_progresses() {
     const SIZE: usize = 24 << 20;
     let url = raw(|mut stream, _| async move {
         let (head, begun) = head(&mut stream).await;
@@ -178,8 +183,9 @@ impl Put for DpopClient {
     }
 }
 
+/// CLI-26: zero is none of the limits.
 #[tokio::test]
-async fn cli_26_bad_options_are_rejected_and_named() {
+async fn rejects_wrong_options_and_names_them() {
     let zero = Duration::ZERO;
     for (name, options) in [
         ("connect_timeout", ClientOptions::new().connect_timeout(zero)),
@@ -243,8 +249,9 @@ async fn everything(url: &str, options: &ClientOptions) {
     ResourceMetadata::fetch_with_options(url, options).await.unwrap();
 }
 
+/// CLI-27: the proxy would see the token.
 #[tokio::test]
-async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_callers_settings() {
+async fn plain_http_never_goes_through_a_proxy_of_the_callers_settings() {
     let (proxy, seen) = proxy().await;
     let own = proxy.clone();
     let options = ClientOptions::new().http(move |http| http.proxy(reqwest::Proxy::all(&own).unwrap()));
@@ -260,8 +267,9 @@ async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_callers_settings() 
     assert!(tunnelled.is_err() && seen.load(Ordering::Relaxed) == 1, "CLI-27 the twin: https goes there");
 }
 
+/// CLI-27: `HTTP_PROXY` and its relatives.
 #[tokio::test]
-async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_environment() {
+async fn plain_http_never_goes_through_a_proxy_of_the_environment() {
     const URLS: &str = "POP_CLIENT_TEST_DIRECT";
     if let Ok(url) = std::env::var(URLS) {
         everything(&url, &ClientOptions::new()).await;
@@ -272,7 +280,7 @@ async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_environment() {
     let ((proxy, seen), direct) = (proxy().await, direct().await);
     // Variables of a process can only be set for another one.
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.arg("cli_27_plain_http_never_goes_through_a_proxy_of_the_environment").env(URLS, direct);
+    child.arg("plain_http_never_goes_through_a_proxy_of_the_environment").env(URLS, direct);
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"] {
         child.env(name, &proxy);
     }
@@ -282,8 +290,9 @@ async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_environment() {
     assert_eq!(seen.load(Ordering::Relaxed), 1, "CLI-27 https alone went there");
 }
 
+/// CLI-09, CLI-27: the token would follow them.
 #[tokio::test]
-async fn cli_09_cli_27_settings_of_the_caller_cannot_turn_redirects_on() {
+async fn settings_of_the_caller_cannot_turn_redirects_on() {
     let (other, seen) = proxy().await;
     let url = raw(move |mut stream, _| {
         let other = other.clone();
@@ -301,8 +310,9 @@ async fn cli_09_cli_27_settings_of_the_caller_cannot_turn_redirects_on() {
     assert_eq!(seen.load(Ordering::Relaxed), 0, "CLI-09 CLI-27 nothing was sent there");
 }
 
+/// CLI-18: for all kinds of requests.
 #[tokio::test]
-async fn cli_18_plain_http_beyond_loopback_needs_a_dangerous_option() {
+async fn plain_http_beyond_loopback_needs_a_dangerous_option() {
     let url = direct().await;
     let address = url.strip_prefix("http://").unwrap().parse().unwrap();
     let options = ClientOptions::new().http(move |http| http.resolve("api.test", address));
