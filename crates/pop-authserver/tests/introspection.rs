@@ -39,8 +39,9 @@ async fn token(server: &TestAuthServer, client: &str, resource: &str) -> (String
     (client.client_credentials(Some("notes:read"), Some(resource)).await.unwrap().access_token, key)
 }
 
+/// AS-13, AS-27: an unknown, expired or foreign token is `active: false` and nothing else.
 #[tokio::test]
-async fn as_13_as_27_opaque_tokens_and_what_is_said_of_them() {
+async fn introspection_describes_active_tokens_of_the_caller_only() {
     let server = server().await;
     let (opaque, key) = token(&server, "opaque", API).await;
     assert!(opaque.len() >= 43 && !opaque.contains('.'), "AS-27 {} characters", opaque.len());
@@ -63,8 +64,9 @@ async fn as_13_as_27_opaque_tokens_and_what_is_said_of_them() {
     assert_eq!(answer(&server, &expired).await, json!({ "active": false }));
 }
 
+/// AS-13: a `client_id` alone is no authentication.
 #[tokio::test]
-async fn as_13_the_caller_authenticates() {
+async fn introspection_requires_an_authenticated_resource_server() {
     let server = server().await;
     let (opaque, _) = token(&server, "opaque", API).await;
     for (id, secret) in [("api", "wrong"), ("nobody", "secret"), ("unknown", "secret"), ("opaque", "")] {
@@ -81,8 +83,9 @@ async fn as_13_the_caller_authenticates() {
     assert_eq!(server.introspections(), 1);
 }
 
+/// AS-14: RFC 9701, without claims of an access token outside `token_introspection`.
 #[tokio::test]
-async fn as_14_signed_answers() {
+async fn signs_introspection_responses_on_request() {
     let server = server().await;
     let (opaque, _) = token(&server, "opaque", API).await;
     let response = ask(&server, "api", "secret", &opaque, "application/token-introspection+jwt").await;
@@ -120,8 +123,9 @@ async fn revoked_tokens_are_inactive() {
     assert_eq!(answer(&server, &token).await, json!({ "active": false }), "by the kit");
 }
 
+/// AS-12, AS-13: over TLS, for clients that are registered for it. Metadata names the endpoints.
 #[tokio::test]
-async fn as_12_certificate_bound_tokens() {
+async fn binds_tokens_to_the_certificate_of_the_client() {
     let own = TestCertificate::self_signed("own");
     let other = TestCertificate::self_signed("other");
     let builder = TestAuthServer::defaults()
@@ -159,8 +163,9 @@ async fn as_12_certificate_bound_tokens() {
     assert!(matches!(refused, Err(ClientError::Url(_))), "CLI-15 no mutual TLS over http: {refused:?}");
 }
 
+/// CLI-15, MTLS-08: with tokens that are bound to the certificate, or to key and certificate.
 #[tokio::test]
-async fn cli_15_every_grant_over_mutual_tls_and_tokens_bound_to_key_and_certificate() {
+async fn every_grant_works_over_mutual_tls() {
     let own = TestCertificate::self_signed("own");
     let builder = TestAuthServer::defaults()
         .mutual_tls()
@@ -199,8 +204,9 @@ async fn cli_15_every_grant_over_mutual_tls_and_tokens_bound_to_key_and_certific
     assert_eq!((&said["cnf"], &said["token_type"]), (&expected, &json!("DPoP")), "MTLS-08");
 }
 
+/// AS-12, AS-09: RFC 8705 §4. The access token has the `acr` that was asked for (RFC 9470 §4).
 #[tokio::test]
-async fn as_12_refresh_tokens_of_public_clients_are_bound_to_the_certificate() {
+async fn refresh_tokens_of_public_clients_are_bound_to_the_certificate() {
     let (own, other) = (TestCertificate::self_signed("own"), TestCertificate::self_signed("other"));
     let builder = TestAuthServer::defaults()
         .mutual_tls()
