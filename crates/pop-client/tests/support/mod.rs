@@ -1,6 +1,8 @@
 //! Servers of raw TCP, and what the client logs.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod script;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 

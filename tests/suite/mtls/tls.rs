@@ -1,4 +1,4 @@
-//! MTLS over real TLS: certificates made here, rustls on both sides, axum and `PopLayer` behind it.
+//! Mutual TLS over real connections: certificates made here, rustls on both sides, axum and `PopLayer` behind it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! INTRO over real sockets: our HTTP client against the development authorization server, and against servers that
+//! Introspection over real sockets: our HTTP client against the development authorization server, and against servers that
 //! misbehave.
 
 use std::sync::Arc;
