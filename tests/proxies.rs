@@ -1,6 +1,6 @@
-//! MTLS with real proxies in front: nginx, HAProxy and Apache httpd terminate mutual TLS, with the very configuration files
-//! that docs/deployment.md shows. A proxy that is not installed is left out, aloud; where POPLAYER_REQUIRE_PROXIES is set, that
-//! is a failure.
+//! MTLS with real proxies in front: nginx, HAProxy and Apache httpd terminate mutual TLS, with the configuration files that the
+//! deployment guide shows. The test of a proxy that is not installed prints `LEFT OUT`, and fails where POPLAYER_REQUIRE_PROXIES is
+//! set.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::net::SocketAddr;
@@ -144,7 +144,7 @@ impl Proxy {
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // Not every proxy says goodbye as TLS wants it; what came before is the answer.
+        // Some proxies close without a TLS close_notify. What came before is the response.
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8(answer).unwrap();
         (answer[9..12].to_owned(), stream.get_ref().1.handshake_kind().unwrap())
@@ -153,7 +153,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // SIGTERM, which ends the workers too; a killed master leaves them behind.
+        // SIGTERM ends the workers as well. A killed master leaves them behind.
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().is_ok_and(|status| status.success());
         if !asked {
             let _ = self.child.kill();
@@ -191,7 +191,11 @@ async fn through(proxy: &Proxy, api: &Api, field: &str, write: fn(&TestCertifica
     let forged = || Some((field, write(&own)));
     assert_eq!(proxy.get(&token, None, forged()).await.0, 401, "MTLS-10 X-56 the field sent by the client");
     assert_eq!(proxy.get(&token, Some(&other), forged()).await.0, 401, "MTLS-10 and beside another certificate");
-    assert_eq!(proxy.get(&token, Some(&own), Some((field, write(&other)))).await.0, 200, "the proxy's word counts");
+    assert_eq!(
+        proxy.get(&token, Some(&own), Some((field, write(&other)))).await.0,
+        200,
+        "the field of the proxy counts"
+    );
 
     let names: Vec<String> = (0..250).map(|number| format!("{number}.a-rather-long-name.example")).collect();
     let large = TestCertificate::for_names(&names);

@@ -1,4 +1,4 @@
-//! DPOP-36, NONCE-16: web pages call the API through `tower_http`'s CORS layer, with the lists of `tower_pop::cors`.
+//! Web pages call the API through the CORS layer of `tower_http`, with the lists of `tower_pop::cors`.
 
 use axum::Router;
 use axum::body::Body;
@@ -25,7 +25,7 @@ const MCP: &[&str] = &[
     "mcp-session-id",
 ];
 
-/// An API that starts MCP sessions, with these fields of its own.
+/// An API that starts MCP sessions, with these additional fields.
 fn app(api: &Api, sent: &[HeaderName], read: &[HeaderName]) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(HeaderValue::from_static(PAGE))

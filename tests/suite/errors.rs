@@ -1,4 +1,4 @@
-//! ERR: statuses and challenges (RFC 9449 §7.1, RFC 6750 §3, RFC 9728 §5.1).
+//! Statuses and challenges (RFC 9449 §7.1, RFC 6750 §3, RFC 9728 §5.1).
 
 use tower_pop::Mode;
 

@@ -1,4 +1,4 @@
-//! JOSE: strict parsing and crypto hygiene, on both backends.
+//! JOSE: strict parsing, keys and signatures, on both backends.
 
 use std::time::Duration;
 
@@ -38,13 +38,13 @@ async fn rejects_every_other_encoding_of_a_signature() {
         let at = alphabet.find(last).unwrap();
         format!("{}{}", &signature[..85], alphabet.chars().nth(at + 1).unwrap())
     };
-    for (row, spelled) in [
+    for (row, encoded) in [
         ("padding", format!("{signature}==")),
         ("trailing bits", trailing),
         ("standard alphabet", signature.replacen(['-', '_'], "+", 1).replacen(|c: char| c.is_ascii_digit(), "/", 1)),
         ("inner space", format!("{} {}", &signature[..40], &signature[40..])),
     ] {
-        let answer = api.with(&token, &format!("{message}.{spelled}")).await.is(Expected::Proof, row);
+        let answer = api.with(&token, &format!("{message}.{encoded}")).await.is(Expected::Proof, row);
         answer.coded("proof.not_base64url", &format!("JOSE-01 X-25 {row}"));
     }
     let no_signature = format!("{message}.");
@@ -109,20 +109,20 @@ fn rejects_ed25519_signatures_and_keys_that_are_not_canonical() {
         }
         assert!(verifier.verify(b"message", &above).is_err(), "JOSE-13 S + L on {backend:?}");
         for low in low_order_points() {
-            let refused = VerifyingKey::new(&PublicKey::Ed25519(low), Algorithm::Ed25519, *backend);
-            assert!(refused.is_err(), "X-11 key {low:02x?} on {backend:?}");
+            let rejected = VerifyingKey::new(&PublicKey::Ed25519(low), Algorithm::Ed25519, *backend);
+            assert!(rejected.is_err(), "X-11 key {low:02x?} on {backend:?}");
             let mut with_low_r = good.clone();
             with_low_r[..32].copy_from_slice(&low);
             assert!(verifier.verify(b"message", &with_low_r).is_err(), "X-11 R on {backend:?}");
         }
-        // A signature that a lax library accepts for any message under the identity point.
+        // A lenient library accepts this signature for any message under the identity point.
         let mut identity = [0; 64];
         identity[0] = 1;
         assert!(verifier.verify(b"anything", &identity).is_err());
     }
 }
 
-/// The points of order 1, 2, 4, 8 and their non-canonical spellings.
+/// The points of order 1, 2, 4, 8 and their non-canonical encodings.
 fn low_order_points() -> Vec<[u8; 32]> {
     let hex = [
         "0100000000000000000000000000000000000000000000000000000000000000",
@@ -308,7 +308,7 @@ async fn the_limits_of_tokens_are_configurable() {
     larger.with_token(&token.mint()).await.is(Expected::Token, "JOSE-04").coded("token.duplicate_member", "JOSE-04");
     let mut wide = standard.proof("x").claim("pad", clients(100));
     wide = wide.claim("ath", "x");
-    larger.with(&larger.token().mint(), &wide.mint()).await.is(Expected::Proof, "proofs have limits of their own");
+    larger.with(&larger.token().mint(), &wide.mint()).await.is(Expected::Proof, "proofs have separate limits");
 }
 
 /// JOSE-05: both have the same claims.
@@ -402,7 +402,7 @@ proptest! {
     }
 }
 
-/// Texts near JSON: members that repeat, escapes, nesting, numbers of all sorts.
+/// Strings near JSON: members that repeat, escapes, nesting, numbers of all kinds.
 fn json_text() -> impl Strategy<Value = String> {
     let name = prop_oneof![Just("a"), Just("b"), Just("\\u0061"), Just("htu"), Just("\u{e9}")];
     let leaf = prop_oneof![

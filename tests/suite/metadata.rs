@@ -1,4 +1,4 @@
-//! META: the protected resource's metadata (RFC 9728).
+//! Metadata of the protected resource (RFC 9728).
 
 use axum::{Router, body::Body, routing::get};
 use http::{Request, Response, StatusCode};
@@ -46,7 +46,7 @@ async fn publishes_the_default_document() {
     assert_eq!(
         document(|builder| builder, WELL_KNOWN).await,
         expected,
-        "META-03: whatever Host says; META-04, META-10"
+        "META-03: the Host field does not count; META-04, META-10"
     );
 }
 
@@ -82,7 +82,7 @@ async fn the_document_follows_the_configuration() {
     assert_eq!(document["authorization_servers"], json!([ISSUER, "https://b.example"]), "META-08");
     let api = api_with(|builder| builder.proof_algorithms([Algorithm::ES256]));
     let answer = api.send(Request::get("/").body(()).unwrap()).await;
-    assert!(answer.challenges()[0].contains(r#"algs="ES256""#), "META-05: the same three times");
+    assert!(answer.challenges()[0].contains(r#"algs="ES256""#), "META-05: the challenge has the same algorithms");
 }
 
 /// META-06: every mode in use counts.
@@ -107,7 +107,7 @@ async fn the_document_answers_get_and_head_outside_the_layer() {
     assert!(head.into_body().collect().await.unwrap().to_bytes().is_empty());
     let post = fetch(&api.cfg, "POST", WELL_KNOWN).await;
     assert_eq!((post.status().as_u16(), &post.headers()["allow"]), (405, &"GET, HEAD".parse().unwrap()));
-    // X-73: nothing else below that path is open.
+    // X-73: no other path below it is public.
     assert_eq!(fetch(&api.cfg, "GET", "/.well-known/oauth-protected-resource/x").await.status(), 404);
     assert_eq!(fetch(&api.cfg, "GET", "/notes").await.status(), 401);
 }

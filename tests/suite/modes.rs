@@ -1,4 +1,4 @@
-//! The four modes, row by row, and layers inside layers.
+//! The four modes, and nested layers.
 
 use http::Request;
 use tower::{Layer, ServiceExt, service_fn};
@@ -38,7 +38,7 @@ async fn accepts_an_unbound_bearer_token_only_in_modes_that_allow_it() {
         let answer = api.send(bearer(&token)).await;
         if mode.accepts_bearer() {
             let token = answer.is(Expected::Ok, &format!("{mode:?}")).token.unwrap();
-            assert_eq!(token.proof().kind(), ProofKind::None, "never labelled DPoP");
+            assert_eq!(token.proof().kind(), ProofKind::None, "never labelled as proven");
         } else {
             answer.is(Expected::Token, &format!("{mode:?} DPOP-39 CNF-12"));
         }
@@ -56,7 +56,7 @@ async fn rejects_a_bound_token_under_bearer() {
         for request in [bearer(&token), with_proof] {
             let answer = api.send(request).await;
             if mode == Mode::ReportOnly {
-                let token = answer.is(Expected::Ok, "the written exception").token.unwrap();
+                let token = answer.is(Expected::Ok, "the documented exception").token.unwrap();
                 assert_eq!(token.proof().kind(), ProofKind::Unproven);
             } else {
                 answer.is(Expected::Token, &format!("{mode:?} DPOP-30 X-29"));
@@ -179,7 +179,7 @@ async fn nested_layers_use_a_proof_once_and_apply_their_own_modes() {
     assert_eq!(nested(&api, ReportOnly, Required, unproven()).await, (401, None));
     assert_eq!(nested(&api, ReportOnly, AllowBearer, unproven()).await, (401, None), "a bound token, unproven");
     assert_eq!(nested(&api, ReportOnly, ReportOnly, unproven()).await, (200, Some(ProofKind::Unproven)));
-    // Another resource's evidence counts for nothing.
+    // A verdict of another resource does not count.
     let other = in_mode(Required);
     let inner = PopLayer::new(other.cfg.clone());
     let service =
@@ -198,7 +198,7 @@ async fn a_verdict_holds_for_one_request_and_copied_extensions_prove_nothing() {
     let other_token = api.token().claim("jti", "another").mint();
     type Change<'c> = &'c dyn Fn(&mut Request<()>);
     let rows: [(&str, Change<'_>, u16); 7] = [
-        ("the very same request, to a layer within", &|_| {}, 200),
+        ("the same request, at an inner layer", &|_| {}, 200),
         ("another query", &|r| *r.uri_mut() = "/notes?page=2".parse().unwrap(), 200),
         ("another method", &|r| *r.method_mut() = http::Method::DELETE, 401),
         ("another path", &|r| *r.uri_mut() = "/accounts".parse().unwrap(), 401),
@@ -229,7 +229,7 @@ async fn an_anonymous_verdict_removes_the_token_of_an_outer_layer() {
     let token = outer.token().mint();
     let proven = request(&token, &outer.proof(&token).mint());
     let response = PopLayer::new(outer.cfg.clone()).layer(gateway).oneshot(proven).await.unwrap();
-    assert_eq!(response.body(), "false", "the inner resource sees nobody");
+    assert_eq!(response.body(), "false", "the inner resource sees no token");
 }
 
 /// DPOP-36, X-73: OPTIONS with `Origin` and `Access-Control-Request-Method`, without credentials.
@@ -253,6 +253,6 @@ async fn passes_true_preflights_only_and_only_when_configured() {
     api.send(get).await.is(Expected::NoCredentials, "X-73 not OPTIONS");
     let mut with_credentials = preflight(&full);
     with_credentials.headers_mut().insert("authorization", "DPoP garbage".parse().unwrap());
-    api.send(with_credentials).await.is(Expected::Proof, "CNF-18 presented credentials are judged");
+    api.send(with_credentials).await.is(Expected::Proof, "CNF-18 presented credentials are verified");
     in_mode(Mode::Required).send(preflight(&full)).await.is(Expected::NoCredentials, "off by default");
 }

@@ -1,4 +1,4 @@
-//! NONCE: server-provided nonces (RFC 9449 §8, §9).
+//! Nonces of the server (RFC 9449 §8, §9).
 
 use std::sync::Arc;
 
@@ -28,7 +28,9 @@ async fn asks_for_a_missing_nonce() {
     let proof = api.proof(&token).jti("kept").nonce(&nonce).mint();
     let answer = api.with(&token, &proof).await.is(Expected::Ok, "NONCE-01 NONCE-15: the jti was not used up");
     assert!(!answer.headers.contains_key("dpop-nonce"), "the current nonce is not repeated");
-    api.with(&token, &api.proof(&token).mint()).await.is(Expected::Nonce, "NONCE-06 X-45: asked for again, always");
+    api.with(&token, &api.proof(&token).mint())
+        .await
+        .is(Expected::Nonce, "NONCE-06 X-45: every proof without a nonce is rejected");
 }
 
 /// NONCE-02, NONCE-13, NONCE-17: and of other protocols.
@@ -133,7 +135,7 @@ async fn a_clock_that_steps_back_revives_no_proof_that_its_nonce_dates() {
     send(&first, "used").await.is(Expected::Ok, "NONCE-11");
     api.clock.advance(600);
     let later = nonce_of(&send("x", "y").await);
-    send(&later, "other").await.is(Expected::Ok, "what was used before is forgotten by now");
+    send(&later, "other").await.is(Expected::Ok, "the first proof is forgotten by now");
     for back in [0, 30, 90, 150] {
         api.clock.set_wall_clock(NOW + back);
         send(&first, "used").await.is(Expected::Proof, "REPLAY-12 X-40").coded("replay.replayed", "REPLAY-12");
@@ -230,16 +232,16 @@ async fn a_reused_verdict_does_not_skip_the_nonce() {
         PopLayer::new(cfg).layer(marked).oneshot(request(&token, &proof)).await.unwrap()
     };
     assert_eq!(send(None, false).await.status(), 200, "the twin: no nonce is needed");
-    let refused = send(None, true).await;
-    assert_eq!(refused.status(), 401, "NONCE-06 X-45");
-    assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains("use_dpop_nonce"));
-    let nonce = refused.headers()["dpop-nonce"].to_str().unwrap().to_owned();
-    assert_eq!(send(Some("a-nonce-of-somebody-else"), true).await.status(), 401, "NONCE-13");
+    let rejected = send(None, true).await;
+    assert_eq!(rejected.status(), 401, "NONCE-06 X-45");
+    assert!(rejected.headers()["www-authenticate"].to_str().unwrap().contains("use_dpop_nonce"));
+    let nonce = rejected.headers()["dpop-nonce"].to_str().unwrap().to_owned();
+    assert_eq!(send(Some("a-nonce-of-another-server"), true).await.status(), 401, "NONCE-13");
     assert_eq!(send(Some(&nonce), true).await.status(), 200, "the twin: a proof with a fresh nonce, used once");
-    assert_eq!(send(Some("whatever"), false).await.status(), 200, "where none is required it is not looked at");
+    assert_eq!(send(Some("whatever"), false).await.status(), 200, "where no nonce is required, it is not checked");
 }
 
-/// NONCE-06, X-45: the nonce must be in the very proof that the outer layer verified, not in one that was put in its place.
+/// NONCE-06, X-45: the nonce must be in the proof that the outer layer verified, and not in one that replaced it.
 #[tokio::test]
 async fn a_nonce_of_another_proof_does_not_count() {
     #[derive(Clone)]
@@ -256,7 +258,12 @@ async fn a_nonce_of_another_proof_does_not_count() {
         ("no nonce", proof("a").mint(), None, 401),
         ("its jti and a nonce, unsigned", proof("b").mint(), Some(proof("b").nonce(&nonce).tampered_signature()), 401),
         ("another jti and a nonce", proof("c").mint(), Some(proof("d").nonce(&nonce)), 401),
-        ("the twin: the nonce was there all the time", proof("e").nonce(&nonce).mint(), None, 200),
+        (
+            "the twin: the nonce is in the proof that the outer layer verified",
+            proof("e").nonce(&nonce).mint(),
+            None,
+            200,
+        ),
     ] {
         let handler =
             service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) });
@@ -315,7 +322,7 @@ async fn report_only_hands_out_nonces() {
     let required = api.cfg.with_mode(tower_pop::Mode::Required).unwrap();
     let token = api.token().mint();
     let ready = request(&token, &api.proof(&token).nonce(&nonce).mint());
-    api.send_through(&required, ready).await.is(Expected::Ok, "NONCE-14 and stays so after the switch");
+    api.send_through(&required, ready).await.is(Expected::Ok, "NONCE-14 and after the mode has changed");
     let off = api_with(|builder| builder.mode(tower_pop::Mode::ReportOnly));
     let answer = off.with_proof(|proof| proof.issued_at(1)).await.is(Expected::Ok, "where nonces are off");
     assert!(!answer.headers.contains_key("dpop-nonce"), "NONCE-01");

@@ -17,7 +17,7 @@ fn passes(runtime: &Runtime, api: &Api, authorization: &[u8], proof: &[u8]) -> b
     let (Ok(authorization), Ok(proof)) =
         (http::HeaderValue::from_bytes(authorization), http::HeaderValue::from_bytes(proof))
     else {
-        return false; // HTTP itself refuses it
+        return false; // not a valid field value in HTTP
     };
     request.headers_mut().insert("authorization", authorization);
     request.headers_mut().insert("dpop", proof);
@@ -30,7 +30,7 @@ fn passes(runtime: &Runtime, api: &Api, authorization: &[u8], proof: &[u8]) -> b
 #[test]
 fn rejects_every_change_of_one_byte() {
     let runtime = Runtime::new().unwrap();
-    let api = api_with(no_store); // so that it is not the replay store that refuses
+    let api = api_with(no_store); // so that it is not the replay store that rejects
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
     let authorization = format!("DPoP {token}");

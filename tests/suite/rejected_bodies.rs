@@ -1,4 +1,4 @@
-//! ERR-16: the answer to a rejected request arrives, although a body came with the request (RFC 9112 §9.6).
+//! The response to a rejected request arrives although the request has a body (RFC 9112 §9.6).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::support::{AUDIENCE, Api, Slow, api, api_with};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Serves an API over TCP: `/notes` takes any body, `/guarded` asks for a scope that no token has.
+/// Serves an API over TCP: `/notes` accepts any body, `/guarded` requires a scope that no token has.
 async fn serve(api: &Api) -> SocketAddr {
     let app = Router::new()
         .route("/notes", post(|_: VerifiedToken, body: Bytes| async move { body.len().to_string() }))
@@ -164,14 +164,14 @@ async fn a_body_beyond_the_limit_ends_the_connection_and_the_response_says_so() 
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head(&api, "/notes", &framing).as_bytes()).await.unwrap();
         if framing.contains("chunked") {
-            // More than the limit, less than what the kernel takes without anybody reading.
+            // More than the limit, and less than what the kernel buffers.
             stream.write_all(format!("{:x}\r\n", 100 * KIB).as_bytes()).await.unwrap();
             stream.write_all(&vec![b'x'; 100 * KIB]).await.unwrap();
         }
         let head = response(&mut stream).await;
         assert!(head.contains(" 401 ") && closes(&head), "{framing}: {head}");
     }
-    // Exactly the limit is within.
+    // A body of exactly the limit is read.
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = write_then_read(&mut stream, &head(&api, "/notes", &with_length(64 * KIB)), 64 * KIB, false).await;
     assert!(head.contains(" 401 ") && !closes(&head), "the twin: {head}");
@@ -204,7 +204,7 @@ async fn a_slow_body_delays_neither_the_response_nor_the_end_of_the_connection()
     stream.write_all(b"x").await.unwrap();
     let head = response(&mut stream).await;
     assert!(head.contains(" 401 ") && closes(&head), "{head}");
-    assert!(start.elapsed() < Duration::from_millis(850), "the answer came after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(850), "the response came after {:?}", start.elapsed());
     let (mut reader, mut writer) = stream.split();
     let trickle = async {
         while writer.write_all(b"x").await.is_ok() {
@@ -227,7 +227,7 @@ async fn a_client_that_expects_100_continue_gets_the_response_at_once() {
     let answer = response(&mut stream).await;
     assert!(answer.starts_with("http/1.1 401 ") && closes(&answer), "{answer}");
     assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
-    // One that does not wait gets the answer as well.
+    // A client that does not wait gets the response as well.
     let mut stream = TcpStream::connect(serve(&api).await).await.unwrap();
     let answer = write_then_read(&mut stream, &head(&api, "/notes", &framing), MIB, false).await;
     assert!(answer.starts_with("http/1.1 401 "), "{answer}");

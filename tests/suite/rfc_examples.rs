@@ -1,4 +1,4 @@
-//! V: the examples of the RFCs, with the values they print.
+//! The examples of the RFCs, with the values that they print.
 
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
 use pop_core::jose::{AlgorithmSet, CompactJws, JsonLimits, Jwk, Object, RsaLimits, encode};

@@ -1,4 +1,4 @@
-//! SCOPE: guards as a layer and in handlers (RFC 6750 §3.1), through axum.
+//! Guards as a layer and in handlers (RFC 6750 §3.1), through axum.
 
 use std::pin::Pin;
 
@@ -51,7 +51,7 @@ fn both() -> Require {
     RequireScope::any(["a", "b"]).and(RequireScope::all(["c"])).and(RequireClaim::any("roles", ["admin"]))
 }
 
-/// What comes back from a path for a token.
+/// Returns the response of a path to a token.
 async fn at(api: &Api, path: &str, token: TokenMint) -> Response<Body> {
     let token = token.mint();
     let mut request = request(&token, &api.proof(&token).url(&format!("https://api.example{path}")).mint());
@@ -196,8 +196,8 @@ async fn authenticates_before_it_checks_scopes() {
     let token = api.token().scope("").expires_in(-3600).mint();
     let response = send(&api, request(&token, &api.proof(&token).mint())).await;
     assert_eq!(response.status(), 401, "SCOPE-05");
-    let nobody = send(&api, Request::get("/notes").body(()).unwrap()).await;
-    assert_eq!(nobody.status(), 401, "SCOPE-05");
+    let anonymous = send(&api, Request::get("/notes").body(()).unwrap()).await;
+    assert_eq!(anonymous.status(), 401, "SCOPE-05");
 }
 
 /// SCOPE-07: with the same rejection as a guard.
@@ -285,7 +285,7 @@ impl HttpFetch for Answers {
     }
 }
 
-/// What becomes of scopes in a JWT and in an introspection response with these members.
+/// Returns the scopes that are read from a JWT and from an introspection response with these members.
 async fn read(configure: fn(IssuerConfig) -> IssuerConfig, members: &Value, row: &str) -> [Option<Vec<String>>; 2] {
     let scopes = |token: VerifiedToken| token.scopes().map(str::to_owned).collect::<Vec<_>>();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
@@ -337,7 +337,7 @@ async fn scopes_come_from_the_one_claim_that_the_issuer_uses() {
         ("another space", default, json!({ "scope": "read\u{a0}write" }), None),
         ("a quote", default, json!({ "scope": "read \"write" }), None),
         ("an array is an option", default, json!({ "scope": ["read", "write"] }), None),
-        ("another claim is not looked at", default, json!({ "scp": ["read", "write"] }), none),
+        ("another claim does not count", default, json!({ "scp": ["read", "write"] }), none),
         ("nor is it merged", default, json!({ "scope": "read write", "scp": "admin" }), read_write),
         ("the default by its name", scope, json!({ "scope": "read write" }), read_write),
         ("which allows no array", scope, json!({ "scope": ["read", "write"] }), None),
@@ -349,7 +349,7 @@ async fn scopes_come_from_the_one_claim_that_the_issuer_uses() {
         ("Okta", scp, json!({ "scp": ["read", "write"] }), read_write),
         ("two spaces in scp", scp, json!({ "scp": " read  write" }), read_write),
         ("an escaped name and value", scp, json!({ "scp": "re\u{61}d write" }), read_write),
-        ("scope is not looked at", scp, json!({ "scope": "admin" }), none),
+        ("scope does not count", scp, json!({ "scope": "admin" }), none),
         ("nor is it merged either", scp, json!({ "scope": "admin", "scp": "read write" }), read_write),
         ("whatever it is", scp, json!({ "scope": [1], "scp": "read write" }), read_write),
         ("a number", scp, json!({ "scp": 1 }), None),
@@ -376,9 +376,9 @@ async fn guards_see_the_scopes_of_the_claim_that_the_issuer_uses() {
     let api = api_with(|builder| builder.issuer(entra));
     for (row, server, claim, status) in [
         ("the issuer with scp", &other, "scp", 200),
-        ("which has no other claim", &other, "scope", 403),
-        ("the issuer without", &api.server, "scope", 200),
-        ("has no other claim either", &api.server, "scp", 403),
+        ("that issuer has no other claim", &other, "scope", 403),
+        ("the default issuer", &api.server, "scope", 200),
+        ("the default issuer has no other claim", &api.server, "scp", 403),
     ] {
         let token = server.token().audience(AUDIENCE).bound_to(&api.key).without("scope");
         let token = token.claim(claim, "notes:read profile").mint();

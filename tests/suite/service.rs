@@ -13,7 +13,7 @@ use tower_pop::{PopConfig, PopLayer, VerifiedToken};
 
 use crate::support::{Api, Expected, Slow, api, api_with, request};
 
-/// Panics when it is called without having been polled ready: what a clone never was.
+/// Panics when it is called without having been polled ready. A clone was never polled.
 #[derive(Debug)]
 struct Strict {
     ready: bool,
@@ -111,7 +111,7 @@ async fn passes_request_bodies_on_untouched() {
     let drops = Arc::new(AtomicUsize::new(0));
     let inner = service_fn(|request: Request<Untouchable>| async move {
         let seen = request.extensions().get::<VerifiedToken>().is_some();
-        assert_eq!(request.body().0.load(Ordering::SeqCst), 0, "passed on as it came");
+        assert_eq!(request.body().0.load(Ordering::SeqCst), 0, "passed on unchanged");
         Ok::<_, Infallible>(Response::new(seen))
     });
     let service = PopLayer::new(api.cfg.clone()).layer(inner);
@@ -130,7 +130,7 @@ async fn a_proof_stays_used_when_its_request_is_dropped() {
     assert!(std::future::poll_fn(|cx| Poll::Ready(pending.as_mut().poll(cx).is_pending())).await);
     drop(pending);
     let answer = service.oneshot(request(&token, &proof)).await.unwrap();
-    assert_eq!(answer.status(), 401, "recorded before it was dropped: fail closed");
+    assert_eq!(answer.status(), 401, "recorded before it was dropped");
 }
 
 #[tokio::test]
@@ -185,9 +185,9 @@ async fn a_tonic_service_is_protected_like_any_other() {
     };
     let answer = call("POST").await.unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["grpc-message"]), (200, &"alice".parse().unwrap()));
-    let refused = call("GET").await.unwrap();
-    assert_eq!(refused.status(), 401);
-    assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains("invalid_dpop_proof"));
+    let rejected = call("GET").await.unwrap();
+    assert_eq!(rejected.status(), 401);
+    assert!(rejected.headers()["www-authenticate"].to_str().unwrap().contains("invalid_dpop_proof"));
 }
 
 #[tokio::test]

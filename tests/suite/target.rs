@@ -1,4 +1,4 @@
-//! DPOP-14..21: which URI a request was sent to.
+//! The URI that a request was sent to.
 
 use std::net::IpAddr;
 
@@ -147,10 +147,10 @@ async fn rejects_request_targets_with_dot_segments() {
             let answer = visit(&api, path, htu).await.is(Expected::BadRequest, &format!("X-49 {path} {htu}"));
             answer.coded("credential.dot_segments", path);
         }
-        let mut nobody = http::Request::get(path).body(()).unwrap();
-        api.send(nobody).await.is(Expected::BadRequest, &format!("X-49 {path} without credentials"));
-        nobody = http::Request::get(path).header("authorization", "Bearer x").body(()).unwrap();
-        api.send(nobody).await.is(Expected::BadRequest, &format!("X-49 {path} under another scheme"));
+        let mut anonymous = http::Request::get(path).body(()).unwrap();
+        api.send(anonymous).await.is(Expected::BadRequest, &format!("X-49 {path} without credentials"));
+        anonymous = http::Request::get(path).header("authorization", "Bearer x").body(()).unwrap();
+        api.send(anonymous).await.is(Expected::BadRequest, &format!("X-49 {path} under another scheme"));
     }
     for path in [
         "/notes",
@@ -327,7 +327,7 @@ async fn a_host_allowlist_chooses_among_its_origins_only() {
         api.send(request)
     };
     send("a.example", "https://a.example/notes").await.is(Expected::Ok, "the first");
-    send("A.example:443", "https://a.example/notes").await.is(Expected::Ok, "spelled otherwise");
+    send("A.example:443", "https://a.example/notes").await.is(Expected::Ok, "in another form");
     send("b.example:8443", "https://b.example:8443/notes").await.is(Expected::Ok, "the second");
     send("a.example", "https://b.example:8443/notes").await.is(Expected::Proof, "DPOP-18 the other one's proof");
     for host in ["evil.example", "b.example", "a.example.evil.example", "a.example@evil.example", ""] {
@@ -367,15 +367,15 @@ async fn trusted_proxies_choose_among_the_allowed_origins() {
         send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-proto", "http")], b)
             .await
             .is(Expected::BadRequest, "another scheme");
-        send(peer, &[("x-forwarded-proto", "http")], a).await.is(Expected::BadRequest, "the scheme alone counts too");
+        send(peer, &[("x-forwarded-proto", "http")], a).await.is(Expected::BadRequest, "the scheme alone counts");
         send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-host", "a.example")], b)
             .await
             .is(Expected::BadRequest, "X-75 two lines");
         send(peer, &[("x-forwarded-host", "evil.example, b.example")], b).await.is(Expected::BadRequest, "X-75 a list");
     }
     for peer in ["192.0.2.1", "2001:db8::1"] {
-        send(peer, &forwarded, b).await.is(Expected::Proof, "MTLS-10's rule for hosts: not a trusted peer");
-        send(peer, &forwarded, a).await.is(Expected::Ok, "what it says is ignored");
+        send(peer, &forwarded, b).await.is(Expected::Proof, "DPOP-18 not a trusted peer");
+        send(peer, &forwarded, a).await.is(Expected::Ok, "its fields are ignored");
     }
 }
 

@@ -1,5 +1,5 @@
-//! tests/vectors/*.json: requests with fixed bytes, keys and time, and what must come of them. Any implementation can run
-//! them; `POPLAYER_WRITE_VECTORS=1 cargo test -p poplayer vectors` signs them anew.
+//! `tests/vectors/*.json`: requests with fixed bytes, keys and time, and the expected results. Any implementation can run
+//! them. `POPLAYER_WRITE_VECTORS=1 cargo test -p poplayer vectors` signs them anew.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/dpop.json")
 }
 
-/// Requests over the defects that a resource server must see through.
+/// Requests with the defects that a resource server must find.
 fn sign() -> Value {
     let api = api();
     let token = api.token().mint();

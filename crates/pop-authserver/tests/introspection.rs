@@ -1,4 +1,4 @@
-//! AS-12..14: certificate-bound and opaque tokens, introspection and revocation over real sockets.
+//! Certificate-bound and opaque tokens, introspection and revocation over real sockets.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, TestCertificate};
@@ -16,7 +16,7 @@ async fn server() -> TestAuthServer {
         .client(Client::public("opaque").scopes("notes:read").opaque_access_tokens())
         .client(Client::confidential("api", "secret").introspects(API))
         .client(Client::confidential("other", "secret").introspects(OTHER))
-        .client(Client::confidential("nobody", "secret"))
+        .client(Client::confidential("unrelated", "secret"))
         .client(Client::public("public").introspects(API));
     TestAuthServer::start_with(builder).await
 }
@@ -54,7 +54,7 @@ async fn introspection_describes_active_tokens_of_the_caller_only() {
     let (jwt, _) = token(&server, "app", API).await;
     assert_eq!(answer(&server, &jwt).await["active"], true, "JWTs too");
     for unknown in ["nonsense", "a.b.c", &format!("{opaque}x"), &jwt.replace('.', "")] {
-        assert_eq!(answer(&server, unknown).await, json!({ "active": false }), "AS-13 only that");
+        assert_eq!(answer(&server, unknown).await, json!({ "active": false }), "AS-13 and nothing else");
     }
     let (foreign, _) = token(&server, "opaque", OTHER).await;
     assert_eq!(answer(&server, &foreign).await, json!({ "active": false }), "AS-13 a token for another resource");
@@ -69,7 +69,7 @@ async fn introspection_describes_active_tokens_of_the_caller_only() {
 async fn introspection_requires_an_authenticated_resource_server() {
     let server = server().await;
     let (opaque, _) = token(&server, "opaque", API).await;
-    for (id, secret) in [("api", "wrong"), ("nobody", "secret"), ("unknown", "secret"), ("opaque", "")] {
+    for (id, secret) in [("api", "wrong"), ("unrelated", "secret"), ("unknown", "secret"), ("opaque", "")] {
         let plain = ask(&server, id, secret, &opaque, "application/json").await;
         assert_eq!(plain.status(), StatusCode::UNAUTHORIZED, "AS-13 {id}");
         let signed = ask(&server, id, secret, &opaque, "application/token-introspection+jwt").await;
@@ -112,8 +112,12 @@ async fn revoked_tokens_are_inactive() {
     };
     for client in ["opaque", "app"] {
         let (token, _) = token(&server, client, API).await;
-        assert_eq!(revoke("public", token.clone()).await, 200, "RFC 7009 §2.2 says nothing of other clients' tokens");
-        assert_eq!(answer(&server, &token).await["active"], true, "and leaves them alone");
+        assert_eq!(
+            revoke("public", token.clone()).await,
+            200,
+            "RFC 7009 §2.2: the response does not depend on the token"
+        );
+        assert_eq!(answer(&server, &token).await["active"], true, "and tokens of other clients stay active");
         assert_eq!(revoke(client, token.clone()).await, 200);
         assert_eq!(answer(&server, &token).await, json!({ "active": false }), "{client}");
     }
@@ -152,15 +156,18 @@ async fn binds_tokens_to_the_certificate_of_the_client() {
 
     let form = [("grant_type", "client_credentials"), ("client_id", "mtls")];
     let plain = reqwest::Client::new().post(format!("{issuer}/token")).form(&form).send().await.unwrap();
-    assert_eq!(plain.status(), 400, "AS-12 this client must show a certificate");
+    assert_eq!(plain.status(), 400, "AS-12 this client must present a certificate");
     let app = MtlsTokenClient::discover(issuer, "app", ClientAuthentication::None, with(&other)).await.unwrap();
     let unbound = app.client_credentials(None, None).await.unwrap().access_token;
-    assert!(answer(&server, &unbound).await.get("cnf").is_none(), "only clients that ask for it are bound");
+    assert!(
+        answer(&server, &unbound).await.get("cnf").is_none(),
+        "only tokens of clients that are registered for it are bound"
+    );
 
     let without = TestAuthServer::start().await;
-    let refused =
+    let rejected =
         MtlsTokenClient::discover(without.issuer(), "app", ClientAuthentication::None, with(&own)).await.map(drop);
-    assert!(matches!(refused, Err(ClientError::Url(_))), "CLI-15 no mutual TLS over http: {refused:?}");
+    assert!(matches!(rejected, Err(ClientError::Url(_))), "CLI-15 no mutual TLS over http: {rejected:?}");
 }
 
 /// CLI-15, MTLS-08: with tokens that are bound to the certificate, or to key and certificate.

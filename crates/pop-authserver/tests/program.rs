@@ -1,4 +1,4 @@
-//! The program as a person runs it.
+//! The program as users run it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! AS: pushed authorization requests (RFC 9126, RFC 9449 §10.1) over real sockets, and the client that makes them.
+//! Pushed authorization requests (RFC 9126, RFC 9449 §10.1) over real sockets, and the client that makes them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
@@ -90,8 +90,8 @@ async fn a_client_pushes_its_request_and_gets_a_bound_token() {
     }
     let wrong = ClientAuthentication::SecretPost("wrong".to_owned());
     let client = TokenClient::builder(server.issuer(), "secretive").authentication(wrong).build(key()).await.unwrap();
-    let refused = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
-    assert!(matches!(refused, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-32");
+    let rejected = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
+    assert!(matches!(rejected, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-32");
 }
 
 /// AS-32: client, proof and parameters are checked as at the other endpoints.
@@ -120,7 +120,7 @@ async fn rejects_a_pushed_request_when_it_is_defective() {
         ("no PKCE", form("").replace("code_challenge", "x"), None, "invalid_request"),
         ("another response_type", form("").replace("=code&", "=token&"), None, "invalid_request"),
         ("an unregistered redirect_uri", form("").replace("callback", "other"), None, "invalid_request"),
-        ("an unknown client", form("").replace("app", "nobody"), None, "invalid_client"),
+        ("an unknown client", form("").replace("app", "unregistered"), None, "invalid_client"),
         ("no client authentication", form("").replace("app", "secretive"), None, "invalid_client"),
         ("a wrong secret", form("&client_secret=wrong").replace("app", "secretive"), None, "invalid_client"),
         ("the right secret", form("&client_secret=s3cret").replace("app", "secretive"), None, ""),
@@ -204,8 +204,8 @@ async fn requests_can_be_pushed_over_mutual_tls() {
     client.exchange(&pushed, &back).await.unwrap();
     let other = builder.clone().certificate(certificate(&TestCertificate::self_signed("other")));
     let client = other.build_certificate_bound().await.unwrap();
-    let refused = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
-    assert!(matches!(refused, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-12");
+    let rejected = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
+    assert!(matches!(rejected, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-12");
     assert!(matches!(builder.build_certificate_bound().await, Err(ClientError::Options(_))), "CLI-15 no certificate");
 }
 

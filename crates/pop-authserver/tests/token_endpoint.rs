@@ -1,4 +1,4 @@
-//! AS: the development authorization server over real sockets.
+//! The development authorization server over real sockets.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
@@ -183,7 +183,7 @@ async fn authorization_codes_and_refresh_tokens_are_bound_and_work_once() {
     let again = client.exchange(&request, &back).await;
     assert!(
         matches!(again, Err(ClientError::OAuth { code, .. }) if code == "invalid_grant"),
-        "AS-25 a code serves once"
+        "AS-25 a code works once"
     );
 
     let refresh = token.refresh_token.unwrap();
@@ -192,7 +192,7 @@ async fn authorization_codes_and_refresh_tokens_are_bound_and_work_once() {
     assert!(matches!(stolen, Err(ClientError::OAuth { code, .. }) if code == "invalid_grant"), "AS-07 another key");
     let renewed = client.refresh(&refresh).await.unwrap();
     assert_ne!(renewed.refresh_token.as_deref(), Some(&*refresh), "rotated");
-    assert!(client.refresh(&refresh).await.is_err(), "the old one serves no more");
+    assert!(client.refresh(&refresh).await.is_err(), "the old one no longer works");
 
     let request = client.authorize(CALLBACK, None, None).unwrap();
     let code = location(&authorize(request.url.as_str()).await);
@@ -231,7 +231,7 @@ async fn rejects_defective_authorization_requests() {
 #[tokio::test]
 async fn responses_of_the_token_endpoint_are_not_cached() {
     let server = TestAuthServer::start().await;
-    for (form, status) in [(CLIENT_CREDENTIALS, 200), ("grant_type=client_credentials&client_id=nobody", 401)] {
+    for (form, status) in [(CLIENT_CREDENTIALS, 200), ("grant_type=client_credentials&client_id=unregistered", 401)] {
         let response = post(&server, form, &[]).await;
         assert_eq!(
             (response.status().as_u16(), &response.headers()["cache-control"]),
@@ -257,13 +257,17 @@ async fn authenticates_clients() {
             })
         }
     };
-    let refused = Err("invalid_client".to_owned());
+    let rejected = Err("invalid_client".to_owned());
     assert_eq!(with("secretive", ClientAuthentication::SecretBasic("s3cret/+ ".into())).await, Ok(()));
-    assert_eq!(with("secretive", ClientAuthentication::SecretBasic("wrong".into())).await, refused);
-    assert_eq!(with("secretive", ClientAuthentication::None).await, refused, "a confidential client must authenticate");
-    assert_eq!(with("nobody", ClientAuthentication::None).await, refused);
+    assert_eq!(with("secretive", ClientAuthentication::SecretBasic("wrong".into())).await, rejected);
+    assert_eq!(
+        with("secretive", ClientAuthentication::None).await,
+        rejected,
+        "a confidential client must authenticate"
+    );
+    assert_eq!(with("unregistered", ClientAuthentication::None).await, rejected);
     assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(signer.clone())).await, Ok(()));
-    assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(key())).await, refused);
+    assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(key())).await, rejected);
 
     let now = SystemClock::default().now();
     let assertion = |aud: Value, jti: &str, exp: u64| {
@@ -329,7 +333,7 @@ async fn a_client_id_beside_the_credentials_must_be_the_same() {
     }
 }
 
-/// An authorization code for `notes:read notes:write` at the default audience, by hand, without a key.
+/// An authorization code for `notes:read notes:write` at the default audience, without a key.
 async fn code(server: &TestAuthServer) -> String {
     // RFC 7636 appendix B
     let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -396,7 +400,7 @@ async fn an_issuer_may_have_a_path() {
     assert_eq!(reqwest::get(oidc["jwks_uri"].as_str().unwrap()).await.unwrap().status(), 200);
 }
 
-/// AS-01: whoever opened it.
+/// AS-01: no matter how it was opened.
 #[tokio::test]
 async fn a_listener_beyond_loopback_is_not_served() {
     let server = TestAuthServer::defaults().build("http://127.0.0.1:1").unwrap();
@@ -412,7 +416,7 @@ async fn a_dropped_test_server_closes_its_connections() {
     let client = reqwest::Client::new();
     assert_eq!(client.get(&url).send().await.unwrap().status(), 200, "the twin");
     drop(server);
-    // The connection above is pooled and still open on this side.
+    // The client still has the connection above in its pool.
     assert!(client.get(&url).send().await.is_err());
 }
 
@@ -453,8 +457,8 @@ async fn reads_forms_strictly() {
 /// AS-01: it approves every user without asking.
 #[tokio::test]
 async fn listens_on_loopback_only() {
-    let refused = AuthServer::builder().listen(([0, 0, 0, 0], 0).into(), None).await;
-    assert!(matches!(refused, Err(StartError::NotLoopback(_))), "AS-01");
+    let rejected = AuthServer::builder().listen(([0, 0, 0, 0], 0).into(), None).await;
+    assert!(matches!(rejected, Err(StartError::NotLoopback(_))), "AS-01");
     AuthServer::builder().listen(([127, 0, 0, 1], 0).into(), None).await.unwrap();
 }
 
@@ -469,7 +473,7 @@ fn the_kit_mints_for_its_first_audience_at_the_time_of_its_clock() {
     assert!(claims(&server.token().without("aud").mint()).get("aud").is_none());
     let builder = AuthServer::builder().clock(clock.clone());
     let bare = TestAuthServer::offline_with(builder.clone(), "https://as.example");
-    assert!(claims(&bare.token().mint()).get("aud").is_none(), "no audience, none to promise");
+    assert!(claims(&bare.token().mint()).get("aud").is_none(), "without an audience, tokens have none");
     let builder = builder.audience("https://first.example").audience("https://second.example");
     let own = TestAuthServer::offline_with(builder, "https://as.example");
     assert_eq!(claims(&own.token().mint())["aud"], json!("https://first.example"));

@@ -1,4 +1,4 @@
-//! Metadata where servers have it, and endpoints given by hand.
+//! Metadata at well-known URLs, and endpoints without discovery.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
@@ -13,7 +13,7 @@ use support::{Log, content_length, head, key, raw, response, rest, write};
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const OIDC: &str = "/.well-known/openid-configuration";
 
-/// Answers by path; `@` stands for the server's origin. Everything else is 404. Returns the paths that were asked for.
+/// Serves pages by path; `@` stands for the origin of the server. Other paths are 404. Returns the paths that were requested.
 async fn site(pages: &[(&str, &str, String)]) -> (String, Arc<Mutex<Vec<String>>>) {
     let pages: HashMap<String, (String, String)> =
         pages.iter().map(|(path, status, body)| ((*path).to_owned(), ((*status).to_owned(), body.clone()))).collect();

@@ -1,4 +1,4 @@
-//! Servers that answer a request before its body has arrived, and end the connection.
+//! Servers that respond before the body of a request has arrived, and end the connection.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
@@ -30,10 +30,10 @@ fn proof_in(head: &str) -> &str {
     head.lines().find_map(|line| line.strip_prefix("dpop: ")).unwrap()
 }
 
-/// Method, size of the body, and nonce of each request that was accepted.
+/// Method and size of the body of each request that was accepted.
 type Accepted = Arc<Mutex<Vec<(Method, usize)>>>;
 
-/// Rejects by the head what has no nonce, as a layer does, and reads no body then.
+/// Rejects a request without a nonce by its head, as the layer does, and does not read its body.
 async fn demanding() -> (String, Accepted) {
     async fn answer(State(accepted): State<Accepted>, request: Request) -> Response {
         if nonce_of(request.headers()["dpop"].to_str().unwrap()).as_deref() != Some("n1") {
@@ -90,7 +90,7 @@ async fn reads_a_response_that_comes_before_the_connection_ends() {
         let asks = nonce_of(proof_in(&head)).is_none();
         assert_eq!(asks, number == 0);
         if asks {
-            // Ends with the body unread: what the client sends now is answered by a reset.
+            // Closes with the body unread: what the client sends now causes a reset.
             return write(&mut stream, &response("401 Unauthorized", CHALLENGE, "")).await;
         }
         let total = rest(&mut stream, content_length(&head), begun.len()).await;
@@ -101,10 +101,10 @@ async fn reads_a_response_that_comes_before_the_connection_ends() {
     assert_eq!(answer.text().await.unwrap(), (4 << 20).to_string(), "CLI-28");
 }
 
-/// Methods that were seen, and whether each had a nonce.
+/// The methods of all requests, and whether each had a nonce.
 type Seen = Arc<Mutex<Vec<(String, bool)>>>;
 
-/// Takes every request to its end. `breaks` says for which of them the connection ends without an answer.
+/// Reads every request to its end. `breaks` says for which of them the connection ends without a response.
 async fn breaking(breaks: fn(usize, &str) -> bool) -> (String, Seen) {
     let seen = Seen::default();
     let log = Arc::clone(&seen);
@@ -114,7 +114,7 @@ async fn breaking(breaks: fn(usize, &str) -> bool) -> (String, Seen) {
             let (head, begun) = head(&mut stream).await;
             let method = head.split(' ').next().unwrap().to_owned();
             if breaks(number, &method) {
-                // Not to the end: the rest is answered by a reset.
+                // Not to its end: the rest causes a reset.
                 rest(&mut stream, content_length(&head).min(64 * 1024), begun.len()).await;
                 log.lock().unwrap().push((method, nonce_of(proof_in(&head)).is_some()));
                 return;
@@ -146,7 +146,7 @@ async fn a_post_that_may_have_been_processed_is_not_repeated() {
     let answer = client.post(&url).body(vec![7; 8 << 20]).send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), (8 << 20).to_string());
     let expected = [("POST", false), ("HEAD", false), ("POST", true)].map(|(method, nonce)| (method.to_owned(), nonce));
-    assert_eq!(*seen.lock().unwrap(), expected, "CLI-28 the caller's repetition fetches a nonce first");
+    assert_eq!(*seen.lock().unwrap(), expected, "CLI-28 the caller's next attempt fetches a nonce first");
 }
 
 /// CLI-28: it is idempotent.
@@ -206,7 +206,7 @@ async fn a_server_without_nonces_gets_one_request_and_delays_one_body() {
     }
     assert_eq!((took, *seen.lock().unwrap()), (vec![true, false], 2), "CLI-28");
     let warm = client(&ClientOptions::new().body_delay(delay));
-    assert!(!warm.warm_up(&url).await.unwrap(), "CLI-28 it gave none");
+    assert!(!warm.warm_up(&url).await.unwrap(), "CLI-28 it has no nonces");
     let begun = Instant::now();
     warm.post(&url).body(vec![7; 100_000]).send().await.unwrap();
     assert!(begun.elapsed() < delay, "CLI-28 no wait after a warm-up");

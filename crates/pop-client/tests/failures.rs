@@ -136,7 +136,7 @@ async fn a_failed_connection_names_its_url_and_the_cause() {
     assert_eq!(answer.status(), 200, "CLI-29 the twin, with a CA of the caller's");
 }
 
-/// CLI-29: it is told apart from a timeout.
+/// CLI-29: and not a timeout.
 #[tokio::test]
 async fn a_connection_that_ends_early_is_an_error_with_its_url() {
     let url = raw(|mut stream, _| async move {
@@ -164,5 +164,5 @@ async fn a_body_that_breaks_off_is_an_error() {
     .await;
     let answer = client(&ClientOptions::new()).get(&url).send().await.unwrap();
     assert_eq!(answer.status(), 401, "CLI-05");
-    assert!(answer.bytes().await.is_err(), "CLI-05 an error, as without a look at the body");
+    assert!(answer.bytes().await.is_err(), "CLI-05 an error, as if the client had not read the body");
 }

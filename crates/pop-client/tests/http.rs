@@ -62,8 +62,8 @@ async fn a_challenge_without_a_usable_nonce_is_an_error() {
     for nonces in [&[][..], &[""], &["n1", "n1"], &["n1", ""], &["\u{e9}"]] {
         let challenge = [("www-authenticate", "DPoP error=\"use_dpop_nonce\"")];
         script.lock().unwrap().0.push_back(with_nonces((StatusCode::UNAUTHORIZED, challenge).into_response(), nonces));
-        let refused = client().get(&url).send().await;
-        assert!(matches!(refused, Err(ClientError::Nonce(_))), "CLI-06 {nonces:?} {refused:?}");
+        let rejected = client().get(&url).send().await;
+        assert!(matches!(rejected, Err(ClientError::Nonce(_))), "CLI-06 {nonces:?} {rejected:?}");
     }
 }
 
@@ -78,12 +78,12 @@ fn with_nonces(mut response: Response, nonces: &[&str]) -> Response {
 #[tokio::test]
 async fn ignores_malformed_nonces_outside_challenges() {
     for nonces in [&["n1", "n2"][..], &["n1", "n1"], &["", ""], &[""], &["a b"], &["\u{e9}"]] {
-        let refused = || {
+        let rejected = || {
             let body = Json(json!({ "error": "invalid_grant", "error_description": "expired" }));
             (StatusCode::BAD_REQUEST, body).into_response()
         };
         let token = Json(json!({ "access_token": "at", "token_type": "DPoP", "refresh_token": "rotated" }));
-        let answers = vec![with_nonces(token.into_response(), nonces), with_nonces(refused(), nonces)];
+        let answers = vec![with_nonces(token.into_response(), nonces), with_nonces(rejected(), nonces)];
         let (client, _) = token_client(answers, ClientAuthentication::None).await;
         let token = client.refresh("old").await.unwrap();
         assert_eq!(token.refresh_token.as_deref(), Some("rotated"), "CLI-06 {nonces:?}");
@@ -194,14 +194,14 @@ async fn the_proof_names_the_url_that_is_sent() {
 /// CLI-10: the clock of one server says nothing about the clock of another.
 #[tokio::test]
 async fn keeps_the_clocks_of_servers_apart() {
-    let refusal = || {
+    let rejection = || {
         let headers = [
             ("www-authenticate", "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\""),
             ("date", "Fri, 15 Jan 2027 08:00:00 GMT"),
         ];
         (StatusCode::UNAUTHORIZED, headers).into_response()
     };
-    let ((wrong, _), (right, script)) = (server(vec![refusal(), ok()]).await, server(vec![ok()]).await);
+    let ((wrong, _), (right, script)) = (server(vec![rejection(), ok()]).await, server(vec![ok()]).await);
     let client = client().follow_server_clock();
     client.get(&wrong).send().await.unwrap();
     client.get(&right).send().await.unwrap();
@@ -220,8 +220,8 @@ fn stream() -> reqwest::Body {
 async fn sends_a_stream_only_once() {
     let (url, script) = server(vec![ask_for("n1"), ok()]).await;
     let client = client();
-    let refused = client.post(&url).stream(stream()).send().await;
-    assert!(matches!(refused, Err(ClientError::BodyNotReplayable)), "CLI-08");
+    let rejected = client.post(&url).stream(stream()).send().await;
+    assert!(matches!(rejected, Err(ClientError::BodyNotReplayable)), "CLI-08");
     assert_eq!(client.post(&url).stream(stream()).send().await.unwrap().status(), 200, "the nonce is known by now");
     let seen = seen(&script);
     assert_eq!((seen.len(), &seen[1].body[..]), (2, &b"streamed"[..]));
@@ -278,8 +278,8 @@ async fn accepts_plain_http_for_loopback_only() {
 /// CLI-14: the caller sees which scope is missing.
 #[tokio::test]
 async fn other_rejections_are_responses_with_readable_challenges() {
-    let refusal = "DPoP error=\"insufficient_scope\", scope=\"a b\", algs=\"ES256\"";
-    let (url, _) = server(vec![(StatusCode::FORBIDDEN, [("www-authenticate", refusal)]).into_response()]).await;
+    let rejection = "DPoP error=\"insufficient_scope\", scope=\"a b\", algs=\"ES256\"";
+    let (url, _) = server(vec![(StatusCode::FORBIDDEN, [("www-authenticate", rejection)]).into_response()]).await;
     let answer = client().get(&url).send().await.unwrap();
     let challenges = Challenge::from_headers(answer.headers());
     assert_eq!((challenges[0].error(), challenges[0].parameter("scope")), (Some("insufficient_scope"), Some("a b")));
@@ -288,19 +288,19 @@ async fn other_rejections_are_responses_with_readable_challenges() {
 /// CLI-10: once for each request.
 #[tokio::test]
 async fn follows_the_clock_of_the_server_when_configured() {
-    let refusal = || {
+    let rejection = || {
         let headers = [
             ("www-authenticate", "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\""),
             ("date", "Fri, 15 Jan 2027 08:00:00 GMT"),
         ];
         (StatusCode::UNAUTHORIZED, headers).into_response()
     };
-    let (url, script) = server(vec![refusal(), ok()]).await;
+    let (url, script) = server(vec![rejection(), ok()]).await;
     assert_eq!(client().follow_server_clock().get(&url).send().await.unwrap().status(), 200);
     assert_eq!(seen(&script)[1].claim("iat").as_u64().unwrap() / 60, 1_800_000_000 / 60, "CLI-10");
-    let (url, script) = server(vec![refusal(), ok()]).await;
+    let (url, script) = server(vec![rejection(), ok()]).await;
     assert_eq!(client().get(&url).send().await.unwrap().status(), 401, "off by default");
-    let (url, second) = server(vec![refusal(), refusal(), ok()]).await;
+    let (url, second) = server(vec![rejection(), rejection(), ok()]).await;
     assert_eq!(client().follow_server_clock().get(&url).send().await.unwrap().status(), 401, "once only");
     assert_eq!((seen(&script).len(), seen(&second).len()), (1, 2));
 }

@@ -1,4 +1,4 @@
-//! What a server may cost: time and memory. And what settings of a caller cannot change.
+//! Limits of time and memory, and what settings of the caller cannot change.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
@@ -74,7 +74,7 @@ async fn a_slow_document_times_out_as_a_whole() {
     assert!(timed_out(TokenClient::builder(&url, "app").options(short()).build(key()).await), "CLI-26 discovery");
     assert!(timed_out(ResourceMetadata::fetch_with_options(&url, &short()).await), "CLI-26 metadata");
     assert!(timed_out(token_client(&url, short()).await.client_credentials(None, None).await), "CLI-26 token");
-    // The body of a resource is the caller's: a slow one is read to its end, unless the caller limits it.
+    // The body of a resource belongs to the caller: it is read to its end unless the caller sets a limit.
     let slow = client(&short()).get(&url).send().await.unwrap();
     let read = tokio::time::timeout(3 * SHORT, slow.bytes()).await;
     assert!(read.is_err(), "CLI-26 still reading after three response timeouts");
@@ -84,7 +84,7 @@ async fn a_slow_document_times_out_as_a_whole() {
     assert!(limited.bytes().await.unwrap_err().is_timeout(), "CLI-26 for one call");
 }
 
-/// Answers with a JSON text that does not end; counts the bytes that were taken.
+/// Sends a JSON document that does not end; counts the bytes that were read.
 async fn endless(status: &'static str, fields: &'static str) -> (String, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&taken);
@@ -107,7 +107,7 @@ async fn endless(status: &'static str, fields: &'static str) -> (String, Arc<Ato
 /// CLI-26: metadata and token responses have maximum lengths.
 #[tokio::test]
 async fn endless_responses_are_not_read() {
-    /// What the buffers of all connections may hold besides.
+    /// What the buffers of all connections may hold.
     const BUFFERS: usize = 100 << 20;
     for fields in ["content-type: application/json\r\n", "content-length: 629145600\r\n"] {
         let (url, taken) = endless("200 OK", fields).await;
@@ -201,16 +201,16 @@ async fn rejects_wrong_options_and_names_them() {
             other => panic!("{name} {other:?}"),
         }
     }
-    let longest = ClientOptions::new().response_timeout(Duration::MAX).connect_timeout(Duration::MAX);
+    let maximum = ClientOptions::new().response_timeout(Duration::MAX).connect_timeout(Duration::MAX);
     let url = raw(|mut stream, _| async move {
         head(&mut stream).await;
         write(&mut stream, &response("200 OK", "", "")).await;
     })
     .await;
-    assert_eq!(client(&longest).get(&url).send().await.unwrap().status(), 200, "CLI-26 the twin");
+    assert_eq!(client(&maximum).get(&url).send().await.unwrap().status(), 200, "CLI-26 the twin");
 }
 
-/// A proxy that answers everything with 418 and counts.
+/// A proxy that responds with 418 and counts requests.
 async fn proxy() -> (String, Arc<AtomicUsize>) {
     let seen = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&seen);
@@ -225,7 +225,7 @@ async fn proxy() -> (String, Arc<AtomicUsize>) {
     (url, seen)
 }
 
-/// A server that knows no proxies: metadata, token endpoint and resource.
+/// A server with metadata, token endpoint and resource.
 async fn direct() -> String {
     raw(|mut stream, _| async move {
         let (head, begun) = head(&mut stream).await;
@@ -278,7 +278,7 @@ async fn plain_http_never_goes_through_a_proxy_of_the_environment() {
         return;
     }
     let ((proxy, seen), direct) = (proxy().await, direct().await);
-    // Variables of a process can only be set for another one.
+    // Environment variables can only be set for another process.
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.arg("plain_http_never_goes_through_a_proxy_of_the_environment").env(URLS, direct);
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"] {
@@ -317,11 +317,11 @@ async fn plain_http_beyond_loopback_needs_a_dangerous_option() {
     let address = url.strip_prefix("http://").unwrap().parse().unwrap();
     let options = ClientOptions::new().http(move |http| http.resolve("api.test", address));
     let named = format!("http://api.test:{}", address.port());
-    let refused = |error: ClientError| matches!(error, ClientError::Url(UrlError::PlainHttp { .. }));
+    let rejected = |error: ClientError| matches!(error, ClientError::Url(UrlError::PlainHttp { .. }));
     let dangerous = options.clone().dangerous().allow_http();
     everything(&named, &dangerous).await;
-    assert!(refused(client(&options).get(&named).send().await.unwrap_err()), "CLI-18");
-    assert!(refused(client(&options).warm_up(&named).await.unwrap_err()), "CLI-18");
-    assert!(refused(ResourceMetadata::fetch_with_options(&named, &options).await.unwrap_err()), "CLI-18");
-    assert!(refused(TokenClient::builder(&named, "app").options(options).build(key()).await.unwrap_err()), "CLI-18");
+    assert!(rejected(client(&options).get(&named).send().await.unwrap_err()), "CLI-18");
+    assert!(rejected(client(&options).warm_up(&named).await.unwrap_err()), "CLI-18");
+    assert!(rejected(ResourceMetadata::fetch_with_options(&named, &options).await.unwrap_err()), "CLI-18");
+    assert!(rejected(TokenClient::builder(&named, "app").options(options).build(key()).await.unwrap_err()), "CLI-18");
 }

@@ -152,8 +152,8 @@ async fn rejects_metadata_and_authorization_responses_of_another_issuer() {
     let (url, script) = server(vec![]).await;
     script.lock().unwrap().0.push_back(metadata("https://other.example"));
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
-    let refused = TokenClient::discover(&url, "app", ClientAuthentication::None, key).await;
-    assert!(matches!(refused, Err(ClientError::WrongMetadata("issuer"))), "CLI-13");
+    let rejected = TokenClient::discover(&url, "app", ClientAuthentication::None, key).await;
+    assert!(matches!(rejected, Err(ClientError::WrongMetadata("issuer"))), "CLI-13");
 
     let (client, _) = token_client(vec![token("DPoP")], ClientAuthentication::None).await;
     let request = client.authorize("http://127.0.0.1/callback", Some("a"), None).unwrap();
@@ -168,12 +168,12 @@ async fn rejects_metadata_and_authorization_responses_of_another_issuer() {
         ("iss", back(&value("state"), "https://evil.example")),
         ("nothing", "http://127.0.0.1/callback".to_owned()),
     ] {
-        let refused = client.exchange(&request, &url).await;
-        assert!(matches!(refused, Err(ClientError::AuthorizationResponse(_))), "CLI-19 {row}");
+        let rejected = client.exchange(&request, &url).await;
+        assert!(matches!(rejected, Err(ClientError::AuthorizationResponse(_))), "CLI-19 {row}");
     }
     client.exchange(&request, &back(&value("state"), &issuer)).await.unwrap();
 
-    // RFC 9207 §2.4: whether a missing `iss` is a mix-up depends on what the server promises.
+    // RFC 9207 §2.4: a missing `iss` is an error where the metadata of the server promises it.
     for promised in [false, true] {
         let (url, script) = server(vec![]).await;
         let document = json!({

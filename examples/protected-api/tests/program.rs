@@ -1,4 +1,4 @@
-//! The program as a person runs it.
+//! The program as users run it.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader};
@@ -148,7 +148,7 @@ async fn protects_an_api_for_an_existing_issuer() {
     }
 }
 
-/// The preflight for a call of `/notes`, and a call that is refused for want of a nonce, from a page.
+/// The preflight for a call of `/notes` from a page, and a call that is rejected because it has no nonce.
 async fn call_from_a_page(api: &Api, origin: &str) -> [reqwest::Response; 2] {
     let plain = reqwest::Client::new();
     let url = format!("{}/notes", api.url);
@@ -159,12 +159,12 @@ async fn call_from_a_page(api: &Api, origin: &str) -> [reqwest::Response; 2] {
         .header("access-control-request-headers", "authorization,content-type,dpop");
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let token = api.server.token().audience("https://notes.example").bound_to(&key).mint();
-    let refused = plain
+    let rejected = plain
         .get(&url)
         .header("origin", origin)
         .header("authorization", format!("DPoP {token}"))
         .header("dpop", proof(&key).url(&url).for_token(&token).mint());
-    [preflight.send().await.unwrap(), refused.send().await.unwrap()]
+    [preflight.send().await.unwrap(), rejected.send().await.unwrap()]
 }
 
 /// DPOP-36, NONCE-16: from pages of the origins that the flags name, and from no other.
@@ -178,22 +178,22 @@ async fn browsers_can_read_challenges_and_nonces() {
         (&[], None),
     ] {
         let flags: Vec<&str> = flags.iter().copied().chain(["--nonce", "required"]).collect();
-        let [preflight, refused] = call_from_a_page(&Api::start(&flags).await, app).await;
+        let [preflight, rejected] = call_from_a_page(&Api::start(&flags).await, app).await;
         let field = |response: &reqwest::Response, name: &str| {
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
         };
-        for response in [&preflight, &refused] {
+        for response in [&preflight, &rejected] {
             assert_eq!(field(response, "access-control-allow-origin").as_deref(), granted, "{flags:?}");
         }
-        assert_eq!(refused.status(), 401, "{flags:?}");
-        assert!(refused.headers().contains_key("dpop-nonce"), "{flags:?}");
+        assert_eq!(rejected.status(), 401, "{flags:?}");
+        assert!(rejected.headers().contains_key("dpop-nonce"), "{flags:?}");
         if granted.is_some() {
             assert_eq!(preflight.status(), 200, "DPOP-36 a true preflight reaches the CORS layer");
             let allowed = field(&preflight, "access-control-allow-headers").unwrap();
             for name in ["authorization", "dpop", "content-type"] {
                 assert!(allowed.contains(name), "{name} {allowed}");
             }
-            let exposed = field(&refused, "access-control-expose-headers").unwrap();
+            let exposed = field(&rejected, "access-control-expose-headers").unwrap();
             assert!(exposed.contains("www-authenticate") && exposed.contains("dpop-nonce"), "NONCE-16 {exposed}");
         }
     }
@@ -286,7 +286,7 @@ async fn opaque_tokens_and_jwts_give_the_same_response() {
     }
 }
 
-/// Certificates in files, as the flags want them.
+/// Certificates in files for the flags.
 struct Files(std::path::PathBuf);
 
 impl Files {
@@ -333,7 +333,7 @@ async fn flags_turn_on_tls_with_client_certificates() {
         assert_eq!(who["proof"]["kind"], "mtls");
         assert_eq!(who["proof"]["x5t#S256"], who["cnf"]["x5t#S256"]);
         let wrong = call(&other).await.ok().map(|answer| answer.status().as_u16());
-        assert_eq!(wrong, foreign, "{args:?}: 401, or no handshake where an authority is demanded");
+        assert_eq!(wrong, foreign, "{args:?}: 401, or no handshake where an authority is required");
         let trusted = reqwest::Certificate::from_pem(own.pem().as_bytes()).unwrap();
         let plain = reqwest::Client::builder().tls_certs_merge([trusted]).build().unwrap();
         let none = plain.get(format!("{}/whoami", api.url)).bearer_auth(&token).send().await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tower_pop::keys::FetchError;
 
-use super::{TOKEN, scene, scene_with, settle, without};
+use super::{TOKEN, run_background_tasks, scene, scene_with, without};
 use crate::support::{Expected, NOW};
 
 /// INTRO-06, X-62: a revoked token is accepted for that time at most.
@@ -18,19 +18,19 @@ async fn caches_responses_for_the_configured_time_and_never_past_exp() {
     scene.says(|a| *a = json!({ "active": false }));
     scene.api.clock.advance(9);
     scene.send(TOKEN).await.is(Expected::Ok, "INTRO-06 within 10 s");
-    assert_eq!(scene.server.asked(), 1);
+    assert_eq!(scene.server.requests(), 1);
     scene.api.clock.advance(1);
     scene.send(TOKEN).await.is(Expected::Token, "INTRO-06 X-62 a revoked token, after 10 s");
-    assert_eq!(scene.server.asked(), 2);
+    assert_eq!(scene.server.requests(), 2);
 
-    // Inactive for two seconds, then asked again.
+    // Inactive for two seconds, then introspected again.
     scene.says(|_| {});
     scene.api.clock.advance(1);
     scene.send(TOKEN).await.is(Expected::Token, "INTRO-06 negative cache").coded("token.inactive", "INTRO-06");
-    assert_eq!(scene.server.asked(), 2);
+    assert_eq!(scene.server.requests(), 2);
     scene.api.clock.advance(1);
     scene.send(TOKEN).await.is(Expected::Ok, "INTRO-06 after 2 s");
-    assert_eq!(scene.server.asked(), 3);
+    assert_eq!(scene.server.requests(), 3);
 
     let long = scene_with(|i| i.cache_for(Duration::from_secs(60)), |builder| builder);
     for (token, exp) in [("with-exp", Some(NOW + 2)), ("without-exp", None)] {
@@ -50,7 +50,7 @@ async fn caches_responses_for_the_configured_time_and_never_past_exp() {
     let never = scene_with(|i| i.cache_for(Duration::ZERO), |builder| builder);
     for asked in 1..=3 {
         never.send(TOKEN).await.is(Expected::Ok, "not cached");
-        assert_eq!(never.server.asked(), asked, "INTRO-06 cache_for(0) asks every time");
+        assert_eq!(never.server.requests(), asked, "INTRO-06 cache_for(0) sends a request every time");
     }
 }
 
@@ -75,15 +75,29 @@ async fn a_slow_response_is_cached_for_less_time() {
         let scene = Arc::clone(&scene);
         async move { scene.send(TOKEN).await.status.as_u16() }
     });
-    settle().await;
+    run_background_tasks().await;
     scene.api.clock.advance(4);
     scene.server.gate.add_permits(1_000);
     assert_eq!(slow.await.unwrap(), 200);
     scene.api.clock.advance(5);
     scene.send(TOKEN).await.is(Expected::Ok, "INTRO-06 nine seconds after the request");
-    assert_eq!(scene.server.asked(), 1);
+    assert_eq!(scene.server.requests(), 1);
     scene.server.says(r#"{"active":false}"#);
     scene.api.clock.advance(1);
     scene.send(TOKEN).await.is(Expected::Token, "INTRO-06 ten seconds after the request");
-    assert_eq!(scene.server.asked(), 2);
+    assert_eq!(scene.server.requests(), 2);
+}
+
+/// DPOP-42: a response without `exp` counts as valid for as long as it is cached.
+#[tokio::test]
+async fn expires_at_is_exp_or_the_end_of_the_cached_response() {
+    let scene = scene_with(|introspection| introspection.cache_for(Duration::from_secs(20)), |builder| builder);
+    for (token, exp, expected) in [("with-exp", Some(NOW + 300), NOW + 300), ("without-exp", None, NOW + 20)] {
+        scene.says(|a| match exp {
+            Some(exp) => a["exp"] = exp.into(),
+            None => without(a, "exp"),
+        });
+        let answer = scene.send(token).await.is(Expected::Ok, token);
+        assert_eq!(answer.token.unwrap().expires_at(), expected, "DPOP-42 {token}");
+    }
 }

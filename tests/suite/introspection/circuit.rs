@@ -1,4 +1,4 @@
-//! What opens the circuit breaker, and for whom.
+//! What opens the circuit breaker, and for which tokens.
 
 use pop_authserver::{Algorithm, DpopKey};
 use tower_pop::keys::{FetchError, FetchResponse};
@@ -16,7 +16,7 @@ async fn a_missing_response_is_503_and_opens_the_circuit() {
         ("429", 0, Err(FetchError::Status(429))),
         ("our credentials are rejected", 0, Err(FetchError::ClientRefused(401))),
         ("INTRO-01 302", 2, Err(FetchError::Status(302))),
-        ("401 of the server is not the client's", 2, Err(FetchError::Status(401))),
+        ("a 401 of the server is not the client's", 2, Err(FetchError::Status(401))),
         ("too long", 2, Err(FetchError::TooLong)),
         ("HTML", 2, Ok(FetchResponse::new("<html>").content_type("text/html"))),
         ("JSON of another type", 2, Ok(FetchResponse::new(r#"{"active":true}"#).content_type("text/plain"))),
@@ -34,10 +34,10 @@ async fn a_missing_response_is_503_and_opens_the_circuit() {
     for _ in 0..10 {
         scene.send(TOKEN).await.is(Expected::Down, "INTRO-07");
     }
-    assert_eq!(scene.server.asked(), 10);
+    assert_eq!(scene.server.requests(), 10);
     scene.says(|_| {});
     scene.send(TOKEN).await.is(Expected::Down, "INTRO-07 the circuit is open");
-    assert_eq!(scene.server.asked(), 10, "INTRO-07 nobody is asked");
+    assert_eq!(scene.server.requests(), 10, "INTRO-07 no request is sent");
     scene.api.clock.advance(5);
     scene.send(TOKEN).await.is(Expected::Ok, "INTRO-07 one probes, and the circuit closes");
     scene.send("another").await.is(Expected::Ok, "closed");
@@ -49,7 +49,7 @@ async fn a_status_about_one_token_does_not_open_the_circuit() {
     for (row, error) in [
         ("400", FetchError::Status(400)),
         ("413", FetchError::Status(413)),
-        ("an answer about it is too long", FetchError::TooLong),
+        ("a response that is too long", FetchError::TooLong),
     ] {
         let scene = scene();
         scene.server.replies(Err(error));
@@ -57,7 +57,7 @@ async fn a_status_about_one_token_does_not_open_the_circuit() {
             scene.send(&format!("odd-{number}")).await.is(Expected::Down, &format!("INTRO-07 {row}"));
         }
         scene.says(|_| {});
-        scene.send(TOKEN).await.is(Expected::Ok, &format!("INTRO-07 {row}: the server is there"));
+        scene.send(TOKEN).await.is(Expected::Ok, &format!("INTRO-07 {row}: the circuit is closed"));
     }
 }
 
@@ -90,13 +90,13 @@ async fn unusable_responses_about_made_up_tokens_open_no_circuit() {
         for number in 0..30 {
             scene.send(&format!("odd-{number}")).await.is(Expected::Down, &format!("INTRO-07 {row}"));
         }
-        assert_eq!(scene.server.asked(), 30);
+        assert_eq!(scene.server.requests(), 30);
         scene.send("odd-0").await.is(Expected::Down, &format!("INTRO-07 {row}, again"));
-        assert_eq!(scene.server.asked(), 30, "INTRO-07 {row}: remembered for a moment");
+        assert_eq!(scene.server.requests(), 30, "INTRO-07 {row}: remembered for a moment");
         scene.says(|_| {});
         scene.send(TOKEN).await.is(Expected::Ok, &format!("INTRO-07 {row}: others are served"));
         scene.api.clock.advance(2);
-        scene.send("odd-0").await.is(Expected::Ok, &format!("INTRO-07 {row}: and asked again later"));
+        scene.send("odd-0").await.is(Expected::Ok, &format!("INTRO-07 {row}: and introspected again later"));
     }
 }
 
@@ -118,7 +118,7 @@ async fn failures_of_the_server_open_the_circuit() {
         }
         scene.says(|_| {});
         scene.send(TOKEN).await.is(Expected::Down, &format!("INTRO-07 {row}: open"));
-        assert_eq!(scene.server.asked(), 10, "INTRO-07 {row}");
+        assert_eq!(scene.server.requests(), 10, "INTRO-07 {row}");
         scene.api.clock.advance(5);
         scene.send(TOKEN).await.is(Expected::Ok, &format!("INTRO-07 {row}: the probe"));
     }
@@ -130,19 +130,18 @@ async fn known_tokens_have_a_separate_circuit() {
     let scene = scene();
     scene.send(TOKEN).await.is(Expected::Ok, "active");
     scene.api.clock.advance(10);
-    let stranger = DpopKey::generate(Algorithm::ES256).unwrap();
+    let untrusted = DpopKey::generate(Algorithm::ES256).unwrap();
     scene.server.replies(Err(FetchError::Status(500)));
     for number in 0..20 {
-        send_by(&scene, &stranger, &format!("poison-{number}")).await.is(Expected::Down, "INTRO-07");
+        send_by(&scene, &untrusted, &format!("poison-{number}")).await.is(Expected::Down, "INTRO-07");
     }
-    assert_eq!(scene.server.asked(), 11, "the circuit of unknown tokens is open");
+    assert_eq!(scene.server.requests(), 11, "the circuit of unknown tokens is open");
     scene.says(|_| {});
-    send_by(&scene, &stranger, "another").await.is(Expected::Down, "INTRO-07 still open for unknown tokens");
-    scene.send(TOKEN).await.is(Expected::Ok, "INTRO-07 a token that was active is asked about");
+    send_by(&scene, &untrusted, "another").await.is(Expected::Down, "INTRO-07 still open for unknown tokens");
+    scene.send(TOKEN).await.is(Expected::Ok, "INTRO-07 a token that was active is introspected");
     scene.send("of-a-known-key").await.is(Expected::Ok, "INTRO-07 and so is a new token of a key that was");
-    let answer = send_by(&scene, &stranger, "third").await;
-    answer
-        .is(Expected::Token, "INTRO-07 which shows that the server is there: the circuit of the others is closed too");
+    let answer = send_by(&scene, &untrusted, "third").await;
+    answer.is(Expected::Token, "INTRO-07 its success closes the circuit of unknown tokens, too");
 }
 
 /// INTRO-07, X-63: it opens no circuit of known tokens and takes no probe from them.
@@ -161,17 +160,17 @@ async fn a_known_key_whose_token_makes_the_server_fail_does_not_lock_out_others(
         scene.send("../../etc/passwd").await.is(Expected::Down, "INTRO-07");
     }
     scene.says(|a| a["cnf"]["jkt"] = jkt.clone().into());
-    send_by(&scene, &victim, "victims").await.is(Expected::Ok, "INTRO-07 the victim's token is asked about");
-    // The token itself was active once: its circuit opens when the server fails on tokens of this kind, and one probes.
+    send_by(&scene, &victim, "victims").await.is(Expected::Ok, "INTRO-07 the victim's token is introspected");
+    // The circuit of tokens that were active opens when the server fails on them. One of them probes.
     scene.api.clock.advance(10);
     scene.server.replies(Err(FetchError::Status(500)));
     for _ in 0..10 {
         send_by(&scene, &victim, "victims").await.is(Expected::Down, "INTRO-07 an outage");
     }
     scene.send("made-up-by-a-known-key").await.is(Expected::Down, "INTRO-07 no probe for a new token");
-    let asked = scene.server.asked();
+    let asked = scene.server.requests();
     scene.api.clock.advance(5);
     scene.says(|a| a["cnf"]["jkt"] = jkt.into());
     send_by(&scene, &victim, "victims").await.is(Expected::Ok, "INTRO-07 a token that was active probes");
-    assert_eq!(scene.server.asked(), asked + 1);
+    assert_eq!(scene.server.requests(), asked + 1);
 }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tower_pop::pop_core::jose::CertThumbprint;
 use tower_pop::{ClientCertificates, PeerCertificate};
 
-use super::{TOKEN, scene_with, send_by, settle};
+use super::{TOKEN, run_background_tasks, scene_with, send_by};
 use crate::support::Expected;
 
 /// INTRO-07, INTRO-08, X-63: waiting in the queue is no failure of the server.
@@ -25,18 +25,18 @@ async fn a_flood_of_tokens_waits_in_a_short_queue_and_opens_no_circuit() {
             tokio::spawn(async move { scene.send(&format!("random-{number}")).await.status.as_u16() })
         })
         .collect();
-    settle().await;
-    assert_eq!(scene.server.asked(), 2, "INTRO-08 two at a time");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 2, "INTRO-08 two at a time");
     assert_eq!(
         flood.iter().filter(|request| request.is_finished()).count(),
         90,
         "INTRO-08 eight wait, the rest does not"
     );
-    // The server answers each question just in time, so that others give up waiting.
+    // The server responds to each request just in time, so that others give up waiting.
     for _ in 0..8 {
         tokio::time::sleep(Duration::from_secs(4)).await;
         scene.server.gate.add_permits(1);
-        settle().await;
+        run_background_tasks().await;
         scene.server.gate.forget_permits(1);
     }
     scene.server.gate.add_permits(1_000);
@@ -45,7 +45,7 @@ async fn a_flood_of_tokens_waits_in_a_short_queue_and_opens_no_circuit() {
         statuses.push(request.await.unwrap());
     }
     assert!(statuses.contains(&200) && statuses.iter().filter(|status| **status == 503).count() >= 90, "{statuses:?}");
-    scene.send(TOKEN).await.is(Expected::Ok, "INTRO-07 waiting in line is not the server's failure");
+    scene.send(TOKEN).await.is(Expected::Ok, "INTRO-07 waiting in the queue is not a failure of the server");
 }
 
 /// INTRO-08, X-63: four hundred made-up tokens wait at a slow server. A token that was active, and a new one of a key
@@ -60,28 +60,28 @@ async fn made_up_tokens_do_not_delay_known_ones() {
         .map(|number| {
             let scene = Arc::clone(&scene);
             tokio::spawn(async move {
-                let stranger = DpopKey::generate(Algorithm::Ed25519).unwrap();
-                send_by(&scene, &stranger, &format!("made-up-{number}")).await.status.as_u16()
+                let untrusted = DpopKey::generate(Algorithm::Ed25519).unwrap();
+                send_by(&scene, &untrusted, &format!("made-up-{number}")).await.status.as_u16()
             })
         })
         .collect();
-    settle().await;
-    assert_eq!(scene.server.asked(), 1 + 4, "INTRO-08 four of the flood are open");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 1 + 4, "INTRO-08 four of the flood are open");
     let good = [TOKEN, "refreshed"].map(|token| {
         let scene = Arc::clone(&scene);
         tokio::spawn(async move { scene.send(token).await.status.as_u16() })
     });
-    settle().await;
-    assert_eq!(scene.server.asked(), 1 + 4 + 2, "INTRO-08 both are asked about, beside the flood");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 1 + 4 + 2, "INTRO-08 both are introspected, beside the flood");
     scene.server.gate.add_permits(1_000);
     for request in good {
         assert_eq!(request.await.unwrap(), 200, "INTRO-08");
     }
-    let mut refused = 0;
+    let mut rejected = 0;
     for request in flood {
-        refused += usize::from(request.await.unwrap() == 503);
+        rejected += usize::from(request.await.unwrap() == 503);
     }
-    assert_eq!(refused, 400 - 4 * 5, "INTRO-08 the flood has four open requests and sixteen places");
+    assert_eq!(rejected, 400 - 4 * 5, "INTRO-08 the flood has four open requests and sixteen places");
 }
 
 /// INTRO-08, X-63: a client with a known key cannot fill the lane of known clients with made-up tokens.
@@ -102,29 +102,37 @@ async fn a_known_key_that_presents_made_up_tokens_loses_its_place() {
             tokio::spawn(async move { scene.send(&format!("made-up-{number}")).await.status.as_u16() })
         })
         .collect();
-    settle().await;
-    assert_eq!(scene.server.asked(), 2 + 1 + 2, "one as a known key, for half of the lane, and two as anybody");
+    run_background_tasks().await;
+    assert_eq!(
+        scene.server.requests(),
+        2 + 1 + 2,
+        "one as a known key, for half of the lane, and two as an unknown one"
+    );
     scene.server.says(r#"{"active":false}"#);
     scene.server.gate.add_permits(1_000);
     for request in flood {
         assert_ne!(request.await.unwrap(), 200);
     }
     scene.server.gate.forget_permits(1_000);
-    let asked = scene.server.asked();
+    let asked = scene.server.requests();
     let again: Vec<_> = (50..60)
         .map(|number| {
             let scene = Arc::clone(&scene);
             tokio::spawn(async move { scene.send(&format!("made-up-{number}")).await.status.as_u16() })
         })
         .collect();
-    settle().await;
-    assert_eq!(scene.server.asked(), asked + 2, "the key is known no more: two open requests, as for anybody");
+    run_background_tasks().await;
+    assert_eq!(
+        scene.server.requests(),
+        asked + 2,
+        "the key is no longer known: two open requests, as for an unknown one"
+    );
     scene.says(|a| a["cnf"]["jkt"] = jkt.into());
     let good = tokio::spawn({
         let (scene, victim) = (Arc::clone(&scene), victim.clone());
         async move { send_by(&scene, &victim, "victims").await.status.as_u16() }
     });
-    settle().await;
+    run_background_tasks().await;
     scene.server.gate.add_permits(1_000);
     assert_eq!(good.await.unwrap(), 200, "INTRO-08 the other client gets through");
     for request in again {
@@ -151,14 +159,14 @@ async fn many_known_keys_leave_half_of_their_lane_to_known_tokens() {
             tokio::spawn(async move { send_by(&scene, &key, &format!("made-up-{number}")).await.status.as_u16() })
         })
         .collect();
-    settle().await;
-    assert_eq!(scene.server.asked(), 11 + 2 + 4, "half of the known lane, and the other one");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 11 + 2 + 4, "half of the known lane, and the other one");
     let good = tokio::spawn({
         let scene = Arc::clone(&scene);
         async move { scene.send(TOKEN).await.status.as_u16() }
     });
-    settle().await;
-    assert_eq!(scene.server.asked(), 11 + 2 + 4 + 1, "INTRO-08 a token that was active does not wait");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 11 + 2 + 4 + 1, "INTRO-08 a token that was active does not wait");
     scene.server.gate.add_permits(1_000);
     assert_eq!(good.await.unwrap(), 200, "INTRO-08");
     for request in flood {
@@ -190,8 +198,8 @@ async fn certificates_are_known_as_keys_are() {
     let other = TestCertificate::self_signed("other");
     let flood: Vec<_> = (0..20).map(|number| send(format!("made-up-{number}"), &other)).collect();
     let good = send("second".to_owned(), &own);
-    settle().await;
-    assert_eq!(scene.server.asked(), 3, "one of the flood, and the known certificate's");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 3, "one of the flood, and the known certificate's");
     scene.server.gate.add_permits(1_000);
     assert_eq!(good.await.unwrap(), 200, "INTRO-08");
     for request in flood {
@@ -206,18 +214,18 @@ async fn a_server_that_hangs_for_unknown_tokens_does_not_delay_known_ones() {
     scene.send(TOKEN).await.is(Expected::Ok, "active");
     scene.api.clock.advance(10);
     scene.server.gate.forget_permits(Semaphore::MAX_PERMITS);
-    let stranger = DpopKey::generate(Algorithm::ES256).unwrap();
+    let untrusted = DpopKey::generate(Algorithm::ES256).unwrap();
     let hanging = tokio::spawn({
         let scene = Arc::clone(&scene);
-        async move { send_by(&scene, &stranger, "hangs").await.status.as_u16() }
+        async move { send_by(&scene, &untrusted, "hangs").await.status.as_u16() }
     });
-    settle().await;
+    run_background_tasks().await;
     let known = tokio::spawn({
         let scene = Arc::clone(&scene);
         async move { scene.send(TOKEN).await.status.as_u16() }
     });
-    settle().await;
-    assert_eq!(scene.server.asked(), 3, "INTRO-07 it does not wait for its turn");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 3, "INTRO-07 it does not wait for its turn");
     scene.server.gate.add_permits(1_000);
     assert_eq!((hanging.await.unwrap(), known.await.unwrap()), (401, 200));
 }

@@ -26,17 +26,17 @@ pub(crate) const TOKEN: &str = "2YotnFZFEjr1zCsicMWpAA";
 
 type Reply = Result<FetchResponse, FetchError>;
 
-/// Answers every question alike until told otherwise, records them, and can be made to wait.
+/// Gives every request the same response until that is changed, records requests, and can be made to wait.
 #[derive(Clone)]
 pub(crate) struct Server {
     reply: Arc<Mutex<Reply>>,
-    pub(crate) questions: Arc<Mutex<Vec<FetchRequest>>>,
+    pub(crate) seen: Arc<Mutex<Vec<FetchRequest>>>,
     pub(crate) gate: Arc<Semaphore>,
 }
 
 impl HttpFetch for Server {
     fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
-        self.questions.lock().unwrap().push(request);
+        self.seen.lock().unwrap().push(request);
         let server = self.clone();
         Box::pin(async move {
             let _open = server.gate.acquire().await;
@@ -48,7 +48,7 @@ impl HttpFetch for Server {
 impl Server {
     pub(crate) fn new() -> Self {
         let gate = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        Self { reply: Arc::new(Mutex::new(Err(FetchError::Status(500)))), questions: Arc::default(), gate }
+        Self { reply: Arc::new(Mutex::new(Err(FetchError::Status(500)))), seen: Arc::default(), gate }
     }
 
     pub(crate) fn replies(&self, reply: Reply) {
@@ -59,12 +59,12 @@ impl Server {
         self.replies(Ok(FetchResponse::new(body.into()).content_type("application/json")));
     }
 
-    pub(crate) fn asked(&self) -> usize {
-        self.questions.lock().unwrap().len()
+    pub(crate) fn requests(&self) -> usize {
+        self.seen.lock().unwrap().len()
     }
 }
 
-/// An API whose issuer is asked about tokens.
+/// An API with an issuer that introspects tokens.
 pub(crate) struct Scene {
     pub(crate) api: Api,
     pub(crate) server: Server,
@@ -92,7 +92,7 @@ pub(crate) fn scene() -> Scene {
 }
 
 impl Scene {
-    /// An answer that is right in everything.
+    /// A valid response.
     pub(crate) fn active(&self) -> Value {
         json!({
             "active": true, "iss": ISSUER, "sub": "alice", "client_id": "app", "aud": AUDIENCE, "scope": "notes:read",
@@ -115,7 +115,7 @@ pub(crate) fn without(answer: &mut Value, name: &str) {
     answer.as_object_mut().unwrap().remove(name);
 }
 
-pub(crate) async fn settle() {
+pub(crate) async fn run_background_tasks() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }

@@ -91,7 +91,7 @@ async fn the_resource_server_can_authenticate_by_an_assertion() {
     };
     let ours = cfg("api", &own);
     for _ in 0..2 {
-        assert_eq!(status(&ours, &key, &token).await, 200, "INTRO-01 a new assertion for each question");
+        assert_eq!(status(&ours, &key, &token).await, 200, "INTRO-01 a new assertion for each request");
     }
     assert_eq!(status(&cfg("api", &other), &key, &token).await, 503, "INTRO-01 another key");
     assert_eq!(status(&cfg("other", &own), &key, &token).await, 503, "INTRO-01 another client");
@@ -133,7 +133,7 @@ async fn the_resource_server_can_authenticate_by_its_certificate() {
     assert_eq!(status(&cfg(&TestCertificate::self_signed("api")), &key, &token).await, 503, "another certificate");
 }
 
-/// A server of one route, and how often it was reached elsewhere.
+/// Serves this app and returns its URL.
 async fn misbehaving(app: Router) -> String {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -167,7 +167,7 @@ async fn redirects_are_not_followed_and_proofs_not_forwarded() {
         );
     let url = misbehaving(redirecting).await;
     assert_eq!(status(&cfg(&url, Duration::from_secs(5)), &key, "opaque").await, 503, "INTRO-01 302");
-    assert_eq!(elsewhere.load(Ordering::SeqCst), 0, "INTRO-01 the token stays here");
+    assert_eq!(elsewhere.load(Ordering::SeqCst), 0, "INTRO-01 the token is not sent there");
 
     let looking = Router::new().route(
         "/introspect",
@@ -202,5 +202,5 @@ async fn slow_and_endless_responses_end_in_503() {
     let url = misbehaving(endless).await;
     assert_eq!(status(&cfg(&url, Duration::from_secs(5)), &key, "opaque").await, 503, "INTRO-15 enormous");
     let closed = cfg("http://127.0.0.1:1", Duration::from_secs(5));
-    assert_eq!(status(&closed, &key, "opaque").await, 503, "INTRO-07 nobody there");
+    assert_eq!(status(&closed, &key, "opaque").await, 503, "INTRO-07 nothing listens there");
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower_pop::{ConfigError, Introspection, IssuerConfig, PopConfig, ProofKind};
 
-use super::{ENDPOINT, Server, TOKEN, introspection, scene, scene_with, settle};
+use super::{ENDPOINT, Server, TOKEN, introspection, run_background_tasks, scene, scene_with};
 use crate::support::{AUDIENCE, Expected, ISSUER, NOW, URL, api_for, issuer, request};
 
 /// INTRO-01, INTRO-04, ERR-11: `cnf` of the response is enforced, and `Debug` output of the request has no secret.
@@ -22,14 +22,14 @@ async fn sends_one_authenticated_request_and_reads_the_token_from_the_response()
     assert_eq!((token.issuer(), token.subject(), token.client_id()), (ISSUER, Some("alice"), Some("app")));
     assert!(token.has_scope("notes:read") && token.access_token().is_introspected());
     assert_eq!(token.claims::<Value>().unwrap()["active"], true);
-    let questions = scene.server.questions.lock().unwrap();
-    let [question] = &questions[..] else { panic!("one question") };
-    assert_eq!(question.url, ENDPOINT);
-    assert_eq!(question.form.as_deref(), Some(&*format!("token={TOKEN}&token_type_hint=access_token")));
-    let authorization = question.authorization.as_ref().unwrap();
+    let requests = scene.server.seen.lock().unwrap();
+    let [request] = &requests[..] else { panic!("one request") };
+    assert_eq!(request.url, ENDPOINT);
+    assert_eq!(request.form.as_deref(), Some(&*format!("token={TOKEN}&token_type_hint=access_token")));
+    let authorization = request.authorization.as_ref().unwrap();
     assert_eq!(authorization, "Basic YXBpOnNlY3JldA==", "INTRO-01 the resource server authenticates");
     assert!(authorization.is_sensitive());
-    let debug = format!("{question:?}");
+    let debug = format!("{request:?}");
     assert!(!debug.contains(TOKEN) && !debug.contains("YXBp"), "ERR-11 {debug}");
 }
 
@@ -59,11 +59,11 @@ async fn a_request_that_is_wrong_anyway_is_not_introspected() {
         scene.api.send(request).await.is(Expected::Proof, "INTRO-08 random tokens");
     }
     let bearer = Request::get("/notes").header(AUTHORIZATION, format!("Bearer {TOKEN}")).body(()).unwrap();
-    scene.api.send(bearer).await.is(Expected::Token, "INTRO-08 Bearer is no scheme here");
-    assert_eq!(scene.server.asked(), 0, "INTRO-08");
+    scene.api.send(bearer).await.is(Expected::Token, "INTRO-08 Bearer is not enabled");
+    assert_eq!(scene.server.requests(), 0, "INTRO-08");
     let stolen = proof(&wrong_key).url(URL).for_token(TOKEN).issued_at(NOW).mint();
-    scene.api.with(TOKEN, &stolen).await.is(Expected::Token, "another key: only the server knows whose the token is");
-    assert_eq!(scene.server.asked(), 1);
+    scene.api.with(TOKEN, &stolen).await.is(Expected::Token, "another key: only the server knows the key of the token");
+    assert_eq!(scene.server.requests(), 1);
     scene.send(TOKEN).await.is(Expected::Ok, "the twin");
 }
 
@@ -78,13 +78,13 @@ async fn sends_one_request_per_token_and_limits_their_number() {
     };
     let same: Vec<_> = (0..50).map(|_| send(TOKEN.to_owned())).collect();
     let others: Vec<_> = (0..10).map(|number| send(format!("other-{number}"))).collect();
-    settle().await;
-    assert_eq!(scene.server.asked(), 3, "INTRO-08 no more than three at a time");
+    run_background_tasks().await;
+    assert_eq!(scene.server.requests(), 3, "INTRO-08 no more than three at a time");
     scene.server.gate.add_permits(1_000);
     for answer in same.into_iter().chain(others) {
         assert_eq!(answer.await.unwrap(), 200);
     }
-    assert_eq!(scene.server.asked(), 11, "INTRO-08 one question per token");
+    assert_eq!(scene.server.requests(), 11, "INTRO-08 one request per token");
 }
 
 /// INTRO-08: other requests may wait for the same response.
@@ -96,13 +96,13 @@ async fn a_cancelled_request_does_not_cancel_the_introspection() {
         let scene = Arc::clone(&scene);
         async move { scene.send(TOKEN).await.status }
     });
-    settle().await;
+    run_background_tasks().await;
     first.abort();
     assert!(first.await.is_err());
     scene.server.gate.add_permits(1_000);
-    settle().await;
-    scene.send(TOKEN).await.is(Expected::Ok, "the answer came all the same");
-    assert_eq!(scene.server.asked(), 1);
+    run_background_tasks().await;
+    scene.send(TOKEN).await.is(Expected::Ok, "the response came");
+    assert_eq!(scene.server.requests(), 1);
 }
 
 /// INTRO-07: after the timeout.
@@ -130,7 +130,7 @@ async fn jwts_of_other_issuers_are_not_introspected() {
     api.with_token(&spoiled).await.is(Expected::Token, "INTRO-09 not retried at the other server");
     type Change = fn(TokenMint) -> TokenMint;
     let odd: [(&str, Change); 3] = [
-        ("an algorithm that is not taken", |t| t.header("alg", "HS256")),
+        ("an algorithm that is not accepted", |t| t.header("alg", "HS256")),
         ("crit", |t| t.header("crit", json!(["x"]))),
         ("claims that cannot be read", |t| t.raw_payload(r#"{"iss":"a","iss":"b"}"#)),
     ];
@@ -139,19 +139,19 @@ async fn jwts_of_other_issuers_are_not_introspected() {
         api.with_token(&token).await.is(Expected::Token, &format!("INTRO-09 {row}"));
     }
     for spoiled in [format!("{local_token}="), format!("{local_token}A")] {
-        api.with_token(&spoiled).await.is(Expected::Token, "INTRO-09 X-62 a local JWT with something behind it");
+        api.with_token(&spoiled).await.is(Expected::Token, "INTRO-09 X-62 a local JWT with more characters");
     }
-    assert_eq!(server.asked(), 0, "INTRO-09");
+    assert_eq!(server.requests(), 0, "INTRO-09");
     server.says(
         json!({
             "active": true, "aud": AUDIENCE, "exp": NOW + 60, "cnf": { "jkt": api.key.thumbprint().to_string() },
         })
         .to_string(),
     );
-    api.with_token(TOKEN).await.is(Expected::Ok, "an opaque token goes to the one issuer that is asked");
+    api.with_token(TOKEN).await.is(Expected::Ok, "an opaque token goes to the one issuer that introspects");
     let jwt_of_asked = api.token().mint();
     api.with_token(&jwt_of_asked).await.is(Expected::Ok, "and so does a JWT of that issuer");
-    assert_eq!(server.asked(), 2);
+    assert_eq!(server.requests(), 2);
 
     let twice = PopConfig::builder(IssuerConfig::new(ISSUER).introspection(introspection(&server)), AUDIENCE)
         .issuer(IssuerConfig::new("https://b.example").introspection(introspection(&server)))
@@ -175,16 +175,16 @@ async fn jwt_first_verifies_jwts_locally_and_never_introspects_them() {
     ] {
         scene.send(&token).await.is(Expected::Token, row);
     }
-    assert_eq!(scene.server.asked(), 0, "a failed JWT is not retried at the server");
+    assert_eq!(scene.server.requests(), 0, "a failed JWT is not retried at the server");
     scene.send(TOKEN).await.is(Expected::Ok, "an opaque token");
     scene.send("a.b.c").await.is(Expected::Ok, "three segments that are no JWS");
-    assert_eq!(scene.server.asked(), 2);
+    assert_eq!(scene.server.requests(), 2);
 
     let every = self::scene();
-    every.send(&every.api.token().mint()).await.is(Expected::Ok, "asked about, although it is a JWT");
-    assert_eq!(every.server.asked(), 1);
+    every.send(&every.api.token().mint()).await.is(Expected::Ok, "introspected, although it is a JWT");
+    assert_eq!(every.server.requests(), 1);
     every.says(|a| *a = json!({ "active": false }));
-    every.send(&every.api.token().claim("jti", "another").mint()).await.is(Expected::Token, "and the answer counts");
+    every.send(&every.api.token().claim("jti", "another").mint()).await.is(Expected::Token, "and the response counts");
 }
 
 /// INTRO-01: neither sends `Authorization`.
@@ -193,19 +193,19 @@ async fn the_resource_server_can_authenticate_by_assertion_or_certificate() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let by_key = scene_with(|i| i.private_key_jwt("api", key.clone()), |builder| builder);
     by_key.send(TOKEN).await.is(Expected::Ok, "private_key_jwt");
-    let form = by_key.server.questions.lock().unwrap()[0].form.clone().unwrap();
+    let form = by_key.server.seen.lock().unwrap()[0].form.clone().unwrap();
     let parameter = |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap();
     assert_eq!(parameter("client_id"), "api");
     let assertion = parameter("client_assertion");
     let jws = tower_pop::pop_core::jose::DecodedJws::parse(assertion, 4096).unwrap();
     let claims: Value = serde_json::from_slice(jws.payload()).unwrap();
     assert_eq!((&claims["aud"], &claims["sub"], &claims["exp"]), (&json!(ISSUER), &json!("api"), &json!(NOW + 60)));
-    assert!(by_key.server.questions.lock().unwrap()[0].authorization.is_none());
+    assert!(by_key.server.seen.lock().unwrap()[0].authorization.is_none());
 
     let by_certificate = scene_with(|i| i.mutual_tls("api"), |builder| builder);
     by_certificate.send(TOKEN).await.is(Expected::Ok, "mutual TLS");
-    let question = by_certificate.server.questions.lock().unwrap()[0].clone();
-    assert!(question.form.unwrap().ends_with("&client_id=api") && question.authorization.is_none());
+    let request = by_certificate.server.seen.lock().unwrap()[0].clone();
+    assert!(request.form.unwrap().ends_with("&client_id=api") && request.authorization.is_none());
 }
 
 /// INTRO-09: the server must not see the tokens of other issuers.
@@ -245,9 +245,9 @@ async fn a_jwt_that_names_another_issuer_is_rejected_without_a_request() {
         let answer = api.with_token(&token).await;
         answer.is(Expected::Token, &format!("INTRO-09 {row}")).coded("token.issuer", row);
     }
-    assert_eq!(server.asked(), 0, "INTRO-09");
+    assert_eq!(server.requests(), 0, "INTRO-09");
     api.with_token(&api.token().mint()).await.is(Expected::Ok, "the twin: its own issuer");
     api.with_token(&api.token().without("iss").mint()).await.is(Expected::Ok, "a JWT that names no issuer");
     api.with_token(TOKEN).await.is(Expected::Ok, "an opaque token");
-    assert_eq!(server.asked(), 3);
+    assert_eq!(server.requests(), 3);
 }

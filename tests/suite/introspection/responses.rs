@@ -29,7 +29,7 @@ async fn only_the_boolean_true_is_active() {
         scene.server.says(body);
         let token = format!("token-{}", row.replace(' ', "-"));
         scene.send(&token).await.is(expected, &format!("INTRO-02 {row}"));
-        // What became of a token is remembered for two seconds, and then asked again.
+        // The outcome is remembered for two seconds. Then the token is introspected again.
         scene.server.says(scene.active().to_string());
         scene.send(&token).await.is(expected, &format!("INTRO-02 after {row}"));
         scene.api.clock.advance(2);
@@ -45,7 +45,7 @@ async fn rejects_a_response_when_it_does_not_fit_this_resource() {
     let rows: [(&str, &str, Change<'_>); 20] = [
         ("expired", "token.expired", &|a| a["exp"] = (NOW - 1).into()),
         ("expires now: no leeway", "token.expired", &|a| a["exp"] = NOW.into()),
-        ("exp is text", "token.invalid_claim", &|a| a["exp"] = "soon".into()),
+        ("exp is a string", "token.invalid_claim", &|a| a["exp"] = "soon".into()),
         ("not yet", "token.not_yet_valid", &|a| a["nbf"] = (NOW + 60).into()),
         ("issued in the future", "token.issued_in_future", &|a| a["iat"] = (NOW + 60).into()),
         ("another aud", "token.audience", &|a| a["aud"] = "https://other.example".into()),
@@ -57,7 +57,7 @@ async fn rejects_a_response_when_it_does_not_fit_this_resource() {
         ("another jkt", "binding.key_mismatch", &|a| {
             a["cnf"]["jkt"] = DpopKey::generate(Algorithm::ES256).unwrap().thumbprint().to_string().into();
         }),
-        ("cnf is text", "confirmation.not_object", &|a| a["cnf"] = "x".into()),
+        ("cnf is a string", "confirmation.not_object", &|a| a["cnf"] = "x".into()),
         ("cnf is empty", "confirmation.no_known_method", &|a| a["cnf"] = json!({})),
         ("no cnf", "confirmation.missing", &|a| {
             without(a, "cnf");
@@ -74,7 +74,7 @@ async fn rejects_a_response_when_it_does_not_fit_this_resource() {
         scene.send(&format!("bad-{number}")).await.is(Expected::Token, &format!("INTRO-03 {row}")).coded(code, row);
     }
     let twins: [(&str, Change<'_>); 8] = [
-        ("as it is", &|_| {}),
+        ("unchanged", &|_| {}),
         ("aud is a list", &|a| a["aud"] = json!(["https://other.example", AUDIENCE])),
         ("no iss", &|a| without(a, "iss")),
         ("no sub", &|a| without(a, "sub")),
@@ -110,7 +110,7 @@ async fn a_response_that_fails_a_check_is_not_remembered() {
         scene.says(change);
         scene.send(row.split(' ').next().unwrap()).await.is(Expected::Token, row);
         scene.says(|_| {});
-        scene.send(row.split(' ').next().unwrap()).await.is(Expected::Ok, &format!("{row}: the next answer counts"));
+        scene.send(row.split(' ').next().unwrap()).await.is(Expected::Ok, &format!("{row}: the next response counts"));
     }
 }
 
@@ -127,7 +127,7 @@ async fn accepts_only_fresh_responses_that_the_issuer_signed_for_us() {
         scene.server.replies(reply(jwt(&|m| m.claim("aud", audience.clone()))));
         scene.send(&format!("good-{}", row.len())).await.is(Expected::Ok, &format!("INTRO-11 {row}"));
     }
-    assert_eq!(scene.server.questions.lock().unwrap()[0].accept, "application/token-introspection+jwt", "INTRO-10");
+    assert_eq!(scene.server.seen.lock().unwrap()[0].accept, "application/token-introspection+jwt", "INTRO-10");
     let other = DpopKey::generate(Algorithm::ES256).unwrap();
     type Change<'c> = &'c dyn Fn(TokenMint) -> TokenMint;
     let rows: [(&str, Change<'_>); 15] = [
@@ -136,7 +136,7 @@ async fn accepts_only_fresh_responses_that_the_issuer_signed_for_us() {
         ("no typ", &|m| m.without_header("typ")),
         ("alg none", &|m| m.alg_none()),
         ("a flipped bit", &|m| m.tampered_signature()),
-        ("signed by somebody", &|m| m.signed_by(&other)),
+        ("signed by another key", &|m| m.signed_by(&other)),
         ("another iss", &|m| m.claim("iss", "https://evil.example")),
         ("no iss", &|m| m.without("iss")),
         ("another aud", &|m| m.claim("aud", "other")),
@@ -145,7 +145,7 @@ async fn accepts_only_fresh_responses_that_the_issuer_signed_for_us() {
         ("from the future", &|m| m.claim("iat", NOW + 120)),
         ("no iat", &|m| m.without("iat")),
         ("no token_introspection", &|m| m.without("token_introspection")),
-        ("token_introspection is text", &|m| m.claim("token_introspection", "active")),
+        ("token_introspection is a string", &|m| m.claim("token_introspection", "active")),
     ];
     for (number, (row, change)) in rows.into_iter().enumerate() {
         scene.server.replies(reply(jwt(change)));
@@ -218,7 +218,7 @@ async fn accepts_responses_about_access_tokens_only() {
         let row = format!("INTRO-05 {name}: {value}, bound to a key: {bound}");
         match (bound, good) {
             (true, true) => drop(answer.is(Expected::Ok, &row)),
-            // Under DPoP a token without jkt is refused later than one of another type.
+            // Under DPoP a token without jkt is rejected later than one of another type.
             (false, true) => drop(answer.is(Expected::Token, &row).coded("binding.not_bound_to_proof", &row)),
             (_, false) => drop(answer.is(Expected::Token, &row).coded("token.token_type", &row)),
         }

@@ -34,8 +34,8 @@ async fn opaque_tokens_can_be_bound_to_certificates() {
         a["cnf"] = json!({ "x5t#S256": x5t });
         a["token_type"] = "Bearer".into();
     });
-    send(TOKEN, None).await.is(Expected::Token, "without a certificate nobody is asked");
-    assert_eq!(scene.server.asked(), 0, "INTRO-08");
+    send(TOKEN, None).await.is(Expected::Token, "without a certificate no request is sent");
+    assert_eq!(scene.server.requests(), 0, "INTRO-08");
     let other = TestCertificate::self_signed("other");
     send(TOKEN, Some(&other)).await.is(Expected::Token, "INTRO-04 another certificate");
     let answer = send(TOKEN, Some(&own)).await.is(Expected::Ok, "INTRO-04");
@@ -66,7 +66,8 @@ async fn every_mode_applies_to_opaque_tokens() {
         scene.api.send(bearer()).await.is(expected, &format!("{mode:?}, unbound: {unbound}"));
     }
     let report = scene_with(|introspection| introspection, |builder| builder.mode(Mode::ReportOnly));
-    let answer = report.api.with(TOKEN, "garbage").await.is(Expected::Ok, "ReportOnly asks even with a bad proof");
+    let answer =
+        report.api.with(TOKEN, "garbage").await.is(Expected::Ok, "ReportOnly introspects even with a bad proof");
     assert_eq!(answer.token.unwrap().proof().kind(), ProofKind::Unproven);
 }
 
@@ -80,8 +81,8 @@ fn build_rejects_wrong_introspection_settings() {
     assert_eq!(build(at(ENDPOINT)), Ok(()), "the twin");
     assert_eq!(build(at("http://127.0.0.1:9400/introspect")), Ok(()), "loopback");
     for url in ["http://as.example/introspect", "ftp://as.example", ""] {
-        let refused = build(at(url));
-        assert!(matches!(&refused, Err(ConfigError::IntrospectionEndpoint { endpoint, .. }) if endpoint == url));
+        let rejected = build(at(url));
+        assert!(matches!(&rejected, Err(ConfigError::IntrospectionEndpoint { endpoint, .. }) if endpoint == url));
     }
     let without_certificate = build(Introspection::at(ENDPOINT).mutual_tls("api"));
     assert_eq!(without_certificate, Err(ConfigError::IntrospectionCertificate(ENDPOINT.to_owned())));

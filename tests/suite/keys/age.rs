@@ -8,7 +8,7 @@ use serde_json::json;
 use tower_pop::keys::{FetchError, FetchResponse};
 use tower_pop::{Introspection, IssuerConfig};
 
-use super::{JWKS, Script, api, fetched, settle};
+use super::{JWKS, Script, api, fetched, run_background_tasks};
 use crate::support::{AUDIENCE, Expected, ISSUER, NOW, api_for};
 
 /// ATK-27, X-69: an outage of the authorization server never extends the trust in a key without limit.
@@ -20,11 +20,11 @@ async fn stale_keys_are_used_until_their_end_and_then_503() {
     api.clock.advance(301);
     let token = || api.token().claim("exp", NOW + 100_000).mint();
     api.with_token(&token()).await.is(Expected::Ok, "ATK-27 stale-if-error");
-    settle().await;
+    run_background_tasks().await;
     assert_eq!(script.requests(), 2, "refreshed in the background");
     api.clock.advance(3590);
     api.with_token(&token()).await.is(Expected::Ok, "ATK-27 just before the end");
-    settle().await;
+    run_background_tasks().await;
     api.clock.advance(20);
     let answer = api.with_token(&token()).await.is(Expected::Down, "ATK-27 X-69 after the end");
     answer.coded("unavailable.keys", "ATK-27");
@@ -45,7 +45,7 @@ async fn a_removed_key_stops_working_even_for_cached_tokens() {
     script.serve(JWKS, api.server.jwks_json());
     api.clock.advance(301);
     api.with_token(&old).await.is(Expected::Ok, "served while it refreshes");
-    settle().await;
+    run_background_tasks().await;
     api.with_token(&old).await.is(Expected::Token, "ATK-29 the key is gone").coded("token.unknown_key", "ATK-29");
     let fresh = api.token().claim("exp", NOW + 100_000).mint();
     api.with_token(&fresh).await.is(Expected::Ok, "the new key works");
@@ -61,11 +61,11 @@ async fn follows_cache_control_within_limits() {
         api.with_token(&token).await.is(Expected::Ok, cache_control);
         api.clock.advance(fresh_for - 1);
         api.with_token(&token).await.is(Expected::Ok, cache_control);
-        settle().await;
+        run_background_tasks().await;
         assert_eq!(script.requests(), 1, "{cache_control}: still fresh");
         api.clock.advance(1);
         api.with_token(&token).await.is(Expected::Ok, cache_control);
-        settle().await;
+        run_background_tasks().await;
         assert_eq!(script.requests(), 2, "{cache_control}: refreshed");
     }
 }
@@ -81,25 +81,25 @@ async fn the_age_of_keys_counts_from_before_the_request_and_includes_that_of_the
         ("no age", 300, 0, 0, 300),
         ("kept by a cache for a while", 300, 200, 0, 100),
         ("kept by a cache for longer than it is fresh", 300, 100_000, 0, 10),
-        ("an answer that takes 60 s", 300, 0, 60, 240),
+        ("a response that takes 60 s", 300, 0, 60, 240),
         ("both", 300, 200, 60, 40),
-        ("longer than we follow", 86_400, 3_500, 0, 100),
+        ("more than the maximum", 86_400, 3_500, 0, 100),
     ] {
         let script = Script::new();
         let api = api(&script, |builder| builder);
         script.set(JWKS, Ok(response(max_age, age)(api.server.jwks_json())));
         script.takes.set((Arc::clone(&api.clock), takes)).unwrap();
         let token = api.token().claim("exp", NOW + 100_000).mint();
-        // A proof may be this old, and the first request waits for as long as the answer takes.
+        // A proof may be this old, and the first request waits for as long as the response takes.
         let proof = || api.proof(&token).issued_at(tower_pop::clock::Clock::now(&*api.clock) + takes.min(29)).mint();
         api.with(&token, &proof()).await.is(Expected::Ok, row);
         api.clock.advance(fresh_for - 1);
         api.with(&token, &proof()).await.is(Expected::Ok, row);
-        settle().await;
+        run_background_tasks().await;
         assert_eq!(script.requests(), 1, "{row}: still fresh");
         api.clock.advance(1);
         api.with(&token, &proof()).await.is(Expected::Ok, row);
-        settle().await;
+        run_background_tasks().await;
         assert_eq!(script.requests(), 2, "{row}: refreshed");
     }
 }
@@ -116,7 +116,7 @@ async fn a_response_from_a_cache_is_used_for_less_time() {
     script.set(JWKS, Err(FetchError::Connection));
     api.clock.advance(299);
     api.with_token(&token()).await.is(Expected::Ok, "stale");
-    settle().await;
+    run_background_tasks().await;
     api.clock.advance(1);
     api.with_token(&token()).await.is(Expected::Down, "the end").coded("unavailable.keys", "ATK-27");
 }
@@ -131,7 +131,7 @@ async fn keys_and_tokens_age_while_the_machine_is_suspended() {
     // The monotonic clock stands still from here on.
     api.clock.set_wall_clock(NOW + 301);
     api.with_token(&token).await.is(Expected::Ok, "stale");
-    settle().await;
+    run_background_tasks().await;
     assert_eq!(script.requests(), 2, "301 s of suspension: refreshed in the background");
     script.set(JWKS, Err(FetchError::Connection));
     api.clock.set_wall_clock(NOW + 301 + 3901);
@@ -160,19 +160,19 @@ async fn a_cached_token_expires_by_the_clock_that_went_further() {
     let cnf = json!({ "jkt": api.key.thumbprint().to_string() });
     let answer = json!({ "active": true, "aud": AUDIENCE, "exp": NOW + 100_000, "cnf": cnf }).to_string();
     script.set(ENDPOINT, Ok(FetchResponse::new(answer).content_type("application/json")));
-    api.with_token("opaque").await.is(Expected::Ok, "asked");
+    api.with_token("opaque").await.is(Expected::Ok, "introspected");
     api.clock.set_wall_clock(NOW + 59);
     api.with_token("opaque").await.is(Expected::Ok, "59 s of suspension");
     assert_eq!(script.requests(), 1);
     api.clock.set_wall_clock(NOW + 60);
     api.with_token("opaque").await.is(Expected::Ok, "60 s of suspension");
-    assert_eq!(script.requests(), 2, "asked again");
+    assert_eq!(script.requests(), 2, "introspected again");
     api.clock.set_wall_clock(NOW);
     api.clock.advance(59);
     api.with_token("opaque").await.is(Expected::Ok, "a clock that was set back");
     assert_eq!(script.requests(), 2);
     api.clock.advance(1);
-    api.with_token("opaque").await.is(Expected::Ok, "prolongs nothing");
+    api.with_token("opaque").await.is(Expected::Ok, "extends nothing");
     assert_eq!(script.requests(), 3);
 }
 
@@ -188,30 +188,30 @@ async fn a_wall_clock_that_is_set_causes_neither_endless_fetches_nor_endless_rej
     api.clock.set_wall_clock(NOW + 2_600_000);
     for _ in 0..50 {
         api.with_token(&token()).await.is(Expected::Ok, "the month after");
-        settle().await;
+        run_background_tasks().await;
     }
     assert_eq!(script.requests(), 2);
-    // Back again: nothing is kept for longer for it.
+    // Back again: nothing is kept for longer.
     api.clock.set_wall_clock(NOW);
     for _ in 0..50 {
         api.with_token(&token()).await.is(Expected::Ok, "back again");
-        settle().await;
+        run_background_tasks().await;
     }
     assert_eq!(script.requests(), 2, "and nothing ends because of it");
     for i in 0..50 {
         api.with_token(&api.token().header("kid", format!("{i}")).mint()).await.is(Expected::Token, "ATK-26");
     }
-    assert_eq!(script.requests(), 2 + 3, "the burst is what it is");
+    assert_eq!(script.requests(), 2 + 3, "the burst is the same");
     script.set(JWKS, Err(FetchError::Timeout));
     api.clock.advance(301);
     api.with_token(&token()).await.is(Expected::Ok, "by the monotonic clock it is stale");
-    settle().await;
+    run_background_tasks().await;
     assert_eq!(script.requests(), 6);
     script.serve(JWKS, api.server.jwks_json());
     api.clock.set_wall_clock(NOW - 100_000);
     api.clock.advance(6);
     let early = api.token().claim("iat", 1).claim("exp", NOW + 10_000_000).mint();
     api.with_token(&early).await.is(Expected::Ok, "by the wall clock the failure lies in the future");
-    settle().await;
-    assert_eq!(script.requests(), 7, "and is tried again all the same");
+    run_background_tasks().await;
+    assert_eq!(script.requests(), 7, "and the fetch is tried again");
 }

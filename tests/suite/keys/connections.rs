@@ -15,7 +15,7 @@ use tracing::Level;
 use crate::log::Log;
 use crate::support::{Expected, ISSUER, NOW, api_for};
 
-/// Fetches as usual and keeps what became of it.
+/// Fetches as usual and keeps the outcome.
 #[derive(Clone)]
 struct Watched(HyperFetch, Arc<Mutex<Vec<Result<FetchResponse, FetchError>>>>);
 
@@ -30,7 +30,7 @@ impl HttpFetch for Watched {
     }
 }
 
-/// Accepts connections, and TLS where there is a certificate, and answers every request with this.
+/// Accepts connections, with TLS where there is a certificate, and gives every request this response.
 async fn answers(certificate: Option<&TestCertificate>, response: String) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();

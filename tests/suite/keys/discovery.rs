@@ -45,7 +45,7 @@ async fn accepts_metadata_of_the_configured_issuer_only() {
             let api = discover(&script);
             script.serve(url, document.clone());
             api.with_token(&api.token().mint()).await.is(Expected::Down, row);
-            assert_eq!(script.urls(), [METADATA, OPENID], "{row}: the keys are not even asked for");
+            assert_eq!(script.urls(), [METADATA, OPENID], "{row}: the keys are not fetched");
         }
     }
     let script = Script::new();
@@ -61,7 +61,7 @@ async fn accepts_metadata_of_the_configured_issuer_only() {
     api.with_token(&api.token().mint()).await.is(Expected::Ok, "META-17 an issuer with a path");
 }
 
-/// META-17, ATK-28: and asks for no keys before the metadata is right.
+/// META-17, ATK-28: no keys are fetched before the metadata is right.
 #[tokio::test]
 async fn tries_the_next_well_known_url_after_any_failure() {
     let tenant = "https://as.example/tenant";
@@ -80,7 +80,7 @@ async fn tries_the_next_well_known_url_after_any_failure() {
         ("a redirect", Err(FetchError::Status(302))),
         ("500", Err(FetchError::Status(500))),
         ("too long", Err(FetchError::TooLong)),
-        ("a time-out", Err(FetchError::Timeout)),
+        ("a timeout", Err(FetchError::Timeout)),
         ("no connection", Err(FetchError::Connection)),
         ("a page for people", html()),
         ("no jwks_uri", Ok(FetchResponse::new(json!({ "issuer": tenant }).to_string()))),
@@ -107,7 +107,7 @@ async fn tries_the_next_well_known_url_after_any_failure() {
         let api = discover(&script);
         urls.iter().for_each(|url| script.set(url, document.clone()));
         api.with_token(&api.token().mint()).await.is(Expected::Down, row).coded("unavailable.keys", row);
-        assert_eq!(script.urls(), urls, "{row}: the keys are not even asked for");
+        assert_eq!(script.urls(), urls, "{row}: the keys are not fetched");
     }
 }
 
@@ -121,7 +121,7 @@ async fn gives_up_on_a_well_known_url_that_hangs() {
     *script.hangs.lock().unwrap() = Some(METADATA.to_owned());
     let api = api_for(server, IssuerConfig::new(ISSUER), |builder| builder.http_fetch(script.clone()));
     let start = tokio::time::Instant::now();
-    api.with_token(&api.token().mint()).await.is(Expected::Ok, "the next one answers");
+    api.with_token(&api.token().mint()).await.is(Expected::Ok, "the next one responds");
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
 use tower_pop::{IatPolicy, IssuerConfig, Mode, NoncePolicy};
 
-use super::{JWKS, Script, api, fetched, settle};
+use super::{JWKS, Script, api, fetched, run_background_tasks};
 use crate::support::{AUDIENCE, Api, Expected, ISSUER, NOW, api_for, request};
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn fetches_keys_once_and_uses_them_while_they_are_fresh() {
 async fn fetches_no_url_that_a_token_or_proof_names() {
     let script = Script::new();
     let api = fetched(&script).await;
-    api.clock.advance(31); // the cool-down is over: an unknown kid would be worth a fetch now
+    api.clock.advance(31); // the cool-down is over: an unknown kid would cause a fetch now
     let evil = "https://evil.example/jwks";
     let jku = |api: &Api| json!({ "jku": "http://169.254.169.254", "jkt": api.key.thumbprint().to_string() });
     for (row, token) in [
@@ -44,9 +44,9 @@ async fn fetches_no_url_that_a_token_or_proof_names() {
     let token = api.token().mint();
     let by_url = api.proof(&token).without_header("jwk").header("jku", evil).mint();
     api.with(&token, &by_url).await.is(Expected::Proof, "DPOP-06 jku");
-    settle().await;
+    run_background_tasks().await;
     let harmless = api.token().header("jku", evil).mint();
-    api.with_token(&harmless).await.is(Expected::Ok, "the twin: signed by the issuer's key, the URL is not looked at");
+    api.with_token(&harmless).await.is(Expected::Ok, "the twin: signed by the issuer's key, the URL is ignored");
     assert!(script.urls().iter().all(|url| url == JWKS), "ATK-21 CNF-10 {:?}", script.urls());
     assert_eq!(script.requests(), 2, "ATK-21: the issuer's own set, once for the signatures that do not verify");
 }
@@ -66,7 +66,7 @@ async fn concurrent_first_requests_cause_one_fetch() {
             })
         })
         .collect();
-    settle().await;
+    run_background_tasks().await;
     assert_eq!(script.requests(), 1);
     gate.add_permits(1);
     for request in requests {
@@ -85,16 +85,16 @@ async fn a_cancelled_request_does_not_cancel_the_fetch() {
         let api = Arc::clone(&api);
         async move { api.with_token(&api.token().mint()).await.status }
     });
-    settle().await;
+    run_background_tasks().await;
     first.abort();
     assert!(first.await.is_err());
     gate.add_permits(1);
-    settle().await;
+    run_background_tasks().await;
     api.with_token(&api.token().mint()).await.is(Expected::Ok, "the fetch went on");
     assert_eq!(script.requests(), 1);
 }
 
-/// Panics on the first request, then answers.
+/// Panics on the first request, then responds.
 struct Fragile(Script, AtomicUsize);
 
 impl HttpFetch for Fragile {
@@ -138,7 +138,7 @@ async fn report_only_and_nonce_only_work_before_keys_are_fetched() {
     });
     let answer =
         nonce_only.with_proof(|proof| proof.issued_at(1)).await.is(Expected::Nonce, "a bad clock gets its nonce");
-    assert_eq!(script.requests(), 0, "and nobody is asked before there is one");
+    assert_eq!(script.requests(), 0, "and nothing is fetched before there is one");
     let nonce = answer.headers["dpop-nonce"].to_str().unwrap().to_owned();
     nonce_only.with_proof(|proof| proof.issued_at(1).nonce(&nonce)).await.is(Expected::Ok, "NONCE-12 with cold keys");
     assert_eq!(script.requests(), 1);
@@ -230,7 +230,7 @@ async fn fetches_keys_over_real_sockets() {
     server.set_outage(true);
     assert_eq!(send().await.unwrap_err().status(), 503, "the server is down");
     server.set_outage(false);
-    assert_eq!(send().await.unwrap_err().status(), 503, "and is not asked again at once");
+    assert_eq!(send().await.unwrap_err().status(), 503, "and is not tried again at once");
     assert_eq!(server.jwks_requests(), 0);
     let cfg = tower_pop::PopConfig::builder(issuer.as_str(), AUDIENCE).build().unwrap();
     let proof = pop_authserver::proof(&key).url(crate::support::URL).for_token(&token).mint();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tower_pop::IssuerConfig;
 use tracing::Level;
 
-use super::{JWKS, Script, api, fetched, settle};
+use super::{JWKS, Script, api, fetched, run_background_tasks};
 use crate::log::Log;
 use crate::support::{AUDIENCE, Expected, ISSUER, NOW};
 
@@ -25,7 +25,7 @@ async fn a_response_without_a_usable_key_changes_nothing() {
         script.serve(JWKS, body);
         api.clock.advance(306);
         api.with_token(&token).await.is(Expected::Ok, row);
-        settle().await;
+        run_background_tasks().await;
         api.with_token(&token).await.is(Expected::Ok, row);
     }
 }
@@ -51,7 +51,7 @@ async fn each_skipped_key_is_logged_once_with_its_kid_and_the_reason() {
     for _ in 0..3 {
         api.clock.advance(301);
         api.with_token(&token()).await.is(Expected::Ok, "refreshed");
-        settle().await;
+        run_background_tasks().await;
     }
     assert_eq!(script.requests(), 4);
     assert_eq!(log.lines("a key of the issuer is not used"), 3, "{}", log.text());

@@ -27,15 +27,15 @@ const OPENID: &str = "https://as.example/.well-known/openid-configuration";
 
 type Document = Result<FetchResponse, FetchError>;
 
-/// Answers from a table, counts, and can be made to wait.
+/// Responds from a table, counts requests, and can be made to wait.
 #[derive(Clone)]
 struct Script {
     documents: Arc<Mutex<HashMap<String, Document>>>,
     urls: Arc<Mutex<Vec<String>>>,
     gate: Arc<Semaphore>,
-    /// The URL that never answers.
+    /// The URL that never responds.
     hangs: Arc<Mutex<Option<String>>>,
-    /// The clock that an answer takes this many seconds of.
+    /// The clock, and the seconds that each response takes on it.
     takes: Arc<OnceLock<(Arc<ManualClock>, u64)>>,
 }
 
@@ -95,8 +95,8 @@ async fn fetched(script: &Script) -> Api {
     api
 }
 
-/// Lets the background task run.
-async fn settle() {
+/// Lets background tasks run.
+async fn run_background_tasks() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }

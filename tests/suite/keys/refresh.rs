@@ -9,7 +9,7 @@ use tower_pop::keys::{FetchError, FetchResponse, JwksCaching};
 use tower_pop::{Introspection, IssuerConfig};
 use tracing::Level;
 
-use super::{JWKS, Script, fetched, settle};
+use super::{JWKS, Script, fetched, run_background_tasks};
 use crate::log::Log;
 use crate::support::{AUDIENCE, Expected, ISSUER, NOW, api_for};
 
@@ -51,7 +51,7 @@ async fn concurrent_unknown_kids_cause_one_fetch() {
             tokio::spawn(async move { api.with_token(&api.token().header("kid", format!("{i}")).mint()).await.code })
         })
         .collect();
-    settle().await;
+    run_background_tasks().await;
     gate.add_permits(1);
     for request in requests {
         assert_eq!(request.await.unwrap(), Some("token.unknown_key"));

@@ -131,7 +131,7 @@ async fn hashes_certificates_and_never_parses_them() {
     let garbage = format!(":{}:", encode_standard(b"garbage"));
     behind.proxied(PROXY, "client-cert", &[&garbage]).await.is(Expected::Token, "MTLS-16 in a header");
 
-    // Whoever terminated TLS judged it; a token that is bound to these bytes is satisfied by these bytes.
+    // The TLS server verified it. A token that is bound to these bytes is satisfied by these bytes.
     let bound = scene.api.token().bound_to_certificate(b"garbage").mint();
     let mut request = bearer(&bound);
     request.extensions_mut().insert(PeerCertificate::from_der(&b"garbage"[..]));

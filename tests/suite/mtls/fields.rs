@@ -5,7 +5,7 @@ use pop_authserver::TestCertificate;
 use tower_pop::pop_core::jose::encode_standard;
 use tower_pop::{CertificateFormat, CertificateHeader, ClientCertificates, PeerAddress};
 
-use super::{PROXY, STRANGER, Scene, bearer, behind, byte_sequence, escaped, hash, header, networks, scene_with};
+use super::{PROXY, Scene, UNTRUSTED, bearer, behind, byte_sequence, escaped, hash, header, networks, scene_with};
 use crate::support::Expected;
 
 /// A proxy that appends to `X-Forwarded-Client-Cert` instead of replacing it.
@@ -145,8 +145,8 @@ async fn malformed_fields_of_a_trusted_proxy_are_400() {
     ] {
         let answer = scene.proxied(PROXY, "client-cert", &[&value]).await;
         answer.is(Expected::BadRequest, &format!("MTLS-11 {row}"));
-        let from_a_stranger = scene.proxied(STRANGER, "client-cert", &[&value]).await;
-        from_a_stranger.is(Expected::Token, &format!("MTLS-10 {row}, not looked at"));
+        let from_untrusted = scene.proxied(UNTRUSTED, "client-cert", &[&value]).await;
+        from_untrusted.is(Expected::Token, &format!("MTLS-10 {row}, not read"));
     }
     let chain = scene.proxied(PROXY, "client-cert-chain", &[&byte_sequence(&scene.own)]).await;
     chain.is(Expected::BadRequest, "MTLS-12 a chain alone");

@@ -17,7 +17,7 @@ use tower_pop::{CertificateHeader, ClientCertificates, PeerAddress, PeerCertific
 use crate::support::{Answer, Api, api_with};
 
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
-const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+const UNTRUSTED: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
 /// An API that takes certificates from connections, and three certificates.
 struct Scene {

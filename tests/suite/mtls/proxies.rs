@@ -12,7 +12,7 @@ use tower_pop::{
 };
 use tracing::Level;
 
-use super::{PROXY, STRANGER, bearer, behind, byte_sequence, escaped, hash, header, networks, scene, scene_with};
+use super::{PROXY, UNTRUSTED, bearer, behind, byte_sequence, escaped, hash, header, networks, scene, scene_with};
 use crate::log::Log;
 use crate::support::Expected;
 
@@ -38,7 +38,7 @@ async fn accepts_certificate_fields_from_trusted_peers_only() {
         scene.proxied(PROXY, field, &[&own]).await.is(Expected::Ok, field);
         scene.proxied(PROXY, field, &[&own]).await.is(Expected::Ok, "remembered");
         for (row, peer, values, code) in [
-            ("MTLS-10 a stranger", STRANGER, vec![&own], "binding.certificate_missing"),
+            ("MTLS-10 an untrusted peer", UNTRUSTED, vec![&own], "binding.certificate_missing"),
             ("another certificate", PROXY, vec![&other], "binding.certificate_mismatch"),
             ("no header", PROXY, vec![], "binding.certificate_missing"),
         ] {
@@ -65,8 +65,8 @@ async fn accepts_each_kind_of_proxy_in_its_own_field_only() {
         (envoy, "x-forwarded-client-cert", &xfcc, Expected::Ok),
         (PROXY, "x-forwarded-client-cert", &xfcc, Expected::Token),
         (envoy, "client-cert", &sequence, Expected::Token),
-        (STRANGER, "client-cert", &sequence, Expected::Token),
-        (STRANGER, "x-forwarded-client-cert", &xfcc, Expected::Token),
+        (UNTRUSTED, "client-cert", &sequence, Expected::Token),
+        (UNTRUSTED, "x-forwarded-client-cert", &xfcc, Expected::Token),
     ] {
         scene.proxied(peer, field, &[value]).await.is(expected, &format!("MTLS-10 {peer} {field}"));
     }
@@ -88,18 +88,18 @@ async fn the_certificate_of_a_proxy_is_never_the_clients() {
         }
         scene.api.send(request).await
     };
-    send(STRANGER, Some(&scene.own), None).await.is(Expected::Ok, "a client that connects directly");
+    send(UNTRUSTED, Some(&scene.own), None).await.is(Expected::Ok, "a client that connects directly");
     send(PROXY, None, Some(&scene.own)).await.is(Expected::Ok, "a client behind the proxy");
     send(PROXY, Some(&scene.other), Some(&scene.own)).await.is(Expected::Ok, "the proxy has its own certificate");
     let none = send(PROXY, Some(&scene.own), None).await;
     none.is(Expected::Token, "MTLS-10 no field, no certificate").coded("binding.certificate_missing", "MTLS-10");
     let other = send(PROXY, Some(&scene.own), Some(&scene.other)).await;
     other.is(Expected::Token, "the field counts").coded("binding.certificate_mismatch", "MTLS-10");
-    let direct = send(STRANGER, Some(&scene.other), Some(&scene.own)).await;
+    let direct = send(UNTRUSTED, Some(&scene.other), Some(&scene.own)).await;
     direct.is(Expected::Token, "the connection counts").coded("binding.certificate_mismatch", "MTLS-10");
 }
 
-/// What is logged while these requests are answered.
+/// Returns what is logged while these requests are verified.
 async fn log_of(cfg: &PopConfig, requests: Vec<Request<()>>) -> String {
     let (log, _guard) = Log::capture(Level::INFO);
     for request in requests {
@@ -141,10 +141,10 @@ async fn the_log_says_once_that_requests_have_no_address() {
         };
         let fine = vec![
             with(|extensions| _ = extensions.insert(PeerAddress(PROXY))),
-            with(|extensions| _ = extensions.insert(PeerAddress(STRANGER))),
+            with(|extensions| _ = extensions.insert(PeerAddress(UNTRUSTED))),
             with(|extensions| _ = extensions.insert(UnixSocketPeer)),
             with(|extensions| {
-                let address = std::net::SocketAddr::from((STRANGER, 1));
+                let address = std::net::SocketAddr::from((UNTRUSTED, 1));
                 extensions.insert(axum::extract::ConnectInfo(address));
             }),
         ];
@@ -230,9 +230,9 @@ async fn removes_certificate_fields_of_untrusted_peers_and_sets_vary() {
     assert_eq!(from_proxy.body(), "client-cert client-cert-chain", "MTLS-10 only what the proxy is trusted for");
     assert_eq!(from_proxy.headers()["vary"], "client-cert", "MTLS-13");
     assert!(from_proxy.headers().get("client-cert").is_none(), "MTLS-13 never in responses");
-    let from_stranger = send(STRANGER, true).await;
-    assert_eq!((from_stranger.status().as_u16(), from_stranger.body().as_str()), (200, ""), "MTLS-10");
-    assert!(!from_stranger.headers().contains_key("vary"));
+    let from_untrusted = send(UNTRUSTED, true).await;
+    assert_eq!((from_untrusted.status().as_u16(), from_untrusted.body().as_str()), (200, ""), "MTLS-10");
+    assert!(!from_untrusted.headers().contains_key("vary"));
     assert!(!send(PROXY, true).await.headers().contains_key("vary"), "the token does not depend on it");
 }
 
@@ -240,7 +240,7 @@ async fn removes_certificate_fields_of_untrusted_peers_and_sets_vary() {
 #[tokio::test]
 async fn removes_certificate_fields_of_untrusted_peers_without_tower() {
     let scene = behind("client-cert");
-    for (peer, stays) in [(PROXY, true), (STRANGER, false)] {
+    for (peer, stays) in [(PROXY, true), (UNTRUSTED, false)] {
         let mut request = bearer(&scene.token());
         request.extensions_mut().insert(PeerAddress(peer));
         for name in ["client-cert", "x-ssl-cert", "ssl-client-verify", "x-forwarded-client-cert"] {
@@ -254,5 +254,5 @@ async fn removes_certificate_fields_of_untrusted_peers_without_tower() {
     let off = scene_with(|builder| builder);
     let (mut parts, ()) = Request::get("/").header("client-cert", "x").body(()).unwrap().into_parts();
     off.api.cfg.settle_certificates(&mut parts);
-    assert!(parts.headers.contains_key("client-cert"), "where certificates are off nothing is touched");
+    assert!(parts.headers.contains_key("client-cert"), "where certificates are off, nothing is removed");
 }

@@ -16,7 +16,7 @@ async fn uses_no_certificate_unless_configured() {
     let answer = scene.proxied(PROXY, "client-cert", &[&byte_sequence(&scene.own)]).await;
     let answer = answer.is(Expected::Token, "MTLS-09").coded("credential.scheme_not_enabled", "MTLS-09");
     assert_eq!(answer.challenges().len(), 1, "CNF-12 the DPoP challenge alone");
-    // With certificates from the connection, headers still count for nothing.
+    // With certificates from the connection, header fields still do not count.
     let scene = self::scene();
     let answer = scene.proxied(PROXY, "client-cert", &[&byte_sequence(&scene.own)]).await;
     answer.is(Expected::Token, "MTLS-09").coded("binding.certificate_missing", "MTLS-09");
@@ -31,12 +31,12 @@ fn build_rejects_wrong_sources_of_certificates() {
             .build()
             .map(drop)
     };
-    let nobody = ProxyTrust::Networks(Vec::new());
-    let refused = Err(ConfigError::CertificateProxies);
-    assert_eq!(build(ClientCertificates::from_proxies(nobody.clone(), header("client-cert"))), refused);
-    assert_eq!(build(ClientCertificates::from_connection().trust(networks())), refused, "no header");
+    let no_network = ProxyTrust::Networks(Vec::new());
+    let rejected = Err(ConfigError::CertificateProxies);
+    assert_eq!(build(ClientCertificates::from_proxies(no_network.clone(), header("client-cert"))), rejected);
+    assert_eq!(build(ClientCertificates::from_connection().trust(networks())), rejected, "no header");
     let no_certificate = ProxyTrust::Certificates(Vec::new());
-    assert_eq!(build(ClientCertificates::from_proxies(no_certificate, header("client-cert"))), refused);
+    assert_eq!(build(ClientCertificates::from_proxies(no_certificate, header("client-cert"))), rejected);
     assert_eq!(build(ClientCertificates::from_proxies(networks(), header("client-cert"))), Ok(()), "the twin");
     for name in ["x-my-cert", "client cert", ""] {
         assert_eq!(CertificateHeader::new(name).unwrap_err(), ConfigError::CertificateHeader(name.to_owned()));

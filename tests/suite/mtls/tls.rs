@@ -30,7 +30,7 @@ fn key(certificate: &TestCertificate) -> PrivateKeyDer<'static> {
     PrivatePkcs8KeyDer::from(certificate.key_der()).into()
 }
 
-/// Handlers find the certificate among the extensions.
+/// Handlers find the certificate in the extensions.
 async fn whoami(token: VerifiedToken, certificate: Option<Extension<PeerCertificate>>) -> &'static str {
     let proven = token.proof().certificate_thumbprint();
     assert_eq!(certificate.as_ref().map(|Extension(certificate)| certificate.thumbprint()), proven);
@@ -50,7 +50,7 @@ async fn server(verifier: Arc<dyn ClientCertVerifier>) -> Server {
     Server { address, certificate, api }
 }
 
-/// Shows a certificate and signs with a key that need not be its own.
+/// Presents a certificate and signs with any key.
 #[derive(Debug)]
 struct Shows(Arc<CertifiedKey>);
 
@@ -87,7 +87,7 @@ impl Server {
         })
     }
 
-    /// Status and body of one request, and how the handshake went; an error where the connection breaks.
+    /// Returns status and body of one request and the kind of handshake, or an error where the connection breaks.
     async fn get(&self, config: &Arc<ClientConfig>, token: &str) -> std::io::Result<(String, HandshakeKind)> {
         let tcp = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
@@ -171,9 +171,13 @@ async fn a_certificate_authority_can_be_required() {
 
     let own = TestCertificate::self_signed("own");
     let foreign = server.client(&rustls::version::TLS13, Some((&own, &own)));
-    assert!(server.get(&foreign, &server.token(&own)).await.is_err(), "issued by nobody we know");
+    assert!(server.get(&foreign, &server.token(&own)).await.is_err(), "another authority");
     let none = server.client(&rustls::version::TLS13, None);
-    assert_eq!(server.get(&none, &token).await.unwrap().0, "401", "MTLS-02 none is not a failed handshake");
+    assert_eq!(
+        server.get(&none, &token).await.unwrap().0,
+        "401",
+        "MTLS-02 without a certificate the handshake succeeds"
+    );
 }
 
 /// MTLS-03, CLI-15, AS-12: from the token request to the handler.
@@ -229,8 +233,8 @@ async fn client_authorization_server_and_api_work_together_over_mutual_tls() {
         client.client_credentials(None, None).await.map(drop)
     };
     by_certificate(&own).await.unwrap();
-    let refused = by_certificate(&other).await;
-    assert!(matches!(refused, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "RFC 8705 §2.2");
+    let rejected = by_certificate(&other).await;
+    assert!(matches!(rejected, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "RFC 8705 §2.2");
 }
 
 /// MTLS-04: over its DER.

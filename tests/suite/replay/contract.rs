@@ -17,7 +17,7 @@ use crate::support::NOW;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
-    /// Keeps this many entries and drops the oldest for new ones.
+    /// Keeps this many entries and evicts the oldest for new ones.
     Keeps(usize),
     /// Entries end after this many seconds of real time.
     EndsReally(u64),
@@ -27,25 +27,25 @@ enum Fault {
     ChecksThenSets,
     /// The same with a wait in between.
     ChecksThenSetsLater,
-    /// Passes what is dated ahead and does not record it.
+    /// Passes entries from the future and does not record them.
     ForgetsFuture,
-    /// Looks at the client alone.
+    /// Compares the client alone.
     ByClient,
-    /// Looks at part of the key.
+    /// Compares part of the key.
     ByPrefix,
-    /// Passes what has expired already.
+    /// Passes expired entries.
     PassesExpired,
-    /// Drops what has expired by `entry.now`, and does not know when that steps back.
+    /// Drops expired entries by `entry.now`, and does not notice when that steps back.
     NoHorizon,
     /// Panics in one of many inserts.
     Panics,
-    /// Answers that a client has its share, when the store is full.
+    /// Reports the quota of a client when the store is full.
     BlamesClients,
     /// Never has room again.
     StaysFull,
-    /// Says that it is full at half of its capacity.
+    /// Reports that it is full at half of its capacity.
     HalfEmpty,
-    /// Calls replays in a full store full.
+    /// Reports replays as a full store when it is full.
     FullOfReplays,
 }
 

@@ -144,7 +144,7 @@ async fn records_nothing_before_everything_is_verified() {
 async fn rejects_proofs_from_before_the_start_when_configured() {
     let api = api_with(tower_pop::PopConfigBuilder::refuse_proofs_from_before_start);
     for iat in [NOW - 1, NOW, NOW + 20, NOW + 30] {
-        // What is dated ahead may have been used before the start, too.
+        // A proof from the future may have been used before the start, too.
         let answer = api.with_proof(|proof| proof.issued_at(iat)).await.is(Expected::Proof, "REPLAY-11 X-37");
         answer.coded("replay.replayed", "REPLAY-11");
     }
@@ -164,7 +164,7 @@ async fn a_clock_that_steps_back_revives_nothing() {
     api.with(&token, &late).await.is(Expected::Ok, "the first one is forgotten by now");
     api.clock.set_wall_clock(NOW);
     api.with(&token, &early).await.is(Expected::Proof, "REPLAY-12 X-40").coded("replay.replayed", "REPLAY-12");
-    // A jump far ahead and back forgets nothing, and refuses nothing new.
+    // A jump far ahead and back forgets nothing, and new proofs pass.
     let api = crate::support::api();
     let token = api.token().claim("iat", NOW - 10_000).claim("exp", NOW + 100_000).mint();
     let proof = api.proof(&token).mint();

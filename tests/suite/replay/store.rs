@@ -33,18 +33,18 @@ async fn a_full_store_rejects_new_entries_and_forgets_nothing() {
 /// REPLAY-07, REPLAY-10, X-69: both with `Retry-After`.
 #[tokio::test]
 async fn a_full_store_is_503_and_a_key_beyond_its_quota_429() {
-    struct Refuses(ReplayError);
-    impl ReplayStore for Refuses {
+    struct Rejects(ReplayError);
+    impl ReplayStore for Rejects {
         fn insert(&self, _: ReplayEntry) -> ReplayAnswer {
             ReplayAnswer::Now(Err(self.0))
         }
     }
-    let api = api_with(|builder| builder.replay_store(Refuses(ReplayError::Full)));
+    let api = api_with(|builder| builder.replay_store(Rejects(ReplayError::Full)));
     api.with_token(&api.token().mint()).await.is(Expected::Down, "REPLAY-07 X-41").coded("replay.full", "REPLAY-07");
-    let api = api_with(|builder| builder.replay_store(Refuses(ReplayError::Unavailable)));
+    let api = api_with(|builder| builder.replay_store(Rejects(ReplayError::Unavailable)));
     let answer = api.with_token(&api.token().mint()).await.is(Expected::Down, "REPLAY-10 X-69");
     answer.coded("replay.unavailable", "REPLAY-10");
-    let api = api_with(|builder| builder.replay_store(Refuses(ReplayError::KeyQuota { retry_after: 7 })));
+    let api = api_with(|builder| builder.replay_store(Rejects(ReplayError::KeyQuota { retry_after: 7 })));
     let answer = api.with_token(&api.token().mint()).await;
     assert_eq!((answer.status.as_u16(), answer.code), (429, Some("replay.key_quota")));
     assert_eq!(answer.headers["retry-after"], "7");
@@ -59,8 +59,8 @@ async fn one_key_gets_its_share_of_the_store_only() {
     for i in 0..100 {
         assert_eq!(insert(&store, conformance::entry(1, &format!("{i}"), NOW, NOW)), Ok(()));
     }
-    let refused = insert(&store, conformance::entry(1, "one more", NOW, NOW));
-    assert!(matches!(refused, Err(ReplayError::KeyQuota { retry_after: 1..=200 })), "{refused:?}");
+    let rejected = insert(&store, conformance::entry(1, "one more", NOW, NOW));
+    assert!(matches!(rejected, Err(ReplayError::KeyQuota { retry_after: 1..=200 })), "{rejected:?}");
     assert_eq!(insert(&store, conformance::entry(2, "another key", NOW, NOW)), Ok(()), "the twin");
     clock.advance(200);
     assert_eq!(insert(&store, conformance::entry(1, "later", NOW + 200, NOW + 200)), Ok(()), "its share is free again");
@@ -94,7 +94,7 @@ async fn running_without_a_store_is_a_dangerous_option() {
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
     api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-15");
-    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-15: this is what it means");
+    api.with(&token, &proof).await.is(Expected::Ok, "REPLAY-15: a proof passes twice");
 }
 
 /// REPLAY-10, X-69: after `replay_timeout`.
@@ -126,7 +126,7 @@ async fn a_store_that_takes_too_long_is_503() {
         let answer = api.with_token(&api.token().mint()).await.is(expected, "REPLAY-10 X-69");
         assert_eq!(answer.code, (expected == Expected::Down).then_some("replay.unavailable"), "{takes:?} {timeout:?}");
     }
-    // The same after keys or the authorization server were waited for, and no pass in mode ReportOnly without a label.
+    // The same after a wait for keys or introspection. Mode ReportOnly passes the request as unproven.
     let api = api_with(|builder| builder.mode(Mode::ReportOnly).replay_store(After(Duration::MAX)));
     let answer = api.with_token(&api.token().mint()).await.is(Expected::Ok, "ReportOnly");
     assert_eq!(answer.token.unwrap().proof().kind(), ProofKind::Unproven);
@@ -150,6 +150,6 @@ async fn a_quota_can_cover_all_keys_of_a_client() {
         api.with_token(&other).await.is(Expected::Ok, "REPLAY-07 another client");
         let anonymous = tower_pop::pop_core::replay::QuotaOwner::client("https://as.example", "app");
         let shifted = tower_pop::pop_core::replay::QuotaOwner::client("https://as.exampleap", "p");
-        assert_ne!(anonymous, shifted, "REPLAY-07 issuer and client are told apart");
+        assert_ne!(anonymous, shifted, "REPLAY-07 issuer and client are separate");
     }
 }

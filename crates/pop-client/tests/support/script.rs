@@ -31,7 +31,7 @@ impl Seen {
     }
 }
 
-/// Answers to give in order, and what was seen.
+/// The responses to give in order, and the requests so far.
 pub(crate) type Script = Arc<Mutex<(VecDeque<Response>, Vec<Seen>)>>;
 
 pub(crate) async fn server(answers: Vec<Response>) -> (String, Script) {
