@@ -1,4 +1,4 @@
-//! ATK: access tokens (RFC 9068 §4), on both backends. Every table is preceded by its accepting twin.
+//! Access tokens (RFC 9068 §4), on both backends. Every table has its accepting twin.
 
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TokenMint};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn header(name: &'static str, value: Value) -> Change {
     change(move |_, token| token.header(name, value.clone()))
 }
 
-/// Inserts text right after the opening brace of the payload.
+/// Inserts a string right after the opening brace of the payload.
 fn prefixed(text: &'static str) -> Change {
     change(move |_, token| {
         let payload = token.payload_text();
@@ -216,7 +216,6 @@ async fn rejects_every_defective_token_with_the_right_code() {
         for (row, code, change) in rejected() {
             let token = change(&api, api.token()).mint();
             let row = format!("{row} {code} on {backend:?}");
-            // ATK-32: whatever is wrong with the token, the answer is invalid_token.
             api.with_token(&token).await.is(Expected::Token, &row).coded(code, &row);
         }
     }
@@ -577,5 +576,15 @@ async fn rejects_a_token_when_its_claims_name_another_kind() {
         }
         let typed = api.token().claim(name, value.clone()).mint();
         api.with_token(&typed).await.is(Expected::Ok, &format!("ATK-20 at+jwt says it already; {name}: {value}"));
+    }
+}
+
+/// DPOP-42: an application ends a stream when its token ends.
+#[tokio::test]
+async fn expires_at_is_the_exp_of_the_token() {
+    let api = api();
+    for seconds in [1, 300] {
+        let answer = api.with_token(&api.token().claim("exp", NOW + seconds).mint()).await.is(Expected::Ok, "DPOP-42");
+        assert_eq!(answer.token.unwrap().expires_at(), NOW + seconds, "DPOP-42");
     }
 }

@@ -1,10 +1,14 @@
-//! DPOP: proofs (RFC 9449 §4.3, §7), on both backends. Every table is preceded by its accepting twin.
+//! DPoP proofs (RFC 9449 §4.3, §7), on both backends. Every table has its accepting twin.
 
+use std::convert::Infallible;
+
+use http::{Request, Response};
 use pop_authserver::{Algorithm, DpopKey, ProofMint};
 use serde_json::{Value, json};
-use tower_pop::PopConfigBuilder;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_pop::pop_core::jose::crypto::CryptoBackend;
 use tower_pop::pop_core::jose::encode;
+use tower_pop::{PopConfigBuilder, PopLayer};
 
 use crate::support::{Api, Expected, NOW, api, api_on, api_with, request};
 
@@ -37,7 +41,7 @@ fn okp(alg: &'static str, crv: &'static str, len: usize) -> Change {
     change(move |_, proof| proof.header("alg", alg).header("jwk", jwk.clone()))
 }
 
-/// Coordinates that are no point of the curve.
+/// Coordinates that are not on the curve.
 fn ec(alg: &'static str, crv: &'static str, len: usize) -> Change {
     let jwk = json!({ "kty": "EC", "crv": crv, "x": encode(vec![1; len]), "y": encode(vec![1; len]) });
     change(move |_, proof| proof.header("alg", alg).header("jwk", jwk.clone()))
@@ -89,7 +93,7 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("DPOP-08", "proof.jwk_algorithm", jwk(|jwk| jwk["alg"] = "ES384".into())),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = "enc".into())),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = 1.into())),
-        // What is forgiven in an issuer's key set is not forgiven in a proof.
+        // A published key may have these members. A proof may not.
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = Value::Null)),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = "".into())),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["key_ops"] = Value::Null)),
@@ -447,6 +451,25 @@ async fn presets_set_the_algorithms_and_the_window_for_iat() {
         (NOW + 303, Expected::Proof),
     ] {
         api.with_proof(|proof| proof.issued_at(iat)).await.is(expected, "DPOP-22 mcp");
+    }
+}
+
+/// DPOP-38, X-59: neither the body nor other header fields are covered (RFC 9449 §11.7).
+#[tokio::test]
+async fn a_proof_covers_neither_the_body_nor_other_header_fields() {
+    // Without a replay store, one proof can come with several requests.
+    let api = api_with(|builder| builder.dangerous().without_replay_store());
+    let token = api.token().mint();
+    let proof = api.proof(&token).method("POST").mint();
+    let inner =
+        service_fn(|request: Request<String>| async { Ok::<_, Infallible>(Response::new(request.into_body())) });
+    let service = PopLayer::new(api.cfg.clone()).layer(inner);
+    for (method, body, status) in [("POST", "10 EUR", 200), ("POST", "1000 EUR", 200), ("PUT", "10 EUR", 401)] {
+        let mut request = request(&token, &proof).map(|()| body.to_owned());
+        *request.method_mut() = method.parse().unwrap();
+        request.headers_mut().insert("idempotency-key", body.parse().unwrap());
+        let response = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "DPOP-38 {method} {body}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! ERR-10, ERR-11: why a request was rejected, for operators in the log and for clients in the response, without a value of theirs.
+//! Why a request was rejected: for operators in the log, and for clients in the response, without any value of the request.
 
 use pop_authserver::{ProofMint, TokenMint};
 use serde_json::json;
@@ -7,6 +7,7 @@ use tower_pop::pop_core::CODES;
 use tower_pop::{IssuerConfig, PopLayer};
 use tracing::Level;
 
+use crate::docs::{files, read};
 use crate::log::Log;
 use crate::support::{Api, Expected, NOW, api, api_for, api_with, request};
 
@@ -71,7 +72,7 @@ async fn the_log_names_what_is_wrong_with_a_token() {
         let headers = format!("{:?}", answer.headers);
         assert!(!headers.contains(SECRET), "ERR-11 {headers}");
         let coarse = ["The access token is not valid", "The access token is not bound to a key"];
-        assert!(coarse.iter().any(|text| headers.contains(text)), "ERR-10 tokens get coarse texts: {headers}");
+        assert!(coarse.iter().any(|text| headers.contains(text)), "ERR-10 tokens get coarse messages: {headers}");
     }
 }
 
@@ -187,7 +188,7 @@ async fn problem_documents_explain_rejections_when_configured() {
     };
     let (log, guard) = Log::capture(Level::DEBUG);
     let explaining = api_with(tower_pop::PopConfigBuilder::explain_rejections);
-    assert!(log.take().contains("for development only"), "the switch is logged");
+    assert!(log.take().contains("for development only"), "the option is logged");
     drop(guard);
     let silent = api();
     for api in [&explaining, &silent] {
@@ -226,35 +227,35 @@ async fn logs_symmetric_keys_as_an_error_only_when_the_issuer_signed_them() {
     assert!(line.contains("ERROR") && line.contains("symmetric keys") && line.contains("https://as.example"), "{line}");
     assert!(!line.contains("c2VjcmV0"), "ERR-11 {line}");
 
-    // Keys are cold: the claims are looked at before the signature can be.
+    // Without keys in memory, the claims are checked before the signature.
     let server = pop_authserver::TestAuthServer::offline_at("https://as.example", NOW);
     let issuer = IssuerConfig::new(server.issuer()).jwks_uri("https://127.0.0.1:1/jwks");
     let api = api_for(server, issuer, |builder| builder);
-    api.with_token(&token(api.token()).mint()).await.is(Expected::Token, "nobody has verified it yet");
-    assert!(!log.take().contains("ERROR"), "X-61 a token that nobody verified");
+    api.with_token(&token(api.token()).mint()).await.is(Expected::Token, "the signature is not verified yet");
+    assert!(!log.take().contains("ERROR"), "X-61 a token that is not verified");
 }
 
-/// The table of codes in docs/errors.md, the list in the code and the codes of the errors are the same.
+/// The table of codes in the guides, the list in the code and the codes of the errors are the same.
 #[test]
 fn every_code_is_documented_with_its_meaning_and_remedy() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let page = read("docs/errors.md");
-    let (_, table) = page.split_once("| code | meaning | what to change |").unwrap();
+    const HEAD: &str = "| code | meaning | what to change |";
+    let guide =
+        files("docs", "md").into_iter().map(read).find(|guide| guide.contains(HEAD)).expect("the table of codes");
+    let (_, table) = guide.split_once(HEAD).unwrap();
     let documented: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
     let expected: Vec<String> =
         CODES.iter().map(|code| format!("| `{}` | {} | {} |", code.code, code.meaning, code.remedy)).collect();
     for line in &expected {
-        assert!(documented.contains(&line.as_str()), "docs/errors.md lacks: {line}");
+        assert!(documented.contains(&line.as_str()), "the guide lacks: {line}");
     }
-    assert_eq!(documented.len(), expected.len(), "docs/errors.md has lines that are no codes");
+    assert_eq!(documented.len(), expected.len(), "the guide has rows that are no codes");
 
     let mut codes = Vec::new();
     for file in ["binding", "claim", "confirmation", "credential", "nonce", "proof", "replay", "token", "unavailable"] {
-        codes.extend(literals(&read(&format!("crates/pop-core/src/error/{file}.rs"))));
+        codes.extend(literals(&read(format!("crates/pop-core/src/error/{file}.rs"))));
     }
     for file in ["scope", "step_up"] {
-        codes.extend(literals(&read(&format!("crates/pop-core/src/{file}.rs"))));
+        codes.extend(literals(&read(format!("crates/pop-core/src/{file}.rs"))));
     }
     let shared = read("crates/pop-core/src/error/mod.rs");
     let suffixes = shared.split("concat!($prefix, \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
