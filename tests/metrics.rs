@@ -1,4 +1,4 @@
-//! Feature `metrics`: what operators count. A program of its own, so that nobody else's requests are counted.
+//! Feature `metrics`: what operators count. A separate program, so that no other test's requests are counted.
 #![allow(clippy::unwrap_used)]
 
 #[path = "suite/support.rs"]
@@ -25,7 +25,7 @@ use support::Api;
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// Writes down every count with its labels.
+/// Records every count with its labels.
 struct Notes(Seen);
 
 struct Note(Seen, String);
@@ -63,7 +63,7 @@ impl Recorder for Notes {
     }
 }
 
-/// What was counted and logged since the last look: proof ages left out, codes of events only.
+/// What was counted and logged since the last check: without the ages of proofs, and only the codes of events.
 struct Observed {
     counts: Seen,
     events: Arc<Mutex<Vec<u8>>>,
@@ -242,7 +242,7 @@ async fn requests_that_wait_fail_or_are_dropped_are_counted_once_too(observed: &
         observed.is("dropped", &[expected]);
     }
 
-    // A handler of rejections that forgets the error, in a layer within a layer.
+    // A rejection handler that drops the error, in nested layers.
     let forgetful = |rejection: &tower_pop::Rejection, _: &http::request::Parts| {
         Response::builder().status(rejection.status()).body("no".to_owned()).unwrap()
     };
@@ -251,7 +251,7 @@ async fn requests_that_wait_fail_or_are_dropped_are_counted_once_too(observed: &
     let nested = PopLayer::new(optional.cfg.clone()).layer(inside.layer(Inner::Fails));
     let response = nested.oneshot(Request::get("/notes").body(()).unwrap()).await.unwrap();
     assert_eq!(response.status(), 401);
-    observed.is("a handler that forgets the error", &["rejected credential.missing"]);
+    observed.is("a rejection handler that drops the error", &["rejected credential.missing"]);
 
     let api = support::api();
     let token = api.token().mint();

@@ -1,6 +1,6 @@
-//! MTLS with real proxies in front: nginx, HAProxy and Apache httpd terminate mutual TLS, with the very configuration files
-//! that docs/deployment.md shows. A proxy that is not installed is left out, aloud; where POPLAYER_REQUIRE_PROXIES is set, that
-//! is a failure.
+//! MTLS with real proxies in front: nginx, HAProxy and Apache httpd terminate mutual TLS, with the configuration files that the
+//! deployment guide shows. The test of a proxy that is not installed prints `LEFT OUT`, and fails where POPLAYER_REQUIRE_PROXIES is
+//! set.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::net::SocketAddr;
@@ -144,7 +144,7 @@ impl Proxy {
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // Not every proxy says goodbye as TLS wants it; what came before is the answer.
+        // Some proxies close without a TLS close_notify. What came before is the response.
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8(answer).unwrap();
         (answer[9..12].to_owned(), stream.get_ref().1.handshake_kind().unwrap())
@@ -153,7 +153,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // SIGTERM, which ends the workers too; a killed master leaves them behind.
+        // SIGTERM ends the workers as well. A killed master leaves them behind.
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().is_ok_and(|status| status.success());
         if !asked {
             let _ = self.child.kill();
@@ -191,7 +191,11 @@ async fn through(proxy: &Proxy, api: &Api, field: &str, write: fn(&TestCertifica
     let forged = || Some((field, write(&own)));
     assert_eq!(proxy.get(&token, None, forged()).await.0, 401, "MTLS-10 X-56 the field sent by the client");
     assert_eq!(proxy.get(&token, Some(&other), forged()).await.0, 401, "MTLS-10 and beside another certificate");
-    assert_eq!(proxy.get(&token, Some(&own), Some((field, write(&other)))).await.0, 200, "the proxy's word counts");
+    assert_eq!(
+        proxy.get(&token, Some(&own), Some((field, write(&other)))).await.0,
+        200,
+        "the field of the proxy counts"
+    );
 
     let names: Vec<String> = (0..250).map(|number| format!("{number}.a-rather-long-name.example")).collect();
     let large = TestCertificate::for_names(&names);
@@ -199,8 +203,9 @@ async fn through(proxy: &Proxy, api: &Api, field: &str, write: fn(&TestCertifica
     assert_eq!(proxy.get(&bound(&large), Some(&large), None).await.0, 200, "MTLS-18 {} bytes", large.der().len());
 }
 
+/// MTLS-01, MTLS-02, MTLS-10, MTLS-14, MTLS-15, MTLS-18: the escaped PEM of nginx.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_nginx() {
+async fn verifies_client_certificates_behind_nginx() {
     let field = "X-Ssl-Client-Escaped-Cert";
     let api = api("127.0.0.0/8", field).await;
     if let Some(proxy) = Proxy::start("nginx", "nginx.conf", &["-c"], &api).await {
@@ -208,24 +213,27 @@ async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_nginx() {
     }
 }
 
+/// MTLS-01, MTLS-02, MTLS-10, MTLS-11, MTLS-15, MTLS-18: `Client-Cert` (RFC 9440).
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_mtls_10_mtls_11_mtls_18_behind_haproxy() {
+async fn verifies_client_certificates_behind_haproxy() {
     let api = api("127.0.0.0/8", "Client-Cert").await;
     if let Some(proxy) = Proxy::start("haproxy", "haproxy.cfg", &["-f"], &api).await {
         through(&proxy, &api, "Client-Cert", byte_sequence).await;
     }
 }
 
+/// MTLS-01, MTLS-10, MTLS-14: the field of older HAProxy configurations.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_10_mtls_14_behind_haproxy_in_its_older_form() {
+async fn verifies_client_certificates_behind_haproxy_in_base64_der() {
     let api = api("127.0.0.0/8", "X-Ssl-Client-Der").await;
     if let Some(proxy) = Proxy::start("haproxy", "haproxy-der.cfg", &["-f"], &api).await {
         through(&proxy, &api, "X-Ssl-Client-Der", |certificate| encode_standard(certificate.der())).await;
     }
 }
 
+/// MTLS-01, MTLS-02, MTLS-10, MTLS-14, MTLS-15, MTLS-18: PEM with spaces for line breaks.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_apache_httpd() {
+async fn verifies_client_certificates_behind_apache_httpd() {
     let field = "X-SSL-Client-Cert";
     let api = api("127.0.0.0/8", field).await;
     if let Some(proxy) = Proxy::start("apache2", "apache.conf", &["-X", "-f"], &api).await {
@@ -233,8 +241,9 @@ async fn mtls_01_mtls_02_mtls_10_mtls_14_mtls_18_behind_apache_httpd() {
     }
 }
 
+/// MTLS-10: the field of a proxy outside the trusted network.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_10_behind_a_proxy_that_is_not_trusted_nothing_counts() {
+async fn ignores_certificates_behind_an_untrusted_proxy() {
     let field = "X-Ssl-Client-Escaped-Cert";
     let api = api("192.0.2.0/24", field).await;
     if let Some(proxy) = Proxy::start("nginx", "nginx.conf", &["-c"], &api).await {

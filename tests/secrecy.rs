@@ -1,6 +1,6 @@
-//! ATK-30, ERR-11, X-68: no token, proof, nonce key or claim value in logs, errors, Debug output or responses.
+//! No token, proof, nonce key or claim value appears in logs, errors, `Debug` output or responses.
 //!
-//! A program of its own: the subscriber is the whole process's.
+//! A separate program, because it sets the subscriber of the whole process.
 #![allow(clippy::unwrap_used)]
 
 #[path = "suite/support.rs"]
@@ -42,7 +42,7 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// Answers every question with the next of its replies.
+/// Gives each request the next of its replies.
 struct Replies(Mutex<Vec<Result<FetchResponse, FetchError>>>);
 
 impl HttpFetch for Replies {
@@ -52,7 +52,7 @@ impl HttpFetch for Replies {
     }
 }
 
-/// Opaque tokens and certificates: what was written and what must not have been.
+/// Opaque tokens: collects the output and the secrets that must not be in it.
 async fn introspected(seen: &mut String, secrets: &mut Vec<String>) {
     let json = |text: &str| Ok(FetchResponse::new(text.to_owned()).content_type("application/json"));
     let replies = vec![
@@ -70,7 +70,7 @@ async fn introspected(seen: &mut String, secrets: &mut Vec<String>) {
     let certificates = ClientCertificates::from_connection();
     let api = api_for(server, issuer, |builder| builder.client_certificates(certificates));
     for number in 0..=count {
-        let token = format!("opaque-token-of-somebody-{number}");
+        let token = format!("opaque-token-number-{number}");
         let answer = api.with_token(&token).await;
         *seen += &format!("{:?} {:?} {:?}", answer.headers, answer.code, answer.token);
         secrets.push(token);
@@ -78,7 +78,7 @@ async fn introspected(seen: &mut String, secrets: &mut Vec<String>) {
     *seen += &format!("{:?}", api.cfg);
 }
 
-/// What axum applications answer with: problem documents.
+/// The bodies of axum applications: problem documents.
 async fn bodies(seen: &mut String, secrets: &mut Vec<String>) {
     let api = api_with(|builder| builder);
     let app = axum::Router::new().layer(PopLayer::new(api.cfg.clone()));
@@ -94,7 +94,7 @@ async fn bodies(seen: &mut String, secrets: &mut Vec<String>) {
     }
 }
 
-/// Through our own HTTP client, whose library logs too.
+/// Through our HTTP client, because its libraries log, too.
 async fn over_http(secrets: &mut Vec<String>) {
     let builder = TestAuthServer::defaults().client(Client::confidential("api", "s3cret-secret").introspects("x"));
     let server = TestAuthServer::start_with(builder).await;
@@ -103,12 +103,13 @@ async fn over_http(secrets: &mut Vec<String>) {
     let api = api_for(TestAuthServer::offline_at(ISSUER, NOW), issuer, |builder| builder);
     let token = "opaque-token-over-http";
     api.with_token(token).await.is(support::Expected::Token, "not active");
-    assert_eq!(server.introspections(), 1, "the server was asked");
+    assert_eq!(server.introspections(), 1, "the server got the request");
     secrets.push(token.to_owned());
 }
 
+/// ATK-30, ERR-11, X-68: no token, proof, key, secret or claim value in logs, responses, bodies and `Debug` output.
 #[tokio::test]
-async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
+async fn nothing_secret_is_written_anywhere() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
@@ -153,8 +154,9 @@ async fn atk_30_err_11_nothing_secret_is_written_anywhere() {
     }
 }
 
+/// ERR-11: the message of an error has no value of a request.
 #[test]
-fn err_11_error_values_are_plain_text() {
+fn errors_display_fixed_messages() {
     use pop_core::ReplayError;
     let error = tower_pop::Error::Replay(ReplayError::KeyQuota { retry_after: 3 });
     assert_eq!(error.to_string(), "replay: this key has used its share of the store");

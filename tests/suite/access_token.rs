@@ -1,4 +1,4 @@
-//! ATK: access tokens (RFC 9068 §4), on both backends. Every table is preceded by its accepting twin.
+//! Access tokens (RFC 9068 §4), on both backends. Every table has its accepting twin.
 
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TokenMint};
 use pop_core::jose::crypto::CryptoBackend;
@@ -22,7 +22,7 @@ fn header(name: &'static str, value: Value) -> Change {
     change(move |_, token| token.header(name, value.clone()))
 }
 
-/// Inserts text right after the opening brace of the payload.
+/// Inserts a string right after the opening brace of the payload.
 fn prefixed(text: &'static str) -> Change {
     change(move |_, token| {
         let payload = token.payload_text();
@@ -207,6 +207,7 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
     rows
 }
 
+/// ATK-32: whatever is wrong with a token, the error is `invalid_token`. Each row names what it proves.
 #[tokio::test]
 async fn rejects_every_defective_token_with_the_right_code() {
     for backend in CryptoBackend::COMPILED_IN {
@@ -215,14 +216,14 @@ async fn rejects_every_defective_token_with_the_right_code() {
         for (row, code, change) in rejected() {
             let token = change(&api, api.token()).mint();
             let row = format!("{row} {code} on {backend:?}");
-            // ATK-32: whatever is wrong with the token, the answer is invalid_token.
             api.with_token(&token).await.is(Expected::Token, &row).coded(code, &row);
         }
     }
 }
 
+/// The accepting twins of the table above. Each row names what it proves.
 #[tokio::test]
-async fn accepts_every_spelling_that_the_rfcs_allow() {
+async fn accepts_every_form_that_the_rfcs_allow() {
     let api = api();
     let rows: Vec<(&str, Change)> = vec![
         ("ATK-07", header("typ", json!("at+JWT"))),
@@ -247,8 +248,10 @@ async fn accepts_every_spelling_that_the_rfcs_allow() {
     }
 }
 
+/// ATK-01, ATK-02, ATK-03, ATK-04, DPOP-31, DPOP-35: one `Authorization` field with a scheme in any case, spaces and
+/// one token.
 #[tokio::test]
-async fn atk_01_atk_02_atk_03_atk_04_reads_credentials_strictly() {
+async fn reads_exactly_one_token_of_a_known_scheme() {
     let api = api();
     let token = api.token().mint();
     let send = |values: Vec<String>| {
@@ -278,8 +281,9 @@ async fn atk_01_atk_02_atk_03_atk_04_reads_credentials_strictly() {
     api.send(proxy).await.is(Expected::NoCredentials, "DPOP-35");
 }
 
+/// ATK-05, ATK-06, D-03: only `Authorization` carries a token. By option a token in the query is rejected.
 #[tokio::test]
-async fn atk_05_atk_06_ignores_tokens_in_query_and_body() {
+async fn ignores_tokens_in_the_query_and_in_the_body() {
     let api = api();
     let token = api.token().mint();
     let query = |api: &Api, with_header: bool| {
@@ -314,7 +318,7 @@ async fn atk_05_atk_06_ignores_tokens_in_query_and_body() {
 
 /// ATK-29: a token counts in the cache by the memory that it takes, so that many short audiences are not free.
 #[tokio::test]
-async fn the_size_of_a_token_counts_its_audiences() {
+async fn the_size_of_a_cached_token_includes_its_audiences() {
     let api = api();
     let mut many = vec![AUDIENCE.to_owned()];
     many.extend((0..1_000).map(|number| (number % 10).to_string()));
@@ -327,8 +331,9 @@ async fn the_size_of_a_token_counts_its_audiences() {
     }
 }
 
+/// ATK-09, X-15: two issuers publish different keys under one `kid`.
 #[tokio::test]
-async fn atk_09_verifies_with_keys_of_the_very_issuer_only() {
+async fn verifies_a_token_with_keys_of_its_own_issuer_only() {
     let (one, other) = (TestAuthServer::offline_at(ISSUER, NOW), TestAuthServer::offline_at("https://b.example", NOW));
     // Both sets publish the same kid, for different keys.
     let with_kid = |server: &TestAuthServer| {
@@ -347,8 +352,9 @@ async fn atk_09_verifies_with_keys_of_the_very_issuer_only() {
     api.with_token(&mixed).await.is(Expected::Token, "ATK-09 X-15").coded("token.signature", "ATK-09");
 }
 
+/// ATK-11, X-02: the published key as the secret of HS256.
 #[tokio::test]
-async fn atk_11_never_verifies_a_mac_with_a_public_key() {
+async fn rejects_a_mac_when_its_secret_is_a_public_key() {
     let api = api();
     let jwk: Value = serde_json::from_str(&api.server.jwks_json()).unwrap();
     let text = jwk["keys"][0].to_string();
@@ -360,8 +366,10 @@ async fn atk_11_never_verifies_a_mac_with_a_public_key() {
     api.with_token(&token).await.is(Expected::Token, "ATK-11 X-02").coded("token.alg", "ATK-11");
 }
 
+/// ATK-12, ATK-23, ATK-24: type, algorithm and use of a key must fit; unusable keys are skipped, and several keys may
+/// share a `kid`.
 #[tokio::test]
-async fn atk_12_atk_23_atk_24_uses_only_keys_that_fit() {
+async fn uses_only_keys_that_fit_the_token() {
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     let jwks: Value = serde_json::from_str(&server.jwks_json()).unwrap();
     let good = jwks["keys"][0].clone();
@@ -405,8 +413,9 @@ async fn atk_12_atk_23_atk_24_uses_only_keys_that_fit() {
     }
 }
 
+/// ATK-22: without a limit, a large key set makes each token expensive.
 #[tokio::test]
-async fn atk_22_tries_a_bounded_number_of_keys() {
+async fn tries_at_most_eight_keys_for_a_token_without_kid() {
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     let jwks: Value = serde_json::from_str(&server.jwks_json()).unwrap();
     let mut keys: Vec<Value> = (0..7).map(|_| DpopKey::generate(Algorithm::ES256).unwrap().public_jwk()).collect();
@@ -422,8 +431,9 @@ async fn atk_22_tries_a_bounded_number_of_keys() {
     }
 }
 
+/// ATK-17, ATK-18, X-19: a JWE is never verified as a JWS, and neither is a JWS that claims to be encrypted.
 #[tokio::test]
-async fn atk_17_atk_18_refuses_encrypted_tokens() {
+async fn rejects_encrypted_tokens() {
     let api = api();
     let header = encode(r#"{"alg":"RSA-OAEP-256","enc":"A256GCM"}"#);
     let jwe = format!("{header}.AA.AA.AA.AA");
@@ -432,8 +442,9 @@ async fn atk_17_atk_18_refuses_encrypted_tokens() {
     api.with_token(&polyglot).await.is(Expected::Token, "ATK-18").coded("token.encoding", "X-19");
 }
 
+/// ATK-31: `sub` equals `client_id` in a token without a user.
 #[tokio::test]
-async fn atk_31_tells_clients_from_users() {
+async fn tells_clients_that_act_for_themselves_from_users() {
     let api = api();
     let user = api.with_token(&api.token().mint()).await.is(Expected::Ok, "ATK-31").token.unwrap();
     assert!(!user.access_token().acts_for_itself());
@@ -442,8 +453,9 @@ async fn atk_31_tells_clients_from_users() {
     assert_eq!((client.subject(), client.client_id()), (Some("app"), Some("app")));
 }
 
+/// ATK-33: the limit is configurable.
 #[tokio::test]
-async fn atk_33_refuses_oversized_tokens_before_reading_them() {
+async fn rejects_oversized_tokens_before_reading_them() {
     let api = api();
     let padded = |len: usize| api.token().claim("pad", "x".repeat(len)).mint();
     api.with_token(&padded(8_000)).await.is(Expected::Ok, "ATK-33, the twin");
@@ -455,8 +467,9 @@ async fn atk_33_refuses_oversized_tokens_before_reading_them() {
     wide.with_token(&token).await.is(Expected::Ok, "ATK-33, the limit is configurable");
 }
 
+/// ATK-07, ATK-16, ATK-35: what one issuer may leave out or write otherwise, other issuers may not.
 #[tokio::test]
-async fn atk_16_atk_35_allows_deviations_for_one_issuer_only() {
+async fn allowances_hold_for_one_issuer_only() {
     let lenient = TestAuthServer::offline_at("https://legacy.example", NOW);
     let allowances = issuer(&lenient)
         .allow_typ_jwt()
@@ -478,8 +491,9 @@ async fn atk_16_atk_35_allows_deviations_for_one_issuer_only() {
     api.with_token(&deviate(api.token()).mint()).await.is(Expected::Token, "the strict issuer stays strict");
 }
 
+/// DPOP-05, JOSE-09, JOSE-28: each algorithm verifies on each backend; those that are off by default are rejected.
 #[tokio::test]
-async fn every_algorithm_of_the_allowlist_works_on_every_backend() {
+async fn every_algorithm_works_on_every_backend_when_it_is_allowed() {
     for algorithm in Algorithm::ALL {
         let builder = TestAuthServer::defaults().signing_algorithm(algorithm);
         let server = TestAuthServer::offline_with(
@@ -523,7 +537,7 @@ async fn every_algorithm_of_the_allowlist_works_on_every_backend() {
 }
 
 #[tokio::test]
-async fn an_independent_library_agrees_about_our_tokens() {
+async fn an_independent_library_verifies_our_tokens() {
     let api = api();
     let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&api.server.jwks_json()).unwrap();
     let key = jsonwebtoken::DecodingKey::from_jwk(&jwks.keys[0]).unwrap();
@@ -537,9 +551,9 @@ async fn an_independent_library_agrees_about_our_tokens() {
     assert!(jsonwebtoken::decode::<Value>(&tampered, &key, &validation).is_err());
 }
 
-/// ATK-19, ATK-20: where `typ` of the header does not say what a token is, its claims must not say that it is another.
+/// ATK-19, ATK-20: where `typ` in the header leaves the kind of token open, the claims must not name another kind.
 #[tokio::test]
-async fn rejects_tokens_whose_claims_name_another_kind() {
+async fn rejects_a_token_when_its_claims_name_another_kind() {
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     let lenient = issuer(&server).allow_typ_jwt();
     let api = api_for(server, lenient, |builder| builder);
@@ -562,5 +576,15 @@ async fn rejects_tokens_whose_claims_name_another_kind() {
         }
         let typed = api.token().claim(name, value.clone()).mint();
         api.with_token(&typed).await.is(Expected::Ok, &format!("ATK-20 at+jwt says it already; {name}: {value}"));
+    }
+}
+
+/// DPOP-42: an application ends a stream when its token ends.
+#[tokio::test]
+async fn expires_at_is_the_exp_of_the_token() {
+    let api = api();
+    for seconds in [1, 300] {
+        let answer = api.with_token(&api.token().claim("exp", NOW + seconds).mint()).await.is(Expected::Ok, "DPOP-42");
+        assert_eq!(answer.token.unwrap().expires_at(), NOW + seconds, "DPOP-42");
     }
 }

@@ -1,4 +1,5 @@
-//! ERR-14, DPOP-19: what contradicts itself fails in build(), with the value named. Each refusal beside what is accepted.
+//! Settings that are wrong or contradict each other fail in `build()`, and the error names the value. Each rejection stands
+//! beside what is accepted.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ fn builder() -> PopConfigBuilder {
 }
 
 #[track_caller]
-fn refused(builder: PopConfigBuilder, part: &str) {
+fn rejects(builder: PopConfigBuilder, part: &str) {
     let error = builder.build().unwrap_err().to_string();
     assert!(error.contains(part), "{error:?} does not name {part:?}");
 }
@@ -42,85 +43,89 @@ fn build_accepts_what_the_documentation_shows() {
     builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::PS256]).build().unwrap();
 }
 
+/// DPOP-19: anywhere else, plain http takes a dangerous option.
 #[test]
-fn dpop_19_http_is_for_loopback_only() {
+fn accepts_plain_http_for_loopback_only() {
     for loopback in ["http://127.0.0.1:3000", "http://localhost", "http://[::1]:3000", "http://127.9.9.9"] {
         PopConfig::builder("http://127.0.0.1:9400", loopback).build().unwrap();
     }
-    refused(PopConfig::builder(ISSUER, "http://api.example"), "http://api.example");
-    refused(PopConfig::builder("http://as.example", AUDIENCE), "http://as.example");
-    refused(builder().public_origin("http://localhost.evil.example"), "localhost.evil");
-    refused(
+    rejects(PopConfig::builder(ISSUER, "http://api.example"), "http://api.example");
+    rejects(PopConfig::builder("http://as.example", AUDIENCE), "http://as.example");
+    rejects(builder().public_origin("http://localhost.evil.example"), "localhost.evil");
+    rejects(
         builder().issuer(IssuerConfig::new("https://b.example").jwks_uri("http://b.example/jwks")),
         "b.example/jwks",
     );
     PopConfig::builder("http://as.internal", "http://api.internal").dangerous().allow_http().build().unwrap();
 }
 
+/// ERR-14: misconfiguration fails at start.
 #[test]
-fn err_14_names_what_is_wrong() {
-    refused(PopConfig::builder("as.example", AUDIENCE), "as.example");
-    refused(PopConfig::builder("https://as.example?x", AUDIENCE), "as.example?x");
-    refused(PopConfig::builder("https://as.example#x", AUDIENCE), "as.example#x");
-    refused(PopConfig::builder(ISSUER, ""), "audience is empty");
-    refused(PopConfig::builder(ISSUER, "urn:api"), "public_origin");
+fn build_names_the_setting_that_is_wrong() {
+    rejects(PopConfig::builder("as.example", AUDIENCE), "as.example");
+    rejects(PopConfig::builder("https://as.example?x", AUDIENCE), "as.example?x");
+    rejects(PopConfig::builder("https://as.example#x", AUDIENCE), "as.example#x");
+    rejects(PopConfig::builder(ISSUER, ""), "audience is empty");
+    rejects(PopConfig::builder(ISSUER, "urn:api"), "public_origin");
     PopConfig::builder(ISSUER, "urn:api").public_origin("https://api.example").build().unwrap();
-    refused(builder().issuer(ISSUER), "twice");
-    refused(builder().public_origin("https://api.example/path"), "api.example/path");
-    refused(builder().public_origin("https://u@api.example"), "u@api.example");
-    refused(builder().path_prefix("v1"), "v1");
-    refused(builder().path_prefix("/v1/"), "/v1/");
-    refused(builder().resource("https://evil.example"), "evil.example");
-    refused(builder().resource("https://api.example/#f"), "#f");
-    refused(builder().trusted_proxies(["10.0.0.0/8".parse().unwrap()]), "allowed_origins");
-    refused(builder().proof_algorithms([]), "proof");
-    refused(builder().token_algorithms([]), "token");
-    refused(builder().scopes_supported(["a b"]), "a b");
-    refused(builder().scope_implies("a", ["\u{e9}"]), "\u{e9}");
-    refused(PopConfig::builder(ISSUER, "urn:\"x").public_origin("https://api.example"), "cannot be written in");
+    rejects(builder().issuer(ISSUER), "twice");
+    rejects(builder().public_origin("https://api.example/path"), "api.example/path");
+    rejects(builder().public_origin("https://u@api.example"), "u@api.example");
+    rejects(builder().path_prefix("v1"), "v1");
+    rejects(builder().path_prefix("/v1/"), "/v1/");
+    rejects(builder().resource("https://evil.example"), "evil.example");
+    rejects(builder().resource("https://api.example/#f"), "#f");
+    rejects(builder().trusted_proxies(["10.0.0.0/8".parse().unwrap()]), "allowed_origins");
+    rejects(builder().proof_algorithms([]), "proof");
+    rejects(builder().token_algorithms([]), "token");
+    rejects(builder().scopes_supported(["a b"]), "a b");
+    rejects(builder().scope_implies("a", ["\u{e9}"]), "\u{e9}");
+    rejects(PopConfig::builder(ISSUER, "urn:\"x").public_origin("https://api.example"), "cannot be written in");
     let unusable = IssuerConfig::new(ISSUER).static_jwks(r#"{"keys":[]}"#);
-    refused(PopConfig::builder(unusable, AUDIENCE), ISSUER);
+    rejects(PopConfig::builder(unusable, AUDIENCE), ISSUER);
     let server = TestAuthServer::offline(ISSUER);
     PopConfig::builder(IssuerConfig::new(ISSUER).static_jwks(server.jwks_json()), AUDIENCE).build().unwrap();
 }
 
+/// ERR-14: the error has the name of the setting and the value.
 #[test]
-fn err_14_bounds_numbers() {
+fn rejects_numbers_outside_their_limits() {
     let seconds = Duration::from_secs;
-    refused(builder().proof_max_age(seconds(0)), "proof_max_age is 0");
-    refused(builder().proof_max_age(seconds(301)), "proof_max_age is 301");
-    refused(builder().clock_skew(seconds(301)), "clock_skew is 301");
-    refused(builder().preset(Preset::Fapi2).clock_skew(seconds(61)), "clock_skew is 61");
-    refused(builder().token_leeway(seconds(301)), "token_leeway is 301");
-    refused(builder().replay_capacity(0), "replay_capacity is 0");
-    refused(builder().max_proof_len(10), "max_proof_len is 10");
-    refused(builder().max_token_len(10), "max_token_len is 10");
-    refused(builder().max_jti_len(1), "max_jti_len is 1");
-    refused(builder().max_token_members(31), "max_token_members is 31");
-    refused(builder().max_token_members(u16::MAX), "max_token_members is 65535");
-    refused(builder().max_token_values(255), "max_token_values is 255");
-    refused(builder().max_token_values(u32::MAX), "max_token_values is 4294967295");
-    refused(builder().max_token_depth(3), "max_token_depth is 3");
-    refused(builder().max_token_depth(33), "max_token_depth is 33");
+    rejects(builder().proof_max_age(seconds(0)), "proof_max_age is 0");
+    rejects(builder().proof_max_age(seconds(301)), "proof_max_age is 301");
+    rejects(builder().clock_skew(seconds(301)), "clock_skew is 301");
+    rejects(builder().preset(Preset::Fapi2).clock_skew(seconds(61)), "clock_skew is 61");
+    rejects(builder().token_leeway(seconds(301)), "token_leeway is 301");
+    rejects(builder().replay_capacity(0), "replay_capacity is 0");
+    rejects(builder().max_proof_len(10), "max_proof_len is 10");
+    rejects(builder().max_token_len(10), "max_token_len is 10");
+    rejects(builder().max_jti_len(1), "max_jti_len is 1");
+    rejects(builder().max_token_members(31), "max_token_members is 31");
+    rejects(builder().max_token_members(u16::MAX), "max_token_members is 65535");
+    rejects(builder().max_token_values(255), "max_token_values is 255");
+    rejects(builder().max_token_values(u32::MAX), "max_token_values is 4294967295");
+    rejects(builder().max_token_depth(3), "max_token_depth is 3");
+    rejects(builder().max_token_depth(33), "max_token_depth is 33");
     builder().max_token_members(32).max_token_values(256).max_token_depth(4).build().unwrap();
     builder().max_token_members(16_384).max_token_values(65_536).max_token_depth(32).build().unwrap();
 }
 
+/// ERR-14, ATK-26: the limits keep fetches rare and keys fresh.
 #[test]
-fn err_14_atk_26_bounds_the_caching_of_keys() {
+fn rejects_caching_of_keys_outside_its_limits() {
     let with = |change: fn(&mut JwksCaching)| {
         let mut caching = JwksCaching::default();
         change(&mut caching);
         PopConfig::builder(IssuerConfig::new(ISSUER).jwks_caching(caching), AUDIENCE)
     };
-    refused(with(|caching| caching.cool_down = Duration::ZERO), "jwks cool_down in ms is 0");
-    refused(with(|caching| caching.fresh_for = Duration::ZERO), "jwks fresh_for in ms is 0");
-    refused(with(|caching| caching.stale_for = Duration::MAX), "jwks stale_for in ms is");
-    refused(with(|caching| caching.retry_after = Duration::ZERO), "jwks retry_after in ms is 0");
-    refused(with(|caching| caching.timeout = Duration::from_secs(61)), "jwks timeout in ms is 61000");
-    refused(with(|caching| caching.max_len = usize::MAX), "jwks max_len is");
-    refused(with(|caching| caching.refresh_burst = 0), "jwks refresh_burst is 0");
-    refused(with(|caching| caching.refresh_burst = 101), "jwks refresh_burst is 101");
+    rejects(with(|caching| caching.cool_down = Duration::ZERO), "jwks cool_down in ms is 0");
+    rejects(with(|caching| caching.fresh_for = Duration::ZERO), "jwks fresh_for in ms is 0");
+    rejects(with(|caching| caching.stale_for = Duration::MAX), "jwks stale_for in ms is");
+    rejects(with(|caching| caching.retry_after = Duration::ZERO), "jwks retry_after in ms is 0");
+    rejects(with(|caching| caching.timeout = Duration::from_secs(61)), "jwks timeout in ms is 61000");
+    rejects(with(|caching| caching.max_len = usize::MAX), "jwks max_len is");
+    rejects(with(|caching| caching.refresh_burst = 0), "jwks refresh_burst is 0");
+    rejects(with(|caching| caching.refresh_burst = 101), "jwks refresh_burst is 101");
     with(|caching| caching.refresh_burst = 1).build().unwrap();
     with(|caching| caching.cool_down = Duration::from_secs(1)).build().unwrap();
     with(|caching| caching.stale_for = Duration::ZERO).build().unwrap();
@@ -128,18 +133,19 @@ fn err_14_atk_26_bounds_the_caching_of_keys() {
     assert_eq!(JwksCaching::default().refresh_burst, 3, "ATK-26 the default");
 }
 
+/// ERR-14: combinations that look safe and are not.
 #[test]
-fn err_14_refuses_contradictions() {
-    refused(builder().iat_policy(IatPolicy::NonceOnly), "NonceOnly");
+fn rejects_settings_that_contradict_each_other() {
+    rejects(builder().iat_policy(IatPolicy::NonceOnly), "NonceOnly");
     let nonce_only = builder().nonce(NoncePolicy::Required).iat_policy(IatPolicy::NonceOnly);
-    refused(nonce_only.reject_proofs_from_before_start(), "reject_proofs_from_before_start");
-    refused(builder().preset(Preset::Mcp).dangerous().without_replay_store(), "600");
+    rejects(nonce_only.reject_proofs_from_before_start(), "reject_proofs_from_before_start");
+    rejects(builder().preset(Preset::Mcp).dangerous().without_replay_store(), "600");
     builder().dangerous().without_replay_store().build().unwrap();
-    refused(builder().nonce_keys([[1; 32]]), "off");
-    refused(builder().nonce(NoncePolicy::Required).nonce_keys([]), "none");
-    refused(builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::RS256]), "RS256");
+    rejects(builder().nonce_keys([[1; 32]]), "off");
+    rejects(builder().nonce(NoncePolicy::Required).nonce_keys([]), "none");
+    rejects(builder().preset(Preset::Fapi2).proof_algorithms([Algorithm::RS256]), "RS256");
     for mode in [Mode::ReportOnly, Mode::AllowBearer, Mode::Optional] {
-        refused(builder().preset(Preset::Fapi2).mode(mode), "fapi2");
+        rejects(builder().preset(Preset::Fapi2).mode(mode), "fapi2");
         let cfg = builder().preset(Preset::Fapi2).build().unwrap();
         assert!(matches!(cfg.with_mode(mode), Err(ConfigError::ModeForbidden { .. })));
         builder().build().unwrap().with_mode(mode).unwrap();
@@ -147,13 +153,13 @@ fn err_14_refuses_contradictions() {
 }
 
 #[test]
-fn debug_output_names_no_keys() {
+fn debug_output_shows_no_keys() {
     let cfg = builder().nonce(NoncePolicy::Required).nonce_keys([[0xab; 32]]).build().unwrap();
     let text = format!("{cfg:?}");
     assert!(text.contains("as.example") && !text.contains("171") && !text.to_lowercase().contains("abab"), "{text}");
 }
 
-/// Reads every name and writes it again, and rejects what is none.
+/// Parses every name, formats it again, and rejects other strings.
 #[track_caller]
 fn names<T>(values: &[T], names: &[&str], unknown: &[&str], message: &str)
 where
@@ -177,8 +183,9 @@ where
     assert!(serde_json::from_str::<T>("1").is_err());
 }
 
+/// ERR-14: a wrong name fails and lists the names that are allowed.
 #[test]
-fn err_14_settings_have_names_for_configuration_files() {
+fn settings_have_names_for_configuration_files() {
     use tower_pop::{Algorithm, CertificateFormat, IatPolicy, Mode, NoncePolicy, Preset};
     names(
         Mode::ALL,
@@ -215,7 +222,7 @@ fn err_14_settings_have_names_for_configuration_files() {
     assert!(matches!(serde_json::from_str("\"required\""), Ok(NoncePolicy::Required)));
     let error = "per-request".parse::<NoncePolicy>().unwrap_err().to_string();
     assert_eq!(error, "\"per-request\" is not a nonce policy: use one of off, required");
-    // As a file has them.
+    // As they stand in a file.
     #[derive(serde::Deserialize)]
     struct Settings {
         mode: Mode,

@@ -1,4 +1,4 @@
-//! DPOP-36, NONCE-16: web pages call the API through `tower_http`'s CORS layer, with the lists of `tower_pop::cors`.
+//! Web pages call the API through the CORS layer of `tower_http`, with the lists of `tower_pop::cors`.
 
 use axum::Router;
 use axum::body::Body;
@@ -25,7 +25,7 @@ const MCP: &[&str] = &[
     "mcp-session-id",
 ];
 
-/// An API that starts MCP sessions, with these fields of its own.
+/// An API that starts MCP sessions, with these additional fields.
 fn app(api: &Api, sent: &[HeaderName], read: &[HeaderName]) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(HeaderValue::from_static(PAGE))
@@ -69,8 +69,9 @@ async fn call(app: &Router, api: &Api, scope: &str) -> Response<Body> {
     app.clone().oneshot(request.body(Body::from("{}")).unwrap()).await.unwrap()
 }
 
+/// DPOP-36: the lists allow what browsers ask for in a preflight, and no more.
 #[tokio::test]
-async fn dpop_36_pages_can_post_json_and_call_mcp_servers() {
+async fn pages_can_post_json_and_call_mcp_servers() {
     let api = api();
     let app = app(&api, &[], &[]);
     assert!(may_follow(&app, "POST", JSON).await, "DPOP-36 a POST of JSON");
@@ -87,8 +88,9 @@ async fn dpop_36_pages_can_post_json_and_call_mcp_servers() {
     assert!(answer.headers().contains_key("mcp-session-id") && exposed.contains(&"mcp-session-id".to_owned()));
 }
 
+/// DPOP-36, NONCE-16: challenge, nonce and `Retry-After`.
 #[tokio::test]
-async fn dpop_36_nonce_16_pages_can_read_every_field_of_a_rejection() {
+async fn pages_can_read_every_field_of_a_rejection() {
     let nonces = api_with(|builder| builder.nonce(NoncePolicy::Required));
     let plain = api();
     let full = api_with(|builder| builder.replay_store(Full));
@@ -106,8 +108,9 @@ async fn dpop_36_nonce_16_pages_can_read_every_field_of_a_rejection() {
     }
 }
 
+/// DPOP-36: each name stands in a list once.
 #[tokio::test]
-async fn dpop_36_applications_add_fields_of_their_own() {
+async fn applications_can_add_header_fields_to_the_lists() {
     let api = api();
     let own = [HeaderName::from_static("x-tenant"), CONTENT_TYPE];
     let app = app(&api, &own, &[ALLOW]);

@@ -1,10 +1,14 @@
-//! DPOP: proofs (RFC 9449 §4.3, §7), on both backends. Every table is preceded by its accepting twin.
+//! DPoP proofs (RFC 9449 §4.3, §7), on both backends. Every table has its accepting twin.
 
+use std::convert::Infallible;
+
+use http::{Request, Response};
 use pop_authserver::{Algorithm, DpopKey, ProofMint};
 use pop_core::jose::crypto::CryptoBackend;
 use pop_core::jose::encode;
 use serde_json::{Value, json};
-use tower_pop::PopConfigBuilder;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_pop::{PopConfigBuilder, PopLayer};
 
 use crate::support::{Api, Expected, NOW, api, api_on, api_with, request};
 
@@ -37,7 +41,7 @@ fn okp(alg: &'static str, crv: &'static str, len: usize) -> Change {
     change(move |_, proof| proof.header("alg", alg).header("jwk", jwk.clone()))
 }
 
-/// Coordinates that are no point of the curve.
+/// Coordinates that are not on the curve.
 fn ec(alg: &'static str, crv: &'static str, len: usize) -> Change {
     let jwk = json!({ "kty": "EC", "crv": crv, "x": encode(vec![1; len]), "y": encode(vec![1; len]) });
     change(move |_, proof| proof.header("alg", alg).header("jwk", jwk.clone()))
@@ -89,7 +93,7 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ("DPOP-08", "proof.jwk_algorithm", jwk(|jwk| jwk["alg"] = "ES384".into())),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = "enc".into())),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = 1.into())),
-        // What is forgiven in an issuer's key set is not forgiven in a proof.
+        // A published key may have these members. A proof may not.
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = Value::Null)),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["use"] = "".into())),
         ("DPOP-08", "proof.jwk_usage", jwk(|jwk| jwk["key_ops"] = Value::Null)),
@@ -204,6 +208,7 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
     rows
 }
 
+/// Each row names what it proves.
 #[tokio::test]
 async fn rejects_every_defective_proof_with_the_right_code() {
     for backend in CryptoBackend::COMPILED_IN {
@@ -216,8 +221,9 @@ async fn rejects_every_defective_proof_with_the_right_code() {
     }
 }
 
+/// DPOP-09: ES512 is off by default, so the table above cannot reach this check.
 #[tokio::test]
-async fn dpop_09_points_of_p_521_must_be_on_the_curve_where_es512_is_allowed() {
+async fn rejects_a_point_off_the_p_521_curve_when_es512_is_allowed() {
     for backend in CryptoBackend::COMPILED_IN {
         let allowed = |builder: PopConfigBuilder| {
             builder.crypto_backend(*backend).proof_algorithms([Algorithm::ES256, Algorithm::ES512])
@@ -230,8 +236,9 @@ async fn dpop_09_points_of_p_521_must_be_on_the_curve_where_es512_is_allowed() {
     }
 }
 
+/// DPOP-09, JOSE-12: larger keys make each verification expensive.
 #[tokio::test]
-async fn dpop_09_jose_12_rsa_keys_up_to_4096_bits_and_8192_by_option() {
+async fn accepts_rsa_keys_up_to_4096_bits_and_up_to_8192_by_option() {
     let key = |der: &[u8]| DpopKey::from_pkcs8_der(der, Algorithm::PS256).unwrap();
     let four = key(include_bytes!("../keys/rsa-4096.pkcs8"));
     let eight = key(include_bytes!("../keys/rsa-8192.pkcs8"));
@@ -254,6 +261,7 @@ async fn dpop_09_jose_12_rsa_keys_up_to_4096_bits_and_8192_by_option() {
     }
 }
 
+/// The accepting twins of the table above. Each row names what it proves.
 #[tokio::test]
 async fn accepts_every_variant_that_the_rfcs_allow() {
     let api = api();
@@ -289,8 +297,10 @@ async fn accepts_every_variant_that_the_rfcs_allow() {
     }
 }
 
+/// DPOP-01, DPOP-02, DPOP-03, DPOP-33: no proof, two proofs and anything but one compact JWS are rejected, and the
+/// proof is not used up by it.
 #[tokio::test]
-async fn dpop_01_dpop_02_dpop_03_takes_exactly_one_compact_jws() {
+async fn accepts_exactly_one_compact_jws() {
     let api = api();
     let token = api.token().mint();
     let send = |proofs: &[String]| {
@@ -326,8 +336,9 @@ async fn dpop_01_dpop_02_dpop_03_takes_exactly_one_compact_jws() {
     send(&[same]).await.is(Expected::Ok, "DPOP-33: none of the failures used the proof up");
 }
 
+/// DPOP-13, X-51: HEAD is not GET, and header fields do not change the method.
 #[tokio::test]
-async fn dpop_13_compares_the_method_on_the_wire() {
+async fn compares_htm_with_the_method_on_the_wire() {
     let api = api();
     for (method, htm, expected) in [
         ("HEAD", "HEAD", Expected::Ok),
@@ -344,8 +355,9 @@ async fn dpop_13_compares_the_method_on_the_wire() {
     }
 }
 
+/// DPOP-28, X-30, D-02: a stolen token with a proof by the thief's key.
 #[tokio::test]
-async fn dpop_28_binds_the_token_to_the_proofs_key() {
+async fn rejects_a_token_when_the_proof_is_by_another_key() {
     let api = api();
     let thief = DpopKey::generate(Algorithm::ES256).unwrap();
     let token = api.token().mint();
@@ -357,8 +369,9 @@ async fn dpop_28_binds_the_token_to_the_proofs_key() {
     api.with(&own, &proof).await.is(Expected::Ok, "the twin: the thief's own token");
 }
 
+/// DPOP-09, JOSE-12: size, exponent and encoding of RSA keys, and a signature under the other padding.
 #[tokio::test]
-async fn dpop_09_jose_12_bounds_rsa_keys() {
+async fn rejects_rsa_keys_that_are_weak_or_malformed() {
     let rsa = DpopKey::generate(Algorithm::RS256).unwrap();
     let spoil = |name: &str, value: Vec<u8>| {
         let mut jwk = rsa.public_jwk();
@@ -413,8 +426,9 @@ async fn dpop_09_jose_12_bounds_rsa_keys() {
     }
 }
 
+/// DPOP-05, DPOP-22, DPOP-34: FAPI 2.0 narrows both, MCP widens the window.
 #[tokio::test]
-async fn dpop_05_fapi2_narrows_the_algorithms() {
+async fn presets_set_the_algorithms_and_the_window_for_iat() {
     use tower_pop::Preset;
     let mut api = api_with(|builder| builder.preset(Preset::Fapi2));
     let answer = api.with_proof(|proof| proof).await.is(Expected::Ok, "ES256 under FAPI");
@@ -440,8 +454,28 @@ async fn dpop_05_fapi2_narrows_the_algorithms() {
     }
 }
 
+/// DPOP-38, X-59: neither the body nor other header fields are covered (RFC 9449 §11.7).
 #[tokio::test]
-async fn dpop_43_refuses_early_data_when_told_to() {
+async fn a_proof_covers_neither_the_body_nor_other_header_fields() {
+    // Without a replay store, one proof can come with several requests.
+    let api = api_with(|builder| builder.dangerous().without_replay_store());
+    let token = api.token().mint();
+    let proof = api.proof(&token).method("POST").mint();
+    let inner =
+        service_fn(|request: Request<String>| async { Ok::<_, Infallible>(Response::new(request.into_body())) });
+    let service = PopLayer::new(api.cfg.clone()).layer(inner);
+    for (method, body, status) in [("POST", "10 EUR", 200), ("POST", "1000 EUR", 200), ("PUT", "10 EUR", 401)] {
+        let mut request = request(&token, &proof).map(|()| body.to_owned());
+        *request.method_mut() = method.parse().unwrap();
+        request.headers_mut().insert("idempotency-key", body.parse().unwrap());
+        let response = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "DPOP-38 {method} {body}");
+    }
+}
+
+/// DPOP-43: 425, because early data can be replayed (RFC 8470).
+#[tokio::test]
+async fn rejects_early_data_when_configured() {
     let api = api_with(tower_pop::PopConfigBuilder::reject_early_data);
     let token = api.token().mint();
     for lines in [&["1"][..], &["0", "1"], &["1, 1"], &["nonsense"]] {
@@ -455,8 +489,8 @@ async fn dpop_43_refuses_early_data_when_told_to() {
     api.with_token(&token).await.is(Expected::Ok, "DPOP-43, the twin");
 }
 
-/// What the OIDF suite's `dpop-negative` list and the MCP scenario ask for, in their words, is covered by the tables; here
-/// are the lines in which they differ from a plain reading: all of them must be 401 with a DPoP challenge.
+/// The tables cover what the OIDF suite's `dpop-negative` list and the MCP scenario ask for. Here are the rows that the
+/// tables do not have in these words: each of them must be 401 with a DPoP challenge.
 #[tokio::test]
 async fn every_rejection_of_the_external_lists_is_401_with_a_dpop_challenge() {
     let api = api();

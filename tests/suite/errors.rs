@@ -1,4 +1,4 @@
-//! ERR: statuses and challenges (RFC 9449 §7.1, RFC 6750 §3, RFC 9728 §5.1).
+//! Statuses and challenges (RFC 9449 §7.1, RFC 6750 §3, RFC 9728 §5.1).
 
 use tower_pop::Mode;
 
@@ -11,8 +11,9 @@ fn bare() -> http::Request<()> {
     http::Request::get("/notes").body(()).unwrap()
 }
 
+/// ERR-01, ERR-02, ERR-04, ERR-09, META-11: each challenge names the metadata, and none has an error.
 #[tokio::test]
-async fn err_01_err_02_meta_11_no_credentials() {
+async fn a_request_without_credentials_gets_a_challenge_for_every_enabled_scheme() {
     let answer = api().send(bare()).await.is(Expected::NoCredentials, "ERR-02");
     assert_eq!(answer.challenges(), [format!("DPoP {ALGS}, {METADATA}")], "META-05 META-11");
     let mixed = api_with(|builder| builder.mode(Mode::AllowBearer));
@@ -21,8 +22,9 @@ async fn err_01_err_02_meta_11_no_credentials() {
     assert_eq!(answer.challenges(), [format!("DPoP {ALGS}, {METADATA}"), bearer], "ERR-04 ERR-09 D-12 D-13");
 }
 
+/// ERR-03: where the scheme is ambiguous, every challenge has the error.
 #[tokio::test]
-async fn err_03_errors_stand_in_the_challenge_of_the_scheme_used() {
+async fn the_error_stands_in_the_challenge_of_the_scheme_used() {
     let api = api_with(|builder| builder.mode(Mode::AllowBearer));
     let mut bearer = request("garbage", "x");
     bearer.headers_mut().insert("authorization", "Bearer garbage".parse().unwrap());
@@ -39,9 +41,9 @@ async fn err_03_errors_stand_in_the_challenge_of_the_scheme_used() {
     );
 }
 
-/// D-13: some clients read only the first challenge.
+/// ERR-03, ERR-09, D-13: some clients read only the first challenge.
 #[tokio::test]
-async fn err_03_err_09_the_challenge_of_the_scheme_used_comes_first() {
+async fn the_challenge_of_the_scheme_used_comes_first() {
     let api = api_with(|builder| builder.mode(Mode::AllowBearer).reject_token_in_query());
     let send = async |path: &str, authorization: &[&str]| {
         let mut request = http::Request::get(path).body(()).unwrap();
@@ -81,8 +83,9 @@ async fn err_03_err_09_the_challenge_of_the_scheme_used_comes_first() {
     assert!(answer.challenges().len() == 1 && answer.challenges()[0].starts_with("DPoP "), "CNF-12");
 }
 
+/// ERR-05, ERR-06, ERR-08: each error has its status and code, and no parameter occurs twice.
 #[tokio::test]
-async fn err_05_err_06_err_08_every_challenge_is_well_formed() {
+async fn every_challenge_is_well_formed() {
     let api = api_with(|builder| builder.mode(Mode::AllowBearer));
     let token = api.token().mint();
     let answers = [
@@ -108,8 +111,9 @@ async fn err_05_err_06_err_08_every_challenge_is_well_formed() {
     }
 }
 
+/// ERR-07, ERR-10, X-66: no byte of a token, proof or claim reaches the response.
 #[tokio::test]
-async fn err_07_err_10_nothing_of_a_request_is_reflected() {
+async fn reflects_nothing_of_a_request() {
     let api = api();
     let evil = "EVIL\r\nSet-Cookie: a=b\"\\\u{1f600}";
     let token = api.token();
@@ -129,8 +133,9 @@ async fn err_07_err_10_nothing_of_a_request_is_reflected() {
     }
 }
 
+/// ERR-15: RFC 9457, with the error in the extensions of the response.
 #[tokio::test]
-async fn err_15_axum_bodies_are_problem_documents() {
+async fn bodies_for_axum_are_problem_documents() {
     use axum::{Router, routing::get};
     use http_body_util::BodyExt;
     use tower::ServiceExt;
@@ -159,7 +164,7 @@ async fn err_15_axum_bodies_are_problem_documents() {
 }
 
 #[tokio::test]
-async fn a_hook_renders_its_own_responses_and_keeps_the_challenge() {
+async fn a_rejection_handler_renders_its_own_response_and_keeps_the_challenge() {
     use tower::{Layer, ServiceExt, service_fn};
     let api = api();
     let layer = tower_pop::PopLayer::new(api.cfg.clone())

@@ -1,4 +1,4 @@
-//! ERR-10, ERR-11: why a request was rejected, for operators in the log and for clients in the response, without a value of theirs.
+//! Why a request was rejected: for operators in the log, and for clients in the response, without any value of the request.
 
 use pop_authserver::{ProofMint, TokenMint};
 use pop_core::CODES;
@@ -7,14 +7,16 @@ use tower::ServiceExt;
 use tower_pop::{IssuerConfig, PopLayer};
 use tracing::Level;
 
+use crate::docs::{files, read};
 use crate::log::Log;
 use crate::support::{Api, Expected, NOW, api, api_for, api_with, request};
 
 const SECRET: &str = "s3cret-value";
 
-/// ERR-10, ERR-11: the log names claim, kind of value, expectation and option; the response does not, and nothing has a value.
+/// ERR-10, ERR-11: the log names claim, kind of value, expectation and option. The response does not, and neither has a
+/// value.
 #[tokio::test]
-async fn the_log_says_what_is_wrong_with_a_token() {
+async fn the_log_names_what_is_wrong_with_a_token() {
     let api = api();
     type Change = fn(TokenMint) -> TokenMint;
     let rows: [(Change, &str, &[&str]); 22] = [
@@ -70,13 +72,13 @@ async fn the_log_says_what_is_wrong_with_a_token() {
         let headers = format!("{:?}", answer.headers);
         assert!(!headers.contains(SECRET), "ERR-11 {headers}");
         let coarse = ["The access token is not valid", "The access token is not bound to a key"];
-        assert!(coarse.iter().any(|text| headers.contains(text)), "ERR-10 tokens get coarse texts: {headers}");
+        assert!(coarse.iter().any(|text| headers.contains(text)), "ERR-10 tokens get coarse messages: {headers}");
     }
 }
 
-/// ERR-10: a client learns what is wrong with its own proof; the log says what to change as well.
+/// ERR-10: a client learns what is wrong with its own proof. The log also says what to change.
 #[tokio::test]
-async fn the_response_says_what_is_wrong_with_a_proof() {
+async fn the_response_names_what_is_wrong_with_a_proof() {
     let api = api();
     type Change = fn(ProofMint) -> ProofMint;
     let rows: [(Change, &str, &str, &[&str]); 24] = [
@@ -150,9 +152,9 @@ async fn the_response_says_what_is_wrong_with_a_proof() {
     assert!(again.challenges()[0].contains("The DPoP proof was used before"), "ERR-10");
 }
 
-/// ERR-07: the expected URL is the canonical one, and only as long as fits; a query is never told.
+/// ERR-07: the URL stands there only when it fits, and always without its query.
 #[tokio::test]
-async fn the_expected_url_is_canonical_and_short() {
+async fn the_expected_url_in_a_challenge_is_canonical_and_short() {
     let api = api();
     let long = format!("/{}", "a".repeat(400));
     for (path, expected) in [
@@ -173,9 +175,10 @@ async fn the_expected_url_is_canonical_and_short() {
     }
 }
 
-/// ERR-10: with the development switch the problem document says everything; without it, no more than the challenge.
+/// ERR-10, ERR-15: with the development option the problem document has everything; without it, no more than the
+/// challenge.
 #[tokio::test]
-async fn rejections_explain_themselves_when_told_to() {
+async fn problem_documents_explain_rejections_when_configured() {
     use http_body_util::BodyExt;
     let problem = async |api: &Api, token: &str, proof: &str| -> serde_json::Value {
         let app = axum::Router::new().layer(PopLayer::new(api.cfg.clone()));
@@ -185,7 +188,7 @@ async fn rejections_explain_themselves_when_told_to() {
     };
     let (log, guard) = Log::capture(Level::DEBUG);
     let explaining = api_with(tower_pop::PopConfigBuilder::explain_rejections);
-    assert!(log.take().contains("for development only"), "the switch is logged");
+    assert!(log.take().contains("for development only"), "the option is logged");
     drop(guard);
     let silent = api();
     for api in [&explaining, &silent] {
@@ -209,9 +212,10 @@ async fn rejections_explain_themselves_when_told_to() {
     }
 }
 
-/// an issuer that puts symmetric keys into its tokens is an error worth a loud line; a token that anybody made is not.
+/// an issuer that puts symmetric keys into its tokens is an error. A forged token with one is not, because anyone
+/// can make it.
 #[tokio::test]
-async fn only_what_the_issuer_signed_is_logged_loudly() {
+async fn logs_symmetric_keys_as_an_error_only_when_the_issuer_signed_them() {
     let symmetric = json!({ "jwk": { "kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I" } });
     let api = api();
     let token = |mint: TokenMint| mint.claim("cnf", symmetric.clone());
@@ -223,35 +227,35 @@ async fn only_what_the_issuer_signed_is_logged_loudly() {
     assert!(line.contains("ERROR") && line.contains("symmetric keys") && line.contains("https://as.example"), "{line}");
     assert!(!line.contains("c2VjcmV0"), "ERR-11 {line}");
 
-    // Keys are cold: the claims are looked at before the signature can be.
+    // Without keys in memory, the claims are checked before the signature.
     let server = pop_authserver::TestAuthServer::offline_at("https://as.example", NOW);
     let issuer = IssuerConfig::new(server.issuer()).jwks_uri("https://127.0.0.1:1/jwks");
     let api = api_for(server, issuer, |builder| builder);
-    api.with_token(&token(api.token()).mint()).await.is(Expected::Token, "nobody has verified it yet");
-    assert!(!log.take().contains("ERROR"), "X-61 a token that nobody verified");
+    api.with_token(&token(api.token()).mint()).await.is(Expected::Token, "the signature is not verified yet");
+    assert!(!log.take().contains("ERROR"), "X-61 a token that is not verified");
 }
 
-/// The table of codes in docs/errors.md, the list in the code and the codes of the errors are the same.
+/// The table of codes in the guides, the list in the code and the codes of the errors are the same.
 #[test]
 fn every_code_is_documented_with_its_meaning_and_remedy() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let page = read("docs/errors.md");
-    let (_, table) = page.split_once("| code | meaning | what to change |").unwrap();
+    const HEAD: &str = "| code | meaning | what to change |";
+    let guide =
+        files("docs", "md").into_iter().map(read).find(|guide| guide.contains(HEAD)).expect("the table of codes");
+    let (_, table) = guide.split_once(HEAD).unwrap();
     let documented: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
     let expected: Vec<String> =
         CODES.iter().map(|code| format!("| `{}` | {} | {} |", code.code, code.meaning, code.remedy)).collect();
     for line in &expected {
-        assert!(documented.contains(&line.as_str()), "docs/errors.md lacks: {line}");
+        assert!(documented.contains(&line.as_str()), "the guide lacks: {line}");
     }
-    assert_eq!(documented.len(), expected.len(), "docs/errors.md has lines that are no codes");
+    assert_eq!(documented.len(), expected.len(), "the guide has rows that are no codes");
 
     let mut codes = Vec::new();
     for file in ["binding", "claim", "confirmation", "credential", "dpop", "nonce", "replay", "token", "unavailable"] {
-        codes.extend(literals(&read(&format!("crates/pop-core/src/error/{file}.rs"))));
+        codes.extend(literals(&read(format!("crates/pop-core/src/error/{file}.rs"))));
     }
     for file in ["scope", "step_up"] {
-        codes.extend(literals(&read(&format!("crates/pop-core/src/{file}.rs"))));
+        codes.extend(literals(&read(format!("crates/pop-core/src/{file}.rs"))));
     }
     let shared = read("crates/pop-core/src/error/mod.rs");
     let suffixes = shared.split("concat!($prefix, \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());

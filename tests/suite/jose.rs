@@ -1,4 +1,4 @@
-//! JOSE: strict parsing and crypto hygiene, on both backends.
+//! JOSE: strict parsing, keys and signatures, on both backends.
 
 use std::time::Duration;
 
@@ -21,8 +21,10 @@ fn public(key: &DpopKey) -> PublicKey {
     Jwk::parse(&object, RsaLimits::default()).unwrap().key().clone()
 }
 
+/// JOSE-01, JOSE-02, JOSE-25, X-25: base64url without padding, stray bits or other alphabets; an empty signature is
+/// none.
 #[tokio::test]
-async fn jose_01_jose_02_jose_25_one_spelling_of_base64_only() {
+async fn rejects_every_other_encoding_of_a_signature() {
     let api = api();
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
@@ -34,13 +36,13 @@ async fn jose_01_jose_02_jose_25_one_spelling_of_base64_only() {
         let at = alphabet.find(last).unwrap();
         format!("{}{}", &signature[..85], alphabet.chars().nth(at + 1).unwrap())
     };
-    for (row, spelled) in [
+    for (row, encoded) in [
         ("padding", format!("{signature}==")),
         ("trailing bits", trailing),
         ("standard alphabet", signature.replacen(['-', '_'], "+", 1).replacen(|c: char| c.is_ascii_digit(), "/", 1)),
         ("inner space", format!("{} {}", &signature[..40], &signature[40..])),
     ] {
-        let answer = api.with(&token, &format!("{message}.{spelled}")).await.is(Expected::Proof, row);
+        let answer = api.with(&token, &format!("{message}.{encoded}")).await.is(Expected::Proof, row);
         answer.coded("proof.not_base64url", &format!("JOSE-01 X-25 {row}"));
     }
     let no_signature = format!("{message}.");
@@ -48,8 +50,9 @@ async fn jose_01_jose_02_jose_25_one_spelling_of_base64_only() {
     api.with(&token, &proof).await.is(Expected::Ok, "the twin");
 }
 
+/// JOSE-10, JOSE-11, X-08, X-09: two numbers of fixed length between 1 and n - 1.
 #[tokio::test]
-async fn jose_10_jose_11_ecdsa_signatures_have_one_form() {
+async fn rejects_ecdsa_signatures_of_another_form() {
     for backend in CryptoBackend::COMPILED_IN {
         let api = api_on(*backend);
         let token = api.token().mint();
@@ -83,8 +86,9 @@ async fn jose_10_jose_11_ecdsa_signatures_have_one_form() {
     }
 }
 
+/// JOSE-13, X-11: small orders and other encodings of S, R and keys.
 #[test]
-fn jose_13_ed25519_is_strict() {
+fn rejects_ed25519_signatures_and_keys_that_are_not_canonical() {
     let key = DpopKey::generate(Algorithm::Ed25519).unwrap();
     let good = key.sign(b"message").unwrap();
     const L: [u8; 32] = [
@@ -103,20 +107,20 @@ fn jose_13_ed25519_is_strict() {
         }
         assert!(verifier.verify(b"message", &above).is_err(), "JOSE-13 S + L on {backend:?}");
         for low in low_order_points() {
-            let refused = VerifyingKey::new(&PublicKey::Ed25519(low), Algorithm::Ed25519, *backend);
-            assert!(refused.is_err(), "X-11 key {low:02x?} on {backend:?}");
+            let rejected = VerifyingKey::new(&PublicKey::Ed25519(low), Algorithm::Ed25519, *backend);
+            assert!(rejected.is_err(), "X-11 key {low:02x?} on {backend:?}");
             let mut with_low_r = good.clone();
             with_low_r[..32].copy_from_slice(&low);
             assert!(verifier.verify(b"message", &with_low_r).is_err(), "X-11 R on {backend:?}");
         }
-        // A signature that a lax library accepts for any message under the identity point.
+        // A lenient library accepts this signature for any message under the identity point.
         let mut identity = [0; 64];
         identity[0] = 1;
         assert!(verifier.verify(b"anything", &identity).is_err());
     }
 }
 
-/// The points of order 1, 2, 4, 8 and their non-canonical spellings.
+/// The points of order 1, 2, 4, 8 and their non-canonical encodings.
 fn low_order_points() -> Vec<[u8; 32]> {
     let hex = [
         "0100000000000000000000000000000000000000000000000000000000000000",
@@ -139,8 +143,9 @@ fn low_order_points() -> Vec<[u8; 32]> {
         .collect()
 }
 
+/// JOSE-12, JOSE-23: and a key of one algorithm is not imported for another.
 #[test]
-fn jose_12_pss_salt_is_as_long_as_the_hash() {
+fn rejects_a_pss_signature_when_its_salt_is_not_as_long_as_the_hash() {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{RSA_PSS_SHA256, RSA_PSS_SHA384, RsaKeyPair};
     let key = DpopKey::generate(Algorithm::PS256).unwrap();
@@ -161,10 +166,10 @@ fn jose_12_pss_salt_is_as_long_as_the_hash() {
     }
 }
 
-/// ATK-24: some serializers write every member that they know. In a set that the issuer answers for, `null` and empty
-/// optional members restrict nothing; in a proof they are rejected (`tests/suite/dpop.rs`).
+/// ATK-24: some serializers write every member that they know. In a set of the issuer, `null` and empty optional
+/// members restrict nothing; in a proof they are rejected (`tests/suite/dpop.rs`).
 #[tokio::test]
-async fn atk_24_optional_members_of_published_keys_that_say_nothing_count_as_absent() {
+async fn empty_optional_members_of_published_keys_count_as_absent() {
     let server = TestAuthServer::offline_at(ISSUER, NOW);
     let set: Value = serde_json::from_str(&server.jwks_json()).unwrap();
     let with = |members: Value| {
@@ -213,9 +218,9 @@ async fn atk_24_optional_members_of_published_keys_that_say_nothing_count_as_abs
     assert!(error.to_string().contains("duplicate member"), "JOSE-04 {error}");
 }
 
-/// JOSE-14: one octet before the modulus, and only for an issuer that is allowed to.
+/// JOSE-14: one octet before the modulus, and only for that issuer.
 #[tokio::test]
-async fn jose_14_a_leading_zero_octet_of_an_rsa_modulus_is_an_allowance_of_the_issuer() {
+async fn accepts_a_leading_zero_octet_of_an_rsa_modulus_when_the_issuer_is_allowed_to() {
     for backend in CryptoBackend::COMPILED_IN {
         for alg in [Algorithm::RS256, Algorithm::PS256] {
             let key = DpopKey::generate(alg).unwrap();
@@ -242,8 +247,9 @@ async fn jose_14_a_leading_zero_octet_of_an_rsa_modulus_is_an_allowance_of_the_i
     }
 }
 
+/// JOSE-14, JOSE-15: otherwise one key would have two thumbprints.
 #[test]
-fn jose_14_jose_15_a_leading_zero_octet_changes_no_thumbprint_and_is_never_read_in_a_proof() {
+fn a_leading_zero_octet_changes_no_thumbprint_and_is_rejected_in_a_proof() {
     let key = DpopKey::generate(Algorithm::RS256).unwrap();
     let mut jwk = key.public_jwk();
     let bytes = [vec![0], jose::decode(jwk["n"].as_str().unwrap()).unwrap()].concat();
@@ -261,9 +267,9 @@ fn jose_14_jose_15_a_leading_zero_octet_changes_no_thumbprint_and_is_never_read_
     Jwk::parse_published(&object, RsaLimits::up_to(8192).allow_leading_zero()).unwrap();
 }
 
-/// JOSE-05: a realm with many clients has one member for each in a claim.
+/// JOSE-05: a realm with many clients has one member for each of them in a claim.
 #[tokio::test]
-async fn jose_05_the_limits_of_tokens_are_options() {
+async fn the_limits_of_tokens_are_configurable() {
     let clients = |count: usize| -> Value {
         let roles = json!({ "roles": ["view-profile"] });
         (0..count).map(|i| (format!("client-{i}"), roles.clone())).collect::<serde_json::Map<_, _>>().into()
@@ -300,11 +306,12 @@ async fn jose_05_the_limits_of_tokens_are_options() {
     larger.with_token(&token.mint()).await.is(Expected::Token, "JOSE-04").coded("token.duplicate_member", "JOSE-04");
     let mut wide = standard.proof("x").claim("pad", clients(100));
     wide = wide.claim("ath", "x");
-    larger.with(&larger.token().mint(), &wide.mint()).await.is(Expected::Proof, "proofs have limits of their own");
+    larger.with(&larger.token().mint(), &wide.mint()).await.is(Expected::Proof, "proofs have separate limits");
 }
 
+/// JOSE-05: both have the same claims.
 #[test]
-fn jose_05_the_limits_of_tokens_are_those_of_introspection_responses() {
+fn the_limits_of_tokens_apply_to_introspection_responses() {
     let clients: serde_json::Map<_, _> = (0..150).map(|i| (format!("client-{i}"), json!({}))).collect();
     let answer = json!({ "active": true, "aud": AUDIENCE, "resource_access": clients }).to_string();
     let audiences = [AUDIENCE.into()];
@@ -319,15 +326,17 @@ fn jose_05_the_limits_of_tokens_are_those_of_introspection_responses() {
     assert_eq!(read(150), Ok(()));
 }
 
+/// JOSE-16: RFC 9278.
 #[test]
-fn jose_16_thumbprint_uri() {
+fn a_thumbprint_can_be_written_as_a_uri() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let uri = key.thumbprint().to_uri();
     assert_eq!(uri, format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}", key.thumbprint()), "JOSE-16");
 }
 
+/// JOSE-20: without Unicode normalisation.
 #[tokio::test]
-async fn jose_20_strings_are_compared_code_point_by_code_point() {
+async fn compares_strings_code_point_by_code_point() {
     let (nfc, nfd) = ("https://as.example/\u{e9}", "https://as.example/e\u{301}");
     assert!(tower_pop::PopConfig::builder(nfc, crate::support::AUDIENCE).build().is_err(), "issuers are ASCII");
     let api = api();
@@ -339,8 +348,9 @@ async fn jose_20_strings_are_compared_code_point_by_code_point() {
     api.with_token(&audience(crate::support::AUDIENCE)).await.is(Expected::Ok, "the twin");
 }
 
+/// JOSE-24: two signatures with one nonce reveal the key.
 #[tokio::test]
-async fn jose_24_signatures_differ_and_all_verify() {
+async fn ecdsa_signatures_never_repeat_a_nonce() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let verifier = VerifyingKey::new(&public(&key), Algorithm::ES256, CryptoBackend::default()).unwrap();
     let signatures: Vec<_> = (0..20).map(|_| key.sign(b"message").unwrap()).collect();
@@ -355,9 +365,9 @@ async fn jose_24_signatures_differ_and_all_verify() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// JOSE-21 and JOSE-04: whatever our reader accepts, serde_json reads to the same members; it never panics.
+    /// JOSE-21, JOSE-04: what our parser accepts, serde_json reads to the same members; our parser never panics.
     #[test]
-    fn jose_21_agrees_with_serde_json_on_whatever_it_accepts(text in json_text()) {
+    fn agrees_with_serde_json_on_all_json_that_it_accepts(text in json_text()) {
         if let Ok(object) = Object::parse(text.as_bytes(), JsonLimits::PROOF) {
             let other: serde_json::Value = serde_json::from_str(&text).unwrap();
             let other = other.as_object().unwrap();
@@ -379,8 +389,9 @@ proptest! {
         }
     }
 
+    /// ERR-17: any string and any bytes.
     #[test]
-    fn err_17_parsers_never_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn parsers_never_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = DecodedJws::parse(&text, 8192).map(|jws| jws.payload().len());
         let _ = Object::parse(&bytes, JsonLimits::PROOF);
         let _ = jose::decode(&bytes);
@@ -389,7 +400,7 @@ proptest! {
     }
 }
 
-/// Texts near JSON: members that repeat, escapes, nesting, numbers of all sorts.
+/// Strings near JSON: members that repeat, escapes, nesting, numbers of all kinds.
 fn json_text() -> impl Strategy<Value = String> {
     let name = prop_oneof![Just("a"), Just("b"), Just("\\u0061"), Just("htu"), Just("\u{e9}")];
     let leaf = prop_oneof![

@@ -1,4 +1,4 @@
-//! What is logged on this thread, for tests of the log.
+//! Collects what is logged on this thread.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Black-box tests through the public API. Names and data carry the IDs of the requirements they prove.
+//! Black-box tests through the public API. Doc comments and rows of data name the requirements that they prove.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod access_token;
@@ -9,8 +9,6 @@ mod dpop;
 mod errors;
 mod explain;
 mod introspection;
-mod introspection_http;
-mod introspection_untrusted;
 mod jose;
 mod keys;
 mod log;
@@ -28,5 +26,4 @@ mod service;
 mod step_up;
 mod support;
 mod target;
-mod tls;
 mod vectors;

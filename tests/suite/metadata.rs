@@ -1,4 +1,4 @@
-//! META: the protected resource's metadata (RFC 9728).
+//! Metadata of the protected resource (RFC 9728).
 
 use axum::{Router, body::Body, routing::get};
 use http::{Request, Response, StatusCode};
@@ -33,8 +33,9 @@ async fn document(configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder, 
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
+/// META-02, META-03, META-04, META-05, META-08, META-10, META-14: a JSON document from the configuration alone.
 #[tokio::test]
-async fn meta_02_meta_03_meta_04_meta_05_meta_08_the_default_document() {
+async fn publishes_the_default_document() {
     let expected = json!({
         "resource": AUDIENCE,
         "authorization_servers": [ISSUER],
@@ -45,12 +46,13 @@ async fn meta_02_meta_03_meta_04_meta_05_meta_08_the_default_document() {
     assert_eq!(
         document(|builder| builder, WELL_KNOWN).await,
         expected,
-        "META-03: whatever Host says; META-04, META-10"
+        "META-03: the Host field does not count; META-04, META-10"
     );
 }
 
+/// META-01, META-11, META-12: the challenge has the same URL.
 #[tokio::test]
-async fn meta_01_meta_12_the_resources_path_comes_after_the_well_known_name() {
+async fn the_path_of_the_resource_follows_the_well_known_name() {
     let at_path = document(|builder| builder.resource("https://api.example/v1"), &format!("{WELL_KNOWN}/v1")).await;
     assert_eq!(at_path["resource"], "https://api.example/v1");
     let at_root = document(|builder| builder.resource("https://api.example/"), WELL_KNOWN).await;
@@ -61,8 +63,9 @@ async fn meta_01_meta_12_the_resources_path_comes_after_the_well_known_name() {
     assert!(answer.challenges()[0].contains(&url), "META-11");
 }
 
+/// META-05, META-08, META-09: algorithms, issuers, scopes and name.
 #[tokio::test]
-async fn meta_05_meta_09_follows_the_configuration() {
+async fn the_document_follows_the_configuration() {
     let document = document(
         |builder| {
             builder
@@ -79,11 +82,12 @@ async fn meta_05_meta_09_follows_the_configuration() {
     assert_eq!(document["authorization_servers"], json!([ISSUER, "https://b.example"]), "META-08");
     let api = api_with(|builder| builder.proof_algorithms([Algorithm::ES256]));
     let answer = api.send(Request::get("/").body(()).unwrap()).await;
-    assert!(answer.challenges()[0].contains(r#"algs="ES256""#), "META-05: the same three times");
+    assert!(answer.challenges()[0].contains(r#"algs="ES256""#), "META-05: the challenge has the same algorithms");
 }
 
+/// META-06: every mode in use counts.
 #[tokio::test]
-async fn meta_06_bound_tokens_are_required_where_that_is_enforced() {
+async fn bound_tokens_are_said_to_be_required_where_that_is_enforced() {
     let required = |document: &Value| document["dpop_bound_access_tokens_required"].clone();
     assert_eq!(required(&document(|builder| builder, WELL_KNOWN).await), true);
     assert_eq!(required(&document(|builder| builder.mode(Mode::Optional), WELL_KNOWN).await), true);
@@ -94,15 +98,16 @@ async fn meta_06_bound_tokens_are_required_where_that_is_enforced() {
     assert_eq!(required(&serde_json::from_slice(&body).unwrap()), false, "a layer on other routes accepts Bearer");
 }
 
+/// META-16, X-73: other methods are 405, and no other path becomes public.
 #[tokio::test]
-async fn meta_16_head_works_other_methods_do_not_and_the_layer_is_not_in_the_way() {
+async fn the_document_answers_get_and_head_outside_the_layer() {
     let api = api_with(|builder| builder);
     let head = fetch(&api.cfg, "HEAD", WELL_KNOWN).await;
     assert_eq!(head.status(), StatusCode::OK);
     assert!(head.into_body().collect().await.unwrap().to_bytes().is_empty());
     let post = fetch(&api.cfg, "POST", WELL_KNOWN).await;
     assert_eq!((post.status().as_u16(), &post.headers()["allow"]), (405, &"GET, HEAD".parse().unwrap()));
-    // X-73: nothing else below that path is open.
+    // X-73: no other path below it is public.
     assert_eq!(fetch(&api.cfg, "GET", "/.well-known/oauth-protected-resource/x").await.status(), 404);
     assert_eq!(fetch(&api.cfg, "GET", "/notes").await.status(), 401);
 }

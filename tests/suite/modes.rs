@@ -1,4 +1,4 @@
-//! The four modes, row by row, and layers inside layers.
+//! The four modes, and nested layers.
 
 use http::Request;
 use tower::{Layer, ServiceExt, service_fn};
@@ -17,7 +17,7 @@ fn bearer(token: &str) -> Request<()> {
 }
 
 #[tokio::test]
-async fn without_credentials() {
+async fn passes_requests_without_credentials_in_mode_optional_only() {
     for mode in MODES {
         let answer = in_mode(mode).send(Request::get("/notes").body(()).unwrap()).await;
         if mode == Mode::Optional {
@@ -29,23 +29,25 @@ async fn without_credentials() {
     }
 }
 
+/// DPOP-39, CNF-12: it is never labelled as proven. Where Bearer is not enabled, the challenge is for DPoP.
 #[tokio::test]
-async fn with_a_valid_unbound_bearer_token() {
+async fn accepts_an_unbound_bearer_token_only_in_modes_that_allow_it() {
     for mode in MODES {
         let api = in_mode(mode);
         let token = api.token().without("cnf").mint();
         let answer = api.send(bearer(&token)).await;
         if mode.accepts_bearer() {
             let token = answer.is(Expected::Ok, &format!("{mode:?}")).token.unwrap();
-            assert_eq!(token.proof().kind(), ProofKind::None, "never labelled DPoP");
+            assert_eq!(token.proof().kind(), ProofKind::None, "never labelled as proven");
         } else {
             answer.is(Expected::Token, &format!("{mode:?} DPOP-39 CNF-12"));
         }
     }
 }
 
+/// DPOP-30, X-29: with and without a proof beside it. Mode `ReportOnly` is the one exception.
 #[tokio::test]
-async fn dpop_30_with_a_bound_token_as_bearer() {
+async fn rejects_a_bound_token_under_bearer() {
     for mode in MODES {
         let api = in_mode(mode);
         let token = api.token().mint();
@@ -54,7 +56,7 @@ async fn dpop_30_with_a_bound_token_as_bearer() {
         for request in [bearer(&token), with_proof] {
             let answer = api.send(request).await;
             if mode == Mode::ReportOnly {
-                let token = answer.is(Expected::Ok, "the written exception").token.unwrap();
+                let token = answer.is(Expected::Ok, "the documented exception").token.unwrap();
                 assert_eq!(token.proof().kind(), ProofKind::Unproven);
             } else {
                 answer.is(Expected::Token, &format!("{mode:?} DPOP-30 X-29"));
@@ -63,8 +65,9 @@ async fn dpop_30_with_a_bound_token_as_bearer() {
     }
 }
 
+/// CNF-18, X-72: mode `ReportOnly` passes it as unproven and does not use up its `jti`.
 #[tokio::test]
-async fn with_a_bound_token_whose_proof_or_binding_fails() {
+async fn rejects_a_bound_token_when_its_proof_or_binding_fails() {
     for mode in MODES {
         let api = in_mode(mode);
         let token = api.token().mint();
@@ -97,7 +100,7 @@ fn token_text(api: &Api) -> String {
 }
 
 #[tokio::test]
-async fn with_a_bad_token() {
+async fn rejects_a_bad_token_in_every_mode() {
     for mode in MODES {
         let api = in_mode(mode);
         for token in [
@@ -112,8 +115,9 @@ async fn with_a_bad_token() {
     }
 }
 
+/// DPOP-32, DPOP-29, D-08: under `Bearer` the proof proves nothing; under `DPoP` the unbound token is rejected.
 #[tokio::test]
-async fn dpop_32_a_proof_beside_an_unbound_bearer_token_is_ignored() {
+async fn ignores_a_proof_beside_an_unbound_bearer_token() {
     let api = in_mode(Mode::AllowBearer);
     let token = api.token().without("cnf").mint();
     let mut request = bearer(&token);
@@ -123,8 +127,9 @@ async fn dpop_32_a_proof_beside_an_unbound_bearer_token_is_ignored() {
     api.with_token(&api.token().without("cnf").mint()).await.is(Expected::Token, "DPOP-29 X-31 under the DPoP scheme");
 }
 
+/// CNF-18, D-18: bad credentials never become an anonymous request.
 #[tokio::test]
-async fn cnf_18_d_18_presented_credentials_are_checked_on_optional_routes() {
+async fn verifies_presented_credentials_on_optional_routes() {
     let api = in_mode(Mode::Optional);
     let token = api.token().mint();
     api.with(&token, "garbage").await.is(Expected::Proof, "CNF-18");
@@ -149,7 +154,7 @@ async fn nested(api: &Api, outer: Mode, inner: Mode, request: Request<()>) -> (u
 }
 
 #[tokio::test]
-async fn a_layer_inside_a_layer_uses_the_proof_once_and_applies_its_own_mode() {
+async fn nested_layers_use_a_proof_once_and_apply_their_own_modes() {
     let api = in_mode(Mode::Required);
     let proven = || {
         let token = api.token().mint();
@@ -174,7 +179,7 @@ async fn a_layer_inside_a_layer_uses_the_proof_once_and_applies_its_own_mode() {
     assert_eq!(nested(&api, ReportOnly, Required, unproven()).await, (401, None));
     assert_eq!(nested(&api, ReportOnly, AllowBearer, unproven()).await, (401, None), "a bound token, unproven");
     assert_eq!(nested(&api, ReportOnly, ReportOnly, unproven()).await, (200, Some(ProofKind::Unproven)));
-    // Another resource's evidence counts for nothing.
+    // A verdict of another resource does not count.
     let other = in_mode(Required);
     let inner = PopLayer::new(other.cfg.clone());
     let service =
@@ -183,8 +188,9 @@ async fn a_layer_inside_a_layer_uses_the_proof_once_and_applies_its_own_mode() {
     assert_eq!(response.status(), 401, "keys of another issuer");
 }
 
+/// DPOP-12, DPOP-41, X-47: a copy for another method, path or token is verified anew.
 #[tokio::test]
-async fn dpop_12_dpop_41_x_47_a_verdict_is_about_one_request_and_copied_extensions_prove_nothing() {
+async fn a_verdict_holds_for_one_request_and_copied_extensions_prove_nothing() {
     let api = in_mode(Mode::Required);
     let token = api.token().mint();
     let sent = request(&token, &api.proof(&token).mint());
@@ -192,7 +198,7 @@ async fn dpop_12_dpop_41_x_47_a_verdict_is_about_one_request_and_copied_extensio
     let other_token = api.token().claim("jti", "another").mint();
     type Change<'c> = &'c dyn Fn(&mut Request<()>);
     let rows: [(&str, Change<'_>, u16); 7] = [
-        ("the very same request, to a layer within", &|_| {}, 200),
+        ("the same request, at an inner layer", &|_| {}, 200),
         ("another query", &|r| *r.uri_mut() = "/notes?page=2".parse().unwrap(), 200),
         ("another method", &|r| *r.method_mut() = http::Method::DELETE, 401),
         ("another path", &|r| *r.uri_mut() = "/accounts".parse().unwrap(), 401),
@@ -209,7 +215,7 @@ async fn dpop_12_dpop_41_x_47_a_verdict_is_about_one_request_and_copied_extensio
 }
 
 #[tokio::test]
-async fn an_anonymous_verdict_does_not_leave_anothers_token_behind() {
+async fn an_anonymous_verdict_removes_the_token_of_an_outer_layer() {
     let (outer, inner) = (in_mode(Mode::Required), in_mode(Mode::Optional));
     let seen = service_fn(|request: Request<()>| async move {
         let token = request.extensions().get::<VerifiedToken>().is_some();
@@ -223,11 +229,12 @@ async fn an_anonymous_verdict_does_not_leave_anothers_token_behind() {
     let token = outer.token().mint();
     let proven = request(&token, &outer.proof(&token).mint());
     let response = PopLayer::new(outer.cfg.clone()).layer(gateway).oneshot(proven).await.unwrap();
-    assert_eq!(response.body(), "false", "the inner resource sees nobody");
+    assert_eq!(response.body(), "false", "the inner resource sees no token");
 }
 
+/// DPOP-36, X-73: OPTIONS with `Origin` and `Access-Control-Request-Method`, without credentials.
 #[tokio::test]
-async fn dpop_36_preflights_pass_only_when_told_to_and_only_true_ones() {
+async fn passes_true_preflights_only_and_only_when_configured() {
     let preflight = |headers: &[&str]| {
         let mut request = Request::options("/notes").body(()).unwrap();
         for name in headers {
@@ -246,6 +253,6 @@ async fn dpop_36_preflights_pass_only_when_told_to_and_only_true_ones() {
     api.send(get).await.is(Expected::NoCredentials, "X-73 not OPTIONS");
     let mut with_credentials = preflight(&full);
     with_credentials.headers_mut().insert("authorization", "DPoP garbage".parse().unwrap());
-    api.send(with_credentials).await.is(Expected::Proof, "CNF-18 presented credentials are judged");
+    api.send(with_credentials).await.is(Expected::Proof, "CNF-18 presented credentials are verified");
     in_mode(Mode::Required).send(preflight(&full)).await.is(Expected::NoCredentials, "off by default");
 }

@@ -1,4 +1,4 @@
-//! NONCE: server-provided nonces (RFC 9449 §8, §9).
+//! Nonces of the server (RFC 9449 §8, §9).
 
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ fn nonce_of(answer: &Answer) -> String {
     answer.headers["dpop-nonce"].to_str().unwrap().to_owned()
 }
 
+/// NONCE-01, NONCE-06, NONCE-10, NONCE-15: with 401 and a nonce; the `jti` is not used up.
 #[tokio::test]
-async fn nonce_01_nonce_10_a_missing_nonce_is_asked_for() {
+async fn asks_for_a_missing_nonce() {
     let api = required();
     let token = api.token().mint();
     let proof = api.proof(&token).jti("kept").mint();
@@ -27,11 +28,14 @@ async fn nonce_01_nonce_10_a_missing_nonce_is_asked_for() {
     let proof = api.proof(&token).jti("kept").nonce(&nonce).mint();
     let answer = api.with(&token, &proof).await.is(Expected::Ok, "NONCE-01 NONCE-15: the jti was not used up");
     assert!(!answer.headers.contains_key("dpop-nonce"), "the current nonce is not repeated");
-    api.with(&token, &api.proof(&token).mint()).await.is(Expected::Nonce, "NONCE-06 X-45: asked for again, always");
+    api.with(&token, &api.proof(&token).mint())
+        .await
+        .is(Expected::Nonce, "NONCE-06 X-45: every proof without a nonce is rejected");
 }
 
+/// NONCE-02, NONCE-13, NONCE-17: and of other protocols.
 #[tokio::test]
-async fn nonce_02_nonce_13_nonce_17_refuses_nonces_of_others() {
+async fn rejects_nonces_that_are_altered_or_of_other_servers() {
     let api = required();
     let other = api_with(|builder| builder.nonce(NoncePolicy::Required).nonce_keys([[8; 32]]));
     let theirs = nonce_of(&other.with_proof(|proof| proof).await);
@@ -44,8 +48,9 @@ async fn nonce_02_nonce_13_nonce_17_refuses_nonces_of_others() {
     }
 }
 
+/// NONCE-08, NONCE-09, NONCE-10: the current nonce and the two before it are accepted.
 #[tokio::test]
-async fn nonce_08_nonce_09_hands_out_the_next_one_in_time() {
+async fn hands_out_the_next_nonce_before_it_is_needed() {
     let api = required();
     let first = nonce_of(&api.with_proof(|proof| proof).await);
     let mut steps = 0;
@@ -65,8 +70,9 @@ async fn nonce_08_nonce_09_hands_out_the_next_one_in_time() {
     assert_eq!(steps, 2, "NONCE-08 current and two previous steps");
 }
 
+/// NONCE-03, NONCE-09: a response has one `DPoP-Nonce`, also with an error of the handler.
 #[tokio::test]
-async fn nonce_03_replaces_the_applications_own_nonce() {
+async fn replaces_the_nonce_that_the_application_set() {
     let api = required();
     let nonce = nonce_of(&api.with_proof(|proof| proof).await);
     api.clock.advance(60);
@@ -84,8 +90,9 @@ async fn nonce_03_replaces_the_applications_own_nonce() {
     assert_eq!(response.headers().get_all("dpop-nonce").iter().count(), 1, "NONCE-03");
 }
 
+/// NONCE-11: a nonce replaces no replay check.
 #[tokio::test]
-async fn nonce_11_serves_many_proofs_and_jti_stays_single_use() {
+async fn one_nonce_serves_many_proofs_and_each_jti_once() {
     let api = required();
     let nonce = nonce_of(&api.with_proof(|proof| proof).await);
     for jti in ["a", "b"] {
@@ -94,8 +101,9 @@ async fn nonce_11_serves_many_proofs_and_jti_stays_single_use() {
     api.with_proof(|proof| proof.nonce(&nonce).jti("a")).await.is(Expected::Proof, "NONCE-11");
 }
 
+/// NONCE-12, NONCE-11, D-05: the `jti` is remembered for as long as the nonce lives.
 #[tokio::test]
-async fn nonce_12_can_stand_in_for_iat() {
+async fn a_nonce_can_replace_the_check_of_iat() {
     let strict = required();
     let nonce = nonce_of(&strict.with_proof(|proof| proof).await);
     let answer = strict.with_proof(|proof| proof.nonce(&nonce).issued_at(NOW - 3600)).await;
@@ -113,8 +121,9 @@ async fn nonce_12_can_stand_in_for_iat() {
     api.with_proof(|proof| proof.issued_at(NOW)).await.is(Expected::Nonce, "NONCE-06");
 }
 
+/// NONCE-11, REPLAY-12, X-40: with `IatPolicy::NonceOnly` the end of the nonce is the end of the proof.
 #[tokio::test]
-async fn nonce_11_replay_12_x_40_a_clock_that_steps_back_revives_no_proof_that_only_its_nonce_dates() {
+async fn a_clock_that_steps_back_revives_no_proof_that_its_nonce_dates() {
     let api =
         api_with(|builder| builder.nonce(NoncePolicy::Required).nonce_keys([[7; 32]]).iat_policy(IatPolicy::NonceOnly));
     let token = api.token().claim("iat", NOW - 10_000).claim("exp", NOW + 10_000).mint();
@@ -126,7 +135,7 @@ async fn nonce_11_replay_12_x_40_a_clock_that_steps_back_revives_no_proof_that_o
     send(&first, "used").await.is(Expected::Ok, "NONCE-11");
     api.clock.advance(600);
     let later = nonce_of(&send("x", "y").await);
-    send(&later, "other").await.is(Expected::Ok, "what was used before is forgotten by now");
+    send(&later, "other").await.is(Expected::Ok, "the first proof is forgotten by now");
     for back in [0, 30, 90, 150] {
         api.clock.set_wall_clock(NOW + back);
         send(&first, "used").await.is(Expected::Proof, "REPLAY-12 X-40").coded("replay.replayed", "REPLAY-12");
@@ -135,8 +144,9 @@ async fn nonce_11_replay_12_x_40_a_clock_that_steps_back_revives_no_proof_that_o
     send(&later, "another").await.is(Expected::Ok, "the twin");
 }
 
+/// NONCE-14: also while the keys rotate.
 #[tokio::test]
-async fn nonce_14_every_replica_with_the_key_accepts_it() {
+async fn replicas_with_the_same_key_accept_each_others_nonces() {
     let (one, two) = (required(), required());
     let nonce = nonce_of(&one.with_proof(|proof| proof).await);
     two.with_proof(|proof| proof.nonce(&nonce)).await.is(Expected::Ok, "NONCE-14");
@@ -144,8 +154,9 @@ async fn nonce_14_every_replica_with_the_key_accepts_it() {
     rotated.with_proof(|proof| proof.nonce(&nonce)).await.is(Expected::Ok, "NONCE-14 rotation with overlap");
 }
 
+/// NONCE-15: an invalid proof learns nothing about nonces.
 #[tokio::test]
-async fn nonce_15_is_judged_after_the_signature() {
+async fn checks_the_nonce_after_the_signature() {
     let api = required();
     api.with_proof(pop_authserver::ProofMint::tampered_signature).await.is(Expected::Proof, "NONCE-15");
     api.with_proof(|proof| proof.without("jti")).await.is(Expected::Proof, "NONCE-15");
@@ -153,8 +164,9 @@ async fn nonce_15_is_judged_after_the_signature() {
     api.with_proof(|proof| proof).await.is(Expected::Nonce, "NONCE-15, the twin");
 }
 
+/// NONCE-06: one route requires a nonce and another does not.
 #[tokio::test]
-async fn a_policy_can_ask_per_request() {
+async fn a_policy_can_require_nonces_per_request() {
     let policy = NoncePolicy::PerRequest(Arc::new(|parts| parts.uri.path() == "/transfer"));
     let api = api_with(|builder| builder.nonce(policy));
     api.with_proof(|proof| proof).await.is(Expected::Ok, "NONCE-06 a route without nonces");
@@ -220,16 +232,16 @@ async fn a_reused_verdict_does_not_skip_the_nonce() {
         PopLayer::new(cfg).layer(marked).oneshot(request(&token, &proof)).await.unwrap()
     };
     assert_eq!(send(None, false).await.status(), 200, "the twin: no nonce is needed");
-    let refused = send(None, true).await;
-    assert_eq!(refused.status(), 401, "NONCE-06 X-45");
-    assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains("use_dpop_nonce"));
-    let nonce = refused.headers()["dpop-nonce"].to_str().unwrap().to_owned();
-    assert_eq!(send(Some("a-nonce-of-somebody-else"), true).await.status(), 401, "NONCE-13");
+    let rejected = send(None, true).await;
+    assert_eq!(rejected.status(), 401, "NONCE-06 X-45");
+    assert!(rejected.headers()["www-authenticate"].to_str().unwrap().contains("use_dpop_nonce"));
+    let nonce = rejected.headers()["dpop-nonce"].to_str().unwrap().to_owned();
+    assert_eq!(send(Some("a-nonce-of-another-server"), true).await.status(), 401, "NONCE-13");
     assert_eq!(send(Some(&nonce), true).await.status(), 200, "the twin: a proof with a fresh nonce, used once");
-    assert_eq!(send(Some("whatever"), false).await.status(), 200, "where none is required it is not looked at");
+    assert_eq!(send(Some("whatever"), false).await.status(), 200, "where no nonce is required, it is not checked");
 }
 
-/// NONCE-06, X-45: the nonce must be in the very proof that the outer layer verified, not in one that was put in its place.
+/// NONCE-06, X-45: the nonce must be in the proof that the outer layer verified, and not in one that replaced it.
 #[tokio::test]
 async fn a_nonce_of_another_proof_does_not_count() {
     #[derive(Clone)]
@@ -246,7 +258,12 @@ async fn a_nonce_of_another_proof_does_not_count() {
         ("no nonce", proof("a").mint(), None, 401),
         ("its jti and a nonce, unsigned", proof("b").mint(), Some(proof("b").nonce(&nonce).tampered_signature()), 401),
         ("another jti and a nonce", proof("c").mint(), Some(proof("d").nonce(&nonce)), 401),
-        ("the twin: the nonce was there all the time", proof("e").nonce(&nonce).mint(), None, 200),
+        (
+            "the twin: the nonce is in the proof that the outer layer verified",
+            proof("e").nonce(&nonce).mint(),
+            None,
+            200,
+        ),
     ] {
         let handler =
             service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) });
@@ -265,7 +282,7 @@ async fn a_nonce_of_another_proof_does_not_count() {
 
 /// NONCE-01: in mode `ReportOnly` an inner layer that requires a nonce lets a request pass and hands one out.
 #[tokio::test]
-async fn report_only_passes_where_only_an_inner_layer_requires_a_nonce() {
+async fn report_only_passes_and_hands_out_a_nonce_when_an_inner_layer_requires_one() {
     #[derive(Clone)]
     struct Transfer;
     let policy = NoncePolicy::PerRequest(Arc::new(|request| request.extensions.get::<Transfer>().is_some()));
@@ -305,7 +322,7 @@ async fn report_only_hands_out_nonces() {
     let required = api.cfg.with_mode(tower_pop::Mode::Required).unwrap();
     let token = api.token().mint();
     let ready = request(&token, &api.proof(&token).nonce(&nonce).mint());
-    api.send_through(&required, ready).await.is(Expected::Ok, "NONCE-14 and stays so after the switch");
+    api.send_through(&required, ready).await.is(Expected::Ok, "NONCE-14 and after the mode has changed");
     let off = api_with(|builder| builder.mode(tower_pop::Mode::ReportOnly));
     let answer = off.with_proof(|proof| proof.issued_at(1)).await.is(Expected::Ok, "where nonces are off");
     assert!(!answer.headers.contains_key("dpop-nonce"), "NONCE-01");

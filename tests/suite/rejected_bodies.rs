@@ -1,4 +1,4 @@
-//! ERR-16: the answer to a rejected request arrives, although a body came with the request (RFC 9112 §9.6).
+//! The response to a rejected request arrives although the request has a body (RFC 9112 §9.6).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::support::{AUDIENCE, Api, Slow, api, api_with};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Serves an API over TCP: `/notes` takes any body, `/guarded` asks for a scope that no token has.
+/// Serves an API over TCP: `/notes` accepts any body, `/guarded` requires a scope that no token has.
 async fn serve(api: &Api) -> SocketAddr {
     let app = Router::new()
         .route("/notes", post(|_: VerifiedToken, body: Bytes| async move { body.len().to_string() }))
@@ -103,9 +103,9 @@ fn nonce_required(builder: PopConfigBuilder) -> PopConfigBuilder {
 
 type Configure = fn(PopConfigBuilder) -> PopConfigBuilder;
 
-/// Whatever rejects: the layer at once, the layer in mode `ReportOnly`, the layer after it waited, a guard.
+/// ERR-16: whatever rejects: the layer at once, the layer in mode `ReportOnly`, the layer after it waited, a guard.
 #[tokio::test(flavor = "multi_thread")]
-async fn err_16_a_client_that_writes_first_gets_the_answer_over_http_1() {
+async fn a_client_that_writes_first_gets_the_response_over_http_1() {
     let rows: [(&str, Configure, &str, &str); 4] = [
         ("nonce", nonce_required, "/notes", " 401 "),
         ("no credentials in mode ReportOnly", |builder| builder.mode(Mode::ReportOnly), "/notes", " 401 "),
@@ -139,8 +139,9 @@ async fn err_16_a_client_that_writes_first_gets_the_answer_over_http_1() {
     }
 }
 
+/// ERR-16: closing would cost a connection for each nonce challenge.
 #[tokio::test]
-async fn err_16_a_body_that_was_read_to_its_end_leaves_the_connection_open() {
+async fn a_body_that_was_read_to_its_end_leaves_the_connection_open() {
     let api = api_with(nonce_required);
     let mut stream = TcpStream::connect(serve(&api).await).await.unwrap();
     for (length, chunked) in [(0, false), (10, false), (64 * KIB, true), (64 * KIB, false), (0, true)] {
@@ -154,29 +155,31 @@ async fn err_16_a_body_that_was_read_to_its_end_leaves_the_connection_open() {
     assert!(head.contains(" 200 ") && !closes(&head), "the twin: {head}");
 }
 
+/// ERR-16: with `Connection: close`.
 #[tokio::test]
-async fn err_16_a_body_beyond_the_limit_ends_the_connection_and_the_answer_says_so() {
+async fn a_body_beyond_the_limit_ends_the_connection_and_the_response_says_so() {
     let api = api_with(|builder| nonce_required(builder).rejected_body_limit(64 * 1024));
     let address = serve(&api).await;
     for framing in [with_length(64 * KIB + 1), with_length(usize::MAX / 4), "Transfer-Encoding: chunked".to_owned()] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head(&api, "/notes", &framing).as_bytes()).await.unwrap();
         if framing.contains("chunked") {
-            // More than the limit, less than what the kernel takes without anybody reading.
+            // More than the limit, and less than what the kernel buffers.
             stream.write_all(format!("{:x}\r\n", 100 * KIB).as_bytes()).await.unwrap();
             stream.write_all(&vec![b'x'; 100 * KIB]).await.unwrap();
         }
         let head = response(&mut stream).await;
         assert!(head.contains(" 401 ") && closes(&head), "{framing}: {head}");
     }
-    // Exactly the limit is within.
+    // A body of exactly the limit is read.
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = write_then_read(&mut stream, &head(&api, "/notes", &with_length(64 * KIB)), 64 * KIB, false).await;
     assert!(head.contains(" 401 ") && !closes(&head), "the twin: {head}");
 }
 
+/// ERR-16: a limit of zero bytes or of no time.
 #[tokio::test]
-async fn err_16_with_draining_off_every_body_ends_the_connection() {
+async fn every_body_ends_the_connection_when_reading_is_off() {
     let bytes: Configure = |builder| builder.rejected_body_limit(0);
     let time: Configure = |builder| builder.rejected_body_timeout(Duration::ZERO);
     for configure in [bytes, time] {
@@ -191,8 +194,9 @@ async fn err_16_with_draining_off_every_body_ends_the_connection() {
     }
 }
 
+/// ERR-16: the response waits for half a second at most.
 #[tokio::test]
-async fn err_16_a_slow_body_holds_neither_the_answer_nor_the_connection() {
+async fn a_slow_body_delays_neither_the_response_nor_the_end_of_the_connection() {
     let api = api_with(|builder| nonce_required(builder).rejected_body_timeout(Duration::from_millis(900)));
     let mut stream = TcpStream::connect(serve(&api).await).await.unwrap();
     let start = Instant::now();
@@ -200,7 +204,7 @@ async fn err_16_a_slow_body_holds_neither_the_answer_nor_the_connection() {
     stream.write_all(b"x").await.unwrap();
     let head = response(&mut stream).await;
     assert!(head.contains(" 401 ") && closes(&head), "{head}");
-    assert!(start.elapsed() < Duration::from_millis(850), "the answer came after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(850), "the response came after {:?}", start.elapsed());
     let (mut reader, mut writer) = stream.split();
     let trickle = async {
         while writer.write_all(b"x").await.is_ok() {
@@ -212,8 +216,9 @@ async fn err_16_a_slow_body_holds_neither_the_answer_nor_the_connection() {
     assert!(start.elapsed() < Duration::from_secs(3), "the connection ended after {:?}", start.elapsed());
 }
 
+/// ERR-16: it has not sent its body.
 #[tokio::test]
-async fn err_16_a_client_that_expects_100_continue_is_answered_at_once() {
+async fn a_client_that_expects_100_continue_gets_the_response_at_once() {
     let api = api_with(nonce_required);
     let mut stream = TcpStream::connect(serve(&api).await).await.unwrap();
     let framing = format!("{}\r\nExpect: 100-continue", with_length(MIB));
@@ -222,14 +227,15 @@ async fn err_16_a_client_that_expects_100_continue_is_answered_at_once() {
     let answer = response(&mut stream).await;
     assert!(answer.starts_with("http/1.1 401 ") && closes(&answer), "{answer}");
     assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
-    // One that does not wait gets the answer as well.
+    // A client that does not wait gets the response as well.
     let mut stream = TcpStream::connect(serve(&api).await).await.unwrap();
     let answer = write_then_read(&mut stream, &head(&api, "/notes", &framing), MIB, false).await;
     assert!(answer.starts_with("http/1.1 401 "), "{answer}");
 }
 
+/// ERR-16: and HTTP/2 responses never have `Connection`.
 #[tokio::test(flavor = "multi_thread")]
-async fn err_16_clients_get_the_answer_over_both_versions_and_http_2_never_says_connection() {
+async fn clients_get_the_response_over_http_1_and_http_2() {
     let api = api_with(nonce_required);
     let address = serve(&api).await;
     let clients = [
@@ -282,8 +288,9 @@ async fn reject<B: Send + 'static>(api: &Api, body: B) -> Response<String> {
     PopLayer::new(api.cfg.clone()).layer(inner).oneshot(request).await.unwrap()
 }
 
+/// ERR-16: a body of an unknown type stays unread, and the connection ends.
 #[tokio::test]
-async fn err_16_bodies_of_other_types_are_read_when_they_are_named() {
+async fn bodies_of_other_types_are_read_when_they_are_named() {
     let closes = |response: &Response<String>| response.headers().contains_key("connection");
     let named = api_with(PopConfigBuilder::rejected_body_type::<Full<Bytes>>);
     assert!(!closes(&reject(&named, Full::new(Bytes::from_static(b"1234567"))).await), "read to its end");
@@ -297,8 +304,9 @@ async fn err_16_bodies_of_other_types_are_read_when_they_are_named() {
     assert_eq!(read.load(Ordering::SeqCst), 101 * 1024, "one frame beyond the limit and no more");
 }
 
+/// ERR-16: without them the body stays unread.
 #[test]
-fn err_16_without_a_runtime_or_timers_the_rejection_is_answered_all_the_same() {
+fn a_rejection_needs_neither_a_runtime_nor_timers() {
     let api = api();
     let without_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let response = without_timers.block_on(reject(&api, Body::from("1234567")));
@@ -310,8 +318,9 @@ fn err_16_without_a_runtime_or_timers_the_rejection_is_answered_all_the_same() {
     assert_eq!((response.status().as_u16(), &response.headers()["connection"]), (401, &"close".parse().unwrap()));
 }
 
+/// ERR-14: and wrong timeouts of the replay store.
 #[test]
-fn err_14_limits_on_rejected_bodies_are_checked_at_start() {
+fn build_rejects_wrong_limits_for_rejected_bodies() {
     let build = |configure: Configure| {
         let builder = tower_pop::PopConfig::builder("https://as.example", AUDIENCE);
         configure(builder).build().map(drop).map_err(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! V: the examples of the RFCs, with the values they print.
+//! The examples of the RFCs, with the values that they print.
 
 use pop_core::access_token::AccessTokenHash;
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
@@ -27,8 +27,9 @@ fn thumbprint(jwk: &str) -> String {
     Jwk::parse(&object, RsaLimits::default()).unwrap().key().thumbprint().to_string()
 }
 
+/// V-01, V-02, V-03, JOSE-15: RFC 7638 §3.1, RFC 8037 appendix A.3, RFC 9449 §4.1.
 #[test]
-fn v_01_v_02_v_03_jose_15_thumbprints() {
+fn computes_the_thumbprints_that_the_rfcs_print() {
     let rfc7638 = concat!(
         r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXj"#,
         r#"BZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgd"#,
@@ -45,8 +46,9 @@ fn v_01_v_02_v_03_jose_15_thumbprints() {
     assert_eq!(thumbprint(ec), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "V-03");
 }
 
+/// V-25: RFC 7800 §3.2.
 #[test]
-fn v_25_the_ec_key_of_rfc_7800_is_on_its_curve() {
+fn accepts_the_ec_key_of_rfc_7800() {
     let jwk = concat!(
         r#"{"kty":"EC","use":"sig","crv":"P-256","x":"18wHLeIgW9wVN6VD1Txgpqy2LszYkMf6J8njVAibvhM","#,
         r#""y":"-V4dS4UaLMgP_4fY4j8ir7cl1TXlFdAgcx55o7TkcSA"}"#,
@@ -58,8 +60,9 @@ fn v_25_the_ec_key_of_rfc_7800_is_on_its_curve() {
     }
 }
 
+/// V-06, V-08: figures 2 and 13.
 #[test]
-fn v_06_v_08_the_proofs_of_rfc_9449_verify() {
+fn verifies_the_proofs_of_rfc_9449() {
     for (proof, method, origin, path, now, token) in [
         (FIGURE_2, "POST", "https://server.example.com", "/token", 1_562_262_616, None),
         (FIGURE_13, "GET", "https://resource.example.org", "/protectedresource", 1_562_262_618, Some(TOKEN)),
@@ -83,13 +86,15 @@ fn v_06_v_08_the_proofs_of_rfc_9449_verify() {
     }
 }
 
+/// V-09: figure 13.
 #[test]
-fn v_09_ath() {
+fn computes_the_ath_of_rfc_9449() {
     assert_eq!(encode(AccessTokenHash::of(TOKEN).as_bytes()), "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
 }
 
+/// V-14, MTLS-05, MTLS-06, D-16: it is not canonical base64url.
 #[test]
-fn v_14_the_thumbprint_that_rfc_8705_prints_is_not_canonical() {
+fn rejects_the_thumbprint_that_rfc_8705_prints() {
     use pop_core::jose::CertThumbprint;
     assert!(CertThumbprint::parse("bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2").is_err(), "MTLS-06 D-16");
     let canonical = CertThumbprint::parse("bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg0").unwrap();
@@ -99,8 +104,9 @@ fn v_14_the_thumbprint_that_rfc_8705_prints_is_not_canonical() {
     }
 }
 
+/// V-10: it is no RFC 9068 token.
 #[tokio::test]
-async fn v_10_the_token_of_figure_8_is_not_an_rfc_9068_token() {
+async fn rejects_the_token_of_rfc_9449_figure_8() {
     use crate::support::{Expected, api};
     let api = api();
     let token = format!(

@@ -1,4 +1,4 @@
-//! SCOPE: guards as a layer and in handlers (RFC 6750 §3.1), through axum.
+//! Guards as a layer and in handlers (RFC 6750 §3.1), through axum.
 
 use std::pin::Pin;
 
@@ -51,7 +51,7 @@ fn both() -> Require {
     RequireScope::any(["a", "b"]).and(RequireScope::all(["c"])).and(RequireClaim::any("roles", ["admin"]))
 }
 
-/// What comes back from a path for a token.
+/// Returns the response of a path to a token.
 async fn at(api: &Api, path: &str, token: TokenMint) -> Response<Body> {
     let token = token.mint();
     let mut request = request(&token, &api.proof(&token).url(&format!("https://api.example{path}")).mint());
@@ -59,8 +59,9 @@ async fn at(api: &Api, path: &str, token: TokenMint) -> Response<Body> {
     send(api, request).await
 }
 
+/// SCOPE-01, SCOPE-02: a `scope` in a challenge lists scopes that are all needed, so it cannot name alternatives.
 #[tokio::test]
-async fn scope_01_one_of_several_scopes_suffices_and_the_first_is_named() {
+async fn one_of_several_scopes_suffices_and_the_challenge_names_the_first() {
     let api = api_with(|builder| builder.scope_implies("root", ["notes:admin"]));
     for scope in ["notes:read", "notes:admin", "x notes:admin", "notes:read notes:admin", "root"] {
         assert_eq!(at(&api, "/any", api.token().scope(scope)).await.status(), 200, "{scope}");
@@ -141,8 +142,9 @@ fn challenge(response: &Response<Body>) -> &str {
     response.headers()["www-authenticate"].to_str().unwrap()
 }
 
+/// SCOPE-01, SCOPE-02, SCOPE-03, SCOPE-08: scopes are compared whole and by case, and a token without `scope` has none.
 #[tokio::test]
-async fn scope_01_scope_02_scope_08_names_all_that_is_needed() {
+async fn a_challenge_names_all_scopes_that_are_needed() {
     let api = api();
     assert_eq!(with_scope(&api, "profile other notes:read").await.status(), 200, "the twin");
     for scope in ["notes:read", "", "notes:read PROFILE", "notes:readonly profile", "NOTES:READ profile"] {
@@ -158,9 +160,9 @@ async fn scope_01_scope_02_scope_08_names_all_that_is_needed() {
     assert_eq!(response.status(), 403, "SCOPE-03");
 }
 
-/// D-13: a client that reads only the first challenge learns which scope it needs.
+/// SCOPE-08, D-13: a client that reads only the first challenge learns which scope it needs.
 #[tokio::test]
-async fn scope_08_the_first_challenge_names_the_scopes_whatever_the_scheme() {
+async fn the_first_challenge_names_the_scopes_whatever_the_scheme() {
     let api = api_with(|builder| builder.mode(Mode::AllowBearer));
     let lacking = api.token().scope("other");
     let bound = lacking.clone().mint();
@@ -179,25 +181,28 @@ async fn scope_08_the_first_challenge_names_the_scopes_whatever_the_scheme() {
     }
 }
 
+/// SCOPE-04: there is no hierarchy by name.
 #[tokio::test]
-async fn scope_04_hierarchies_are_configured() {
+async fn a_scope_implies_others_only_when_configured() {
     let api = api_with(|builder| builder.scope_implies("admin", ["notes:read", "profile"]));
     assert_eq!(with_scope(&api, "admin").await.status(), 200, "SCOPE-04");
     assert_eq!(with_scope(&crate::support::api(), "admin").await.status(), 403, "SCOPE-04: only when configured");
 }
 
+/// SCOPE-05: a bad token is 401 and not 403.
 #[tokio::test]
-async fn scope_05_authentication_comes_first() {
+async fn authenticates_before_it_checks_scopes() {
     let api = api();
     let token = api.token().scope("").expires_in(-3600).mint();
     let response = send(&api, request(&token, &api.proof(&token).mint())).await;
     assert_eq!(response.status(), 401, "SCOPE-05");
-    let nobody = send(&api, Request::get("/notes").body(()).unwrap()).await;
-    assert_eq!(nobody.status(), 401, "SCOPE-05");
+    let anonymous = send(&api, Request::get("/notes").body(()).unwrap()).await;
+    assert_eq!(anonymous.status(), 401, "SCOPE-05");
 }
 
+/// SCOPE-07: with the same rejection as a guard.
 #[tokio::test]
-async fn scope_07_handlers_can_ask_too() {
+async fn handlers_can_require_scopes() {
     let api = api();
     for (scope, status) in [("notes:write", 200), ("notes:read", 403)] {
         let token = api.token().scope(scope).mint();
@@ -209,8 +214,9 @@ async fn scope_07_handlers_can_ask_too() {
     }
 }
 
+/// ERR-01: with a challenge. An optional extractor passes them.
 #[tokio::test]
-async fn anonymous_requests_meet_guards_and_extractors() {
+async fn guards_and_extractors_reject_anonymous_requests() {
     let api = api_with(|builder| builder.mode(Mode::Optional));
     let get = |path: &str| Request::get(path).body(()).unwrap();
     let guarded = send(&api, get("/notes")).await;
@@ -222,8 +228,9 @@ async fn anonymous_requests_meet_guards_and_extractors() {
     assert!(extractor.headers().contains_key("www-authenticate"), "ERR-01");
 }
 
+/// ERR-12, ERR-15: 403 with the body of every rejection.
 #[tokio::test]
-async fn typed_claims_are_read_or_refused() {
+async fn typed_claims_are_read_or_rejected() {
     let api = api();
     for (token, status) in
         [(api.token().claim("tenant", "t1"), 200), (api.token().claim("tenant", 1), 403), (api.token(), 403)]
@@ -242,7 +249,7 @@ async fn typed_claims_are_read_or_refused() {
 }
 
 #[tokio::test]
-async fn a_forgotten_layer_is_500_and_never_open() {
+async fn a_route_without_the_layer_is_500_and_never_open() {
     let app: Router = Router::new()
         .route("/guarded", get(|| async { "open" }).layer(RequireScope::all(["a"])))
         .route("/token", get(|_: VerifiedToken| async { "open" }))
@@ -254,7 +261,7 @@ async fn a_forgotten_layer_is_500_and_never_open() {
 }
 
 #[test]
-fn guards_that_ask_for_nothing_are_found_at_start() {
+fn guards_that_require_nothing_fail_at_start() {
     let none: [&str; 0] = [];
     assert!(std::panic::catch_unwind(|| RequireScope::any(none)).is_err());
     assert!(std::panic::catch_unwind(|| RequireScope::any(["a", "b c"])).is_err());
@@ -278,7 +285,7 @@ impl HttpFetch for Answers {
     }
 }
 
-/// What becomes of scopes in a JWT and in an introspection response with these members.
+/// Returns the scopes that are read from a JWT and from an introspection response with these members.
 async fn read(configure: fn(IssuerConfig) -> IssuerConfig, members: &Value, row: &str) -> [Option<Vec<String>>; 2] {
     let scopes = |token: VerifiedToken| token.scopes().map(str::to_owned).collect::<Vec<_>>();
     let server = TestAuthServer::offline_at(ISSUER, NOW);
@@ -307,9 +314,9 @@ async fn read(configure: fn(IssuerConfig) -> IssuerConfig, members: &Value, row:
     [jwt, opaque]
 }
 
-/// ATK-35: scopes as issuers write them, and one claim alone.
+/// SCOPE-02, ATK-35: scopes as issuers write them, from one claim alone.
 #[tokio::test]
-async fn scope_02_atk_35_scopes_come_from_the_one_claim_that_the_issuer_uses() {
+async fn scopes_come_from_the_one_claim_that_the_issuer_uses() {
     let default: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer;
     let scp: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("scp");
     let scope: fn(IssuerConfig) -> IssuerConfig = |issuer| issuer.scope_claim("scope");
@@ -330,7 +337,7 @@ async fn scope_02_atk_35_scopes_come_from_the_one_claim_that_the_issuer_uses() {
         ("another space", default, json!({ "scope": "read\u{a0}write" }), None),
         ("a quote", default, json!({ "scope": "read \"write" }), None),
         ("an array is an option", default, json!({ "scope": ["read", "write"] }), None),
-        ("another claim is not looked at", default, json!({ "scp": ["read", "write"] }), none),
+        ("another claim does not count", default, json!({ "scp": ["read", "write"] }), none),
         ("nor is it merged", default, json!({ "scope": "read write", "scp": "admin" }), read_write),
         ("the default by its name", scope, json!({ "scope": "read write" }), read_write),
         ("which allows no array", scope, json!({ "scope": ["read", "write"] }), None),
@@ -342,7 +349,7 @@ async fn scope_02_atk_35_scopes_come_from_the_one_claim_that_the_issuer_uses() {
         ("Okta", scp, json!({ "scp": ["read", "write"] }), read_write),
         ("two spaces in scp", scp, json!({ "scp": " read  write" }), read_write),
         ("an escaped name and value", scp, json!({ "scp": "re\u{61}d write" }), read_write),
-        ("scope is not looked at", scp, json!({ "scope": "admin" }), none),
+        ("scope does not count", scp, json!({ "scope": "admin" }), none),
         ("nor is it merged either", scp, json!({ "scope": "admin", "scp": "read write" }), read_write),
         ("whatever it is", scp, json!({ "scope": [1], "scp": "read write" }), read_write),
         ("a number", scp, json!({ "scp": 1 }), None),
@@ -361,16 +368,17 @@ async fn scope_02_atk_35_scopes_come_from_the_one_claim_that_the_issuer_uses() {
     }
 }
 
+/// SCOPE-01, ATK-35: each issuer has its own claim.
 #[tokio::test]
-async fn scope_01_atk_35_guards_see_the_scopes_of_the_claim_that_the_issuer_uses() {
+async fn guards_see_the_scopes_of_the_claim_that_the_issuer_uses() {
     let other = TestAuthServer::offline_at("https://other.example", NOW);
     let entra = issuer(&other).scope_claim("scp");
     let api = api_with(|builder| builder.issuer(entra));
     for (row, server, claim, status) in [
         ("the issuer with scp", &other, "scp", 200),
-        ("which has no other claim", &other, "scope", 403),
-        ("the issuer without", &api.server, "scope", 200),
-        ("has no other claim either", &api.server, "scp", 403),
+        ("that issuer has no other claim", &other, "scope", 403),
+        ("the default issuer", &api.server, "scope", 200),
+        ("the default issuer has no other claim", &api.server, "scp", 403),
     ] {
         let token = server.token().audience(AUDIENCE).bound_to(&api.key).without("scope");
         let token = token.claim(claim, "notes:read profile").mint();
@@ -379,8 +387,9 @@ async fn scope_01_atk_35_guards_see_the_scopes_of_the_claim_that_the_issuer_uses
     }
 }
 
+/// ATK-35, ERR-14: `sub` or `cnf` cannot be configured as the claim with the scopes.
 #[test]
-fn atk_35_claims_that_mean_something_else_are_no_scope_claims() {
+fn rejects_a_scope_claim_when_it_means_something_else() {
     let build = |claim: &str| {
         let issuer = IssuerConfig::new(ISSUER).scope_claim(claim);
         PopConfig::builder(issuer, AUDIENCE).build().map(drop)

@@ -13,7 +13,7 @@ use tower_pop::{PopConfig, PopLayer, VerifiedToken};
 
 use crate::support::{Api, Expected, Slow, api, api_with, request};
 
-/// Panics when it is called without having been polled ready: what a clone never was.
+/// Panics when it is called without having been polled ready. A clone was never polled.
 #[derive(Debug)]
 struct Strict {
     ready: bool,
@@ -47,8 +47,9 @@ fn proven(api: &Api) -> Request<()> {
     request(&token, &api.proof(&token).mint())
 }
 
+/// ERR-16: a clone was never polled ready.
 #[tokio::test]
-async fn err_16_the_ready_service_is_the_one_that_is_called() {
+async fn calls_the_service_that_was_ready() {
     for api in [api(), api_with(|builder| builder.replay_store(Slow::default()))] {
         let mut service = PopLayer::new(api.cfg.clone()).layer(Strict { ready: false });
         for _ in 0..3 {
@@ -58,8 +59,9 @@ async fn err_16_the_ready_service_is_the_one_that_is_called() {
     }
 }
 
+/// ERR-16: a rejected request gives its place back.
 #[tokio::test]
-async fn err_16_works_behind_and_in_front_of_a_concurrency_limit() {
+async fn works_behind_and_in_front_of_a_concurrency_limit() {
     for api in [api(), api_with(|builder| builder.replay_store(Slow::default()))] {
         let inner = service_fn(|_: Request<()>| async {
             tokio::task::yield_now().await;
@@ -80,8 +82,9 @@ async fn err_16_works_behind_and_in_front_of_a_concurrency_limit() {
     }
 }
 
+/// ERR-16: a rejection is a response and never an error.
 #[tokio::test]
-async fn err_16_errors_and_readiness_of_the_inner_service_pass_through() {
+async fn errors_and_readiness_of_the_inner_service_pass_through() {
     #[derive(Debug, PartialEq)]
     struct Broken;
     let api = api();
@@ -95,8 +98,9 @@ async fn err_16_errors_and_readiness_of_the_inner_service_pass_through() {
     );
 }
 
+/// ERR-16: any type of body passes.
 #[tokio::test]
-async fn err_16_bodies_are_not_touched() {
+async fn passes_request_bodies_on_untouched() {
     struct Untouchable(Arc<AtomicUsize>);
     impl Drop for Untouchable {
         fn drop(&mut self) {
@@ -107,7 +111,7 @@ async fn err_16_bodies_are_not_touched() {
     let drops = Arc::new(AtomicUsize::new(0));
     let inner = service_fn(|request: Request<Untouchable>| async move {
         let seen = request.extensions().get::<VerifiedToken>().is_some();
-        assert_eq!(request.body().0.load(Ordering::SeqCst), 0, "passed on as it came");
+        assert_eq!(request.body().0.load(Ordering::SeqCst), 0, "passed on unchanged");
         Ok::<_, Infallible>(Response::new(seen))
     });
     let service = PopLayer::new(api.cfg.clone()).layer(inner);
@@ -116,7 +120,7 @@ async fn err_16_bodies_are_not_touched() {
 }
 
 #[tokio::test]
-async fn a_dropped_request_leaves_the_proof_unused_or_used_but_never_half() {
+async fn a_proof_stays_used_when_its_request_is_dropped() {
     let api = api_with(|builder| builder.replay_store(Slow::default()));
     let token = api.token().mint();
     let proof = api.proof(&token).mint();
@@ -126,11 +130,11 @@ async fn a_dropped_request_leaves_the_proof_unused_or_used_but_never_half() {
     assert!(std::future::poll_fn(|cx| Poll::Ready(pending.as_mut().poll(cx).is_pending())).await);
     drop(pending);
     let answer = service.oneshot(request(&token, &proof)).await.unwrap();
-    assert_eq!(answer.status(), 401, "recorded before it was dropped: fail closed");
+    assert_eq!(answer.status(), 401, "recorded before it was dropped");
 }
 
 #[tokio::test]
-async fn any_default_body_will_do() {
+async fn works_with_any_response_body_that_has_a_default() {
     #[derive(Debug, Default, PartialEq)]
     struct OwnBody(u8);
     let api = api();
@@ -181,9 +185,9 @@ async fn a_tonic_service_is_protected_like_any_other() {
     };
     let answer = call("POST").await.unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["grpc-message"]), (200, &"alice".parse().unwrap()));
-    let refused = call("GET").await.unwrap();
-    assert_eq!(refused.status(), 401);
-    assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains("invalid_dpop_proof"));
+    let rejected = call("GET").await.unwrap();
+    assert_eq!(rejected.status(), 401);
+    assert!(rejected.headers()["www-authenticate"].to_str().unwrap().contains("invalid_dpop_proof"));
 }
 
 #[tokio::test]
@@ -195,8 +199,9 @@ async fn a_config_can_be_shared_as_it_is_or_in_an_arc() {
     assert_eq!(TestAuthServer::offline("https://as.example").issuer(), "https://as.example");
 }
 
+/// DPOP-37: only header fields carry credentials.
 #[tokio::test]
-async fn dpop_37_trailers_are_not_read() {
+async fn ignores_a_proof_in_trailers() {
     use http_body_util::StreamBody;
     let api = api();
     let token = api.token().mint();

@@ -1,4 +1,4 @@
-//! STEP: how strong and how recent the user's authentication must be (RFC 9470), through axum.
+//! Step-up: how strong and how recent the user's authentication must be (RFC 9470), through axum.
 
 use std::time::Duration;
 
@@ -51,8 +51,9 @@ fn challenge(response: &Response<Body>) -> String {
 
 const ERROR: &str = "error=\"insufficient_user_authentication\"";
 
+/// STEP-01, STEP-05: the challenge lists the values in order and is the same for every user.
 #[tokio::test]
-async fn step_01_step_05_acr_must_be_one_of_those_that_are_named() {
+async fn requires_an_acr_from_the_list() {
     let api = api();
     for acr in ["mfa", "phr"] {
         assert_eq!(at(&api, "/acr", api.token().claim("acr", acr)).await.status(), 200, "STEP-01 {acr}");
@@ -72,11 +73,12 @@ async fn step_01_step_05_acr_must_be_one_of_those_that_are_named() {
     }
     assert!(seen[0].starts_with("DPoP ") && seen[0].contains(ERROR), "STEP-01 {}", seen[0]);
     assert!(seen[0].contains("acr_values=\"phr mfa\"") && !seen[0].contains("max_age"), "in the order of preference");
-    assert!(seen.iter().all(|challenge| *challenge == seen[0]), "STEP-05 the same for everybody");
+    assert!(seen.iter().all(|challenge| *challenge == seen[0]), "STEP-05 the same for every user");
 }
 
+/// STEP-02: within the leeway; a missing one is not recent.
 #[tokio::test]
-async fn step_02_auth_time_must_be_recent() {
+async fn requires_a_recent_auth_time() {
     let api = api();
     // max_age 60 s, leeway 30 s
     for age in [0, 59, 60, 90] {
@@ -98,8 +100,9 @@ async fn step_02_auth_time_must_be_recent() {
     assert!(challenge(&ill_typed).contains("invalid_token"), "JOSE-18 a wrong type is not absent");
 }
 
+/// STEP-03, X-65: a request with a bad proof, or without credentials, does not learn which `acr` is needed.
 #[tokio::test]
-async fn step_03_x_65_token_and_proof_come_first() {
+async fn verifies_token_and_proof_before_step_up() {
     let api = api();
     let weak = api.token().mint();
     let bad_proof = api.proof(&weak).url("https://api.example/acr").tampered_signature().mint();
@@ -110,11 +113,12 @@ async fn step_03_x_65_token_and_proof_come_first() {
     assert!(challenge.contains("invalid_dpop_proof") && !challenge.contains("acr_values"), "STEP-03 {challenge}");
     let anonymous = Request::get("/acr").body(Body::empty()).unwrap();
     let response = app(&api).oneshot(anonymous).await.unwrap();
-    assert!(!self::challenge(&response).contains("acr_values"), "STEP-03 nothing to those without credentials");
+    assert!(!self::challenge(&response).contains("acr_values"), "STEP-03 nothing without credentials");
 }
 
+/// STEP-04: `acr`, age and scopes together.
 #[tokio::test]
-async fn step_04_one_challenge_for_all_that_is_missing() {
+async fn one_challenge_names_everything_that_is_missing() {
     let api = api();
     let strong = || api.token().claim("acr", "mfa").claim("auth_time", NOW);
     assert_eq!(at(&api, "/all", strong().scope("payments")).await.status(), 200, "the twin");
@@ -135,8 +139,9 @@ async fn step_04_one_challenge_for_all_that_is_missing() {
     assert_eq!(at(&api, "/handler", strong().scope("payments")).await.status(), 200);
 }
 
+/// STEP-01, D-13: `Bearer` for a certificate-bound token.
 #[tokio::test]
-async fn step_01_the_challenge_is_in_the_scheme_of_the_request() {
+async fn the_challenge_is_for_the_scheme_of_the_request() {
     let own = TestCertificate::self_signed("own");
     let api = api_with(|builder| builder.client_certificates(ClientCertificates::from_connection()));
     let token = api.token().bound_to_certificate(own.der());
@@ -167,33 +172,34 @@ async fn guards_compose_with_modes_per_route() {
     assert!(!challenge(&response).contains("error="), "{}", challenge(&response));
 }
 
+/// STEP-01, STEP-05: and their challenge is the same for every user.
 #[tokio::test]
-async fn step_01_step_05_requirements_together_are_never_weaker_than_one_of_them() {
+async fn combined_requirements_are_never_weaker_than_one_of_them() {
     let api = api();
     let age = |seconds| RequireMaxAge::new(Duration::from_secs(seconds));
     let verified = async |acr: &str| {
         let token = api.token().claim("acr", acr).claim("auth_time", NOW - 300).mint();
         api.with_token(&token).await.token.unwrap()
     };
-    let challenge_of = |refused: Result<(), Rejection>| {
-        let response = refused.unwrap_err().to_response().map(|()| Body::empty());
+    let challenge_of = |rejected: Result<(), Rejection>| {
+        let response = rejected.unwrap_err().to_response().map(|()| Body::empty());
         challenge(&response)
     };
     let both = || RequireAcr::any(["phr", "mfa"]).and(RequireAcr::any(["mfa", "pwd"]));
-    assert!(verified("mfa").await.require(both()).is_ok(), "of each list one");
+    assert!(verified("mfa").await.require(both()).is_ok(), "one of each list");
     for acr in ["phr", "pwd"] {
         let challenge = challenge_of(verified(acr).await.require(both()));
+        assert!(challenge.contains("acr_values=\"mfa\""), "STEP-05 the values that satisfy both: {challenge}");
+    }
+    let impossible = || RequireAcr::any(["phr"]).and(RequireAcr::any(["mfa"]));
+    for acr in ["phr", "mfa"] {
         assert!(
-            challenge.contains("acr_values=\"mfa\""),
-            "STEP-05 what satisfies both, whatever is unmet: {challenge}"
+            challenge_of(verified(acr).await.require(impossible())).contains("acr_values=\"mfa\""),
+            "STEP-05 {acr}"
         );
     }
-    let nobody = || RequireAcr::any(["phr"]).and(RequireAcr::any(["mfa"]));
-    for acr in ["phr", "mfa"] {
-        assert!(challenge_of(verified(acr).await.require(nobody())).contains("acr_values=\"mfa\""), "STEP-05 {acr}");
-    }
     for ages in [age(60).and(age(3600)), age(3600).and(age(60))] {
-        assert!(challenge_of(verified("mfa").await.require(ages)).contains("max_age=\"60\""), "the least counts");
+        assert!(challenge_of(verified("mfa").await.require(ages)).contains("max_age=\"60\""), "the minimum counts");
     }
     assert!(verified("mfa").await.require(age(600).and(age(3600))).is_ok(), "the twin");
 }

@@ -1,4 +1,4 @@
-//! One protected resource in memory, at a fixed time: mint a token and a proof, send a request, look at the answer.
+//! One protected resource in memory, at a fixed time: mints tokens and proofs, sends requests, checks responses.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const AUDIENCE: &str = "https://api.example";
 pub(crate) const URL: &str = "https://api.example/notes";
 
-/// What the requirement rows call R-OK, R-TOK and so on.
+/// The kinds of responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     Ok,
@@ -50,7 +50,7 @@ pub(crate) fn issuer(server: &TestAuthServer) -> IssuerConfig {
     IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json())
 }
 
-/// The in-memory store, answering later: as a database would.
+/// The in-memory store that answers later, as a database does.
 #[derive(Default)]
 pub(crate) struct Slow(MemoryReplayStore);
 
@@ -69,7 +69,7 @@ pub(crate) fn api() -> Api {
     api_with(|builder| builder)
 }
 
-/// The backend of every resource that does not ask for one: POPLAYER_TEST_BACKEND, else the default.
+/// The backend of every resource that does not set one: `POPLAYER_TEST_BACKEND`, or the default.
 fn backend() -> CryptoBackend {
     let Ok(name) = std::env::var("POPLAYER_TEST_BACKEND") else {
         return CryptoBackend::default();
@@ -103,22 +103,22 @@ pub(crate) fn api_for(
 }
 
 impl Api {
-    /// A token that is right in everything.
+    /// A valid token.
     pub(crate) fn token(&self) -> TokenMint {
         self.server.token().audience(AUDIENCE).scope("notes:read").bound_to(&self.key)
     }
 
-    /// A proof that is right in everything.
+    /// A valid proof.
     pub(crate) fn proof(&self, token: &str) -> ProofMint {
         proof(&self.key).url(URL).for_token(token).issued_at(self.clock.now())
     }
 
-    /// Sends `GET /notes` with a token and a right proof for it.
+    /// Sends `GET /notes` with a token and a valid proof for it.
     pub(crate) async fn with_token(&self, token: &str) -> Answer {
         self.with(token, &self.proof(token).mint()).await
     }
 
-    /// Sends `GET /notes` with a right token and a proof made from a right one.
+    /// Sends `GET /notes` with a valid token and a proof made from a valid one.
     pub(crate) async fn with_proof(&self, change: impl FnOnce(ProofMint) -> ProofMint) -> Answer {
         let token = self.token().mint();
         self.with(&token, &change(self.proof(&token)).mint()).await
@@ -163,7 +163,7 @@ impl Answer {
         self.headers.get_all(WWW_AUTHENTICATE).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
-    /// Checks status, challenge, and that the inner service was called exactly for R-OK.
+    /// Checks status and challenge, and that the inner service was called for [`Expected::Ok`] alone.
     #[track_caller]
     pub(crate) fn is(self, expected: Expected, row: &str) -> Self {
         let challenges = self.challenges();
@@ -184,7 +184,7 @@ impl Answer {
         match error {
             Some(error) => {
                 let quoted = format!("error=\"{error}\"");
-                assert!(challenges[0].contains(&quoted), "D-13 some clients read only the first, {context}");
+                assert!(challenges[0].contains(&quoted), "D-13 some clients read only the first challenge, {context}");
             }
             None => assert!(!errors.contains(&true), "{context}"),
         }

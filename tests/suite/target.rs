@@ -1,4 +1,4 @@
-//! DPOP-14..21: which URI a request was sent to.
+//! The URI that a request was sent to.
 
 use std::net::IpAddr;
 
@@ -19,8 +19,9 @@ async fn visit(api: &Api, path: &str, htu: &str) -> crate::support::Answer {
     api.send(request).await
 }
 
+/// DPOP-14, DPOP-15, DPOP-16: query and fragment do not count, equivalent URIs are equal, and all others differ.
 #[tokio::test]
-async fn dpop_14_dpop_15_dpop_16_compares_after_rfc_3986_normalisation_and_no_further() {
+async fn compares_targets_after_rfc_3986_normalisation_and_no_further() {
     let api = api();
     let origin = "https://api.example";
     for (path, htu) in [
@@ -61,8 +62,9 @@ async fn dpop_14_dpop_15_dpop_16_compares_after_rfc_3986_normalisation_and_no_fu
     }
 }
 
+/// DPOP-18, X-48: the origin comes from the configuration.
 #[tokio::test]
-async fn dpop_18_nothing_of_the_request_chooses_the_origin() {
+async fn nothing_in_a_request_chooses_the_origin() {
     let api = api();
     for header in ["host", "x-forwarded-host", "x-original-host", "forwarded"] {
         let token = api.token().mint();
@@ -80,8 +82,9 @@ async fn dpop_18_nothing_of_the_request_chooses_the_origin() {
     }
 }
 
+/// DPOP-21: `Host` and the authority of the target must agree with each other and with the configuration.
 #[tokio::test]
-async fn dpop_21_conflicting_hosts_are_refused() {
+async fn rejects_conflicting_hosts() {
     let api = api();
     let token = api.token().mint();
     let with = |uri: &str, hosts: &[&str]| {
@@ -120,7 +123,7 @@ async fn dpop_21_conflicting_hosts_are_refused() {
     odd.is(Expected::BadRequest, "DPOP-17 a path outside RFC 3986");
 }
 
-/// D-20, X-47, X-49: a router does not resolve dot segments. The wire path `/admin/x/../../notes` would run the handler of
+/// D-20, X-47, X-49: a router does not resolve dot segments. The path `/admin/x/../../notes` would run the handler of
 /// `/admin/{*rest}` with a proof for `/notes`.
 #[tokio::test]
 async fn rejects_request_targets_with_dot_segments() {
@@ -144,10 +147,10 @@ async fn rejects_request_targets_with_dot_segments() {
             let answer = visit(&api, path, htu).await.is(Expected::BadRequest, &format!("X-49 {path} {htu}"));
             answer.coded("credential.dot_segments", path);
         }
-        let mut nobody = http::Request::get(path).body(()).unwrap();
-        api.send(nobody).await.is(Expected::BadRequest, &format!("X-49 {path} without credentials"));
-        nobody = http::Request::get(path).header("authorization", "Bearer x").body(()).unwrap();
-        api.send(nobody).await.is(Expected::BadRequest, &format!("X-49 {path} under another scheme"));
+        let mut anonymous = http::Request::get(path).body(()).unwrap();
+        api.send(anonymous).await.is(Expected::BadRequest, &format!("X-49 {path} without credentials"));
+        anonymous = http::Request::get(path).header("authorization", "Bearer x").body(()).unwrap();
+        api.send(anonymous).await.is(Expected::BadRequest, &format!("X-49 {path} under another scheme"));
     }
     for path in [
         "/notes",
@@ -167,7 +170,7 @@ async fn rejects_request_targets_with_dot_segments() {
     answer.is(Expected::BadRequest, "D-20 X-49 behind a prefix");
 }
 
-/// the router and the layer see one path, over a real router with a wildcard.
+/// the router and the layer see one path, also with a wildcard route.
 #[tokio::test]
 async fn a_proof_for_one_route_does_not_run_another() {
     let api = api();
@@ -227,9 +230,9 @@ async fn understands_paths_as_browsers_send_them() {
     visit(&plain, "/notes", "wss://127.0.0.1:3000/notes").await.is(Expected::Proof, "DPOP-17 wss is https");
 }
 
-/// extensions can be copied to another request. The target that they name counts only for the request it was made for.
+/// an original target counts only where the path of the request is its end.
 #[tokio::test]
-async fn a_copied_original_target_is_not_believed() {
+async fn ignores_an_original_target_that_was_copied_to_another_request() {
     let api = api();
     let with = |path: &str, original: OriginalUri, htu: &str| {
         let token = api.token().mint();
@@ -263,9 +266,9 @@ async fn a_copied_original_target_is_not_believed() {
     }
 }
 
-/// DPOP-20: of the path of a nested router itself nothing is left.
+/// DPOP-20: axum leaves nothing of the path for the root of a nested router.
 #[tokio::test]
-async fn the_root_of_a_nested_router_is_known() {
+async fn accepts_the_root_of_a_nested_router() {
     let api = api();
     let inner = Router::new().route("/", get(|| async { "root" })).layer(PopLayer::new(api.cfg.clone()));
     let app = Router::new().nest("/api/{tenant}", inner);
@@ -279,7 +282,7 @@ async fn the_root_of_a_nested_router_is_known() {
     assert_eq!(send("https://api.example/").await.unwrap().status(), 401, "DPOP-20 the stripped path");
 }
 
-/// a batch handler makes requests of its own, with everything that it got.
+/// the batch handler copies header fields and extensions to requests that it makes.
 #[tokio::test]
 async fn a_batch_handler_cannot_reach_other_routes_with_one_proof() {
     let api = api();
@@ -313,6 +316,7 @@ async fn a_batch_handler_cannot_reach_other_routes_with_one_proof() {
     assert_eq!(inner.oneshot(again).await.unwrap().status(), 200, "the twin");
 }
 
+/// DPOP-18, ERR-19: an unknown host is 400.
 #[tokio::test]
 async fn a_host_allowlist_chooses_among_its_origins_only() {
     let api = api_with(|builder| builder.allowed_origins(["https://a.example", "https://b.example:8443"]));
@@ -323,7 +327,7 @@ async fn a_host_allowlist_chooses_among_its_origins_only() {
         api.send(request)
     };
     send("a.example", "https://a.example/notes").await.is(Expected::Ok, "the first");
-    send("A.example:443", "https://a.example/notes").await.is(Expected::Ok, "spelled otherwise");
+    send("A.example:443", "https://a.example/notes").await.is(Expected::Ok, "in another form");
     send("b.example:8443", "https://b.example:8443/notes").await.is(Expected::Ok, "the second");
     send("a.example", "https://b.example:8443/notes").await.is(Expected::Proof, "DPOP-18 the other one's proof");
     for host in ["evil.example", "b.example", "a.example.evil.example", "a.example@evil.example", ""] {
@@ -334,6 +338,7 @@ async fn a_host_allowlist_chooses_among_its_origins_only() {
     api.send(no_host).await.is(Expected::BadRequest, "no host at all");
 }
 
+/// DPOP-18, X-75: forwarded hosts count from trusted peers only, and must be on the list.
 #[tokio::test]
 async fn trusted_proxies_choose_among_the_allowed_origins() {
     let api = api_with(|builder| {
@@ -362,20 +367,21 @@ async fn trusted_proxies_choose_among_the_allowed_origins() {
         send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-proto", "http")], b)
             .await
             .is(Expected::BadRequest, "another scheme");
-        send(peer, &[("x-forwarded-proto", "http")], a).await.is(Expected::BadRequest, "the scheme alone counts too");
+        send(peer, &[("x-forwarded-proto", "http")], a).await.is(Expected::BadRequest, "the scheme alone counts");
         send(peer, &[("x-forwarded-host", "b.example"), ("x-forwarded-host", "a.example")], b)
             .await
             .is(Expected::BadRequest, "X-75 two lines");
         send(peer, &[("x-forwarded-host", "evil.example, b.example")], b).await.is(Expected::BadRequest, "X-75 a list");
     }
     for peer in ["192.0.2.1", "2001:db8::1"] {
-        send(peer, &forwarded, b).await.is(Expected::Proof, "MTLS-10's rule for hosts: not a trusted peer");
-        send(peer, &forwarded, a).await.is(Expected::Ok, "what it says is ignored");
+        send(peer, &forwarded, b).await.is(Expected::Proof, "DPOP-18 not a trusted peer");
+        send(peer, &forwarded, a).await.is(Expected::Ok, "its fields are ignored");
     }
 }
 
+/// DPOP-20: under `Router::nest`, with `OriginalTarget`, and behind a proxy that strips a prefix.
 #[tokio::test]
-async fn dpop_20_the_path_is_the_one_the_client_used() {
+async fn compares_the_path_that_the_client_used() {
     let api = api();
     let inner = Router::new().route("/notes", get(|| async { "notes" })).layer(PopLayer::new(api.cfg.clone()));
     let app = Router::new().nest("/api/v1", inner);
@@ -407,9 +413,9 @@ async fn dpop_20_the_path_is_the_one_the_client_used() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// Whatever `htu` matches has our scheme and authority; nothing makes the comparison panic.
+    /// whatever `htu` matches has our scheme and authority, and nothing makes the comparison panic.
     #[test]
-    fn x_49_no_spelling_reaches_another_origin(htu in "(https?|HTTPS)?:?/{0,3}[a-z@:.%\\\\?#/0-9A-Z\u{e9} ]{0,40}") {
+    fn no_htu_reaches_another_origin(htu in "(https?|HTTPS)?:?/{0,3}[a-z@:.%\\\\?#/0-9A-Z\u{e9} ]{0,40}") {
         let origin = Origin::parse("https://api.example").unwrap();
         let target = RequestTarget::new(&origin, "/notes").unwrap();
         if target.matches(&htu) == Ok(true) {
@@ -418,8 +424,9 @@ proptest! {
         }
     }
 
+    /// ERR-17: any path and any `htu`.
     #[test]
-    fn err_17_request_targets_never_panic(path in any::<String>(), htu in any::<String>()) {
+    fn request_targets_never_panic(path in any::<String>(), htu in any::<String>()) {
         let origin = Origin::parse("https://api.example").unwrap();
         if let Ok(target) = RequestTarget::new(&origin, &path) {
             let _ = target.matches(&htu);
@@ -428,9 +435,9 @@ proptest! {
         let _ = Origin::parse(&htu);
     }
 
-    /// Normalising is idempotent: a target normalised once is matched by its own text.
+    /// DPOP-15: a target that is normalised once stays the same.
     #[test]
-    fn dpop_15_normalisation_is_stable(path in "(/[a-zA-Z0-9._~%2Ff;:@-]{0,8}){1,5}") {
+    fn normalisation_is_stable(path in "(/[a-zA-Z0-9._~%2Ff;:@-]{0,8}){1,5}") {
         let origin = Origin::parse("https://api.example").unwrap();
         if let Ok(target) = RequestTarget::new(&origin, &path) {
             let again = RequestTarget::new(&origin, target.path()).unwrap();

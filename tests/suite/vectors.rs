@@ -1,5 +1,5 @@
-//! tests/vectors/*.json: requests with fixed bytes, keys and time, and what must come of them. Any implementation can run
-//! them; `POPLAYER_WRITE_VECTORS=1 cargo test -p poplayer vectors` signs them anew.
+//! `tests/vectors/*.json`: requests with fixed bytes, keys and time, and the expected results. Any implementation can run
+//! them. `POPLAYER_WRITE_VECTORS=1 cargo test -p poplayer vectors` signs them anew.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/dpop.json")
 }
 
-/// Requests over the defects that a resource server must see through.
+/// Requests with the defects that a resource server must find.
 fn sign() -> Value {
     let api = api();
     let token = api.token().mint();
@@ -100,8 +100,9 @@ fn sign() -> Value {
     })
 }
 
+/// Each vector names the requirement that it proves.
 #[test]
-fn vectors_come_out_as_they_say_on_both_backends() {
+fn every_vector_gives_its_expected_result_on_both_backends() {
     if std::env::var_os("POPLAYER_WRITE_VECTORS").is_some() {
         std::fs::write(file(), format!("{:#}\n", sign())).unwrap();
     }

@@ -1,4 +1,4 @@
-//! AS-12..14: certificate-bound and opaque tokens, introspection and revocation over real sockets.
+//! Certificate-bound and opaque tokens, introspection and revocation over real sockets.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, TestCertificate};
@@ -16,7 +16,7 @@ async fn server() -> TestAuthServer {
         .client(Client::public("opaque").scopes("notes:read").opaque_access_tokens())
         .client(Client::confidential("api", "secret").introspects(API))
         .client(Client::confidential("other", "secret").introspects(OTHER))
-        .client(Client::confidential("nobody", "secret"))
+        .client(Client::confidential("unrelated", "secret"))
         .client(Client::public("public").introspects(API));
     TestAuthServer::start_with(builder).await
 }
@@ -39,8 +39,9 @@ async fn token(server: &TestAuthServer, client: &str, resource: &str) -> (String
     (client.client_credentials(Some("notes:read"), Some(resource)).await.unwrap().access_token, key)
 }
 
+/// AS-13, AS-27: an unknown, expired or foreign token is `active: false` and nothing else.
 #[tokio::test]
-async fn as_13_as_27_opaque_tokens_and_what_is_said_of_them() {
+async fn introspection_describes_active_tokens_of_the_caller_only() {
     let server = server().await;
     let (opaque, key) = token(&server, "opaque", API).await;
     assert!(opaque.len() >= 43 && !opaque.contains('.'), "AS-27 {} characters", opaque.len());
@@ -53,7 +54,7 @@ async fn as_13_as_27_opaque_tokens_and_what_is_said_of_them() {
     let (jwt, _) = token(&server, "app", API).await;
     assert_eq!(answer(&server, &jwt).await["active"], true, "JWTs too");
     for unknown in ["nonsense", "a.b.c", &format!("{opaque}x"), &jwt.replace('.', "")] {
-        assert_eq!(answer(&server, unknown).await, json!({ "active": false }), "AS-13 only that");
+        assert_eq!(answer(&server, unknown).await, json!({ "active": false }), "AS-13 and nothing else");
     }
     let (foreign, _) = token(&server, "opaque", OTHER).await;
     assert_eq!(answer(&server, &foreign).await, json!({ "active": false }), "AS-13 a token for another resource");
@@ -63,11 +64,12 @@ async fn as_13_as_27_opaque_tokens_and_what_is_said_of_them() {
     assert_eq!(answer(&server, &expired).await, json!({ "active": false }));
 }
 
+/// AS-13: a `client_id` alone is no authentication.
 #[tokio::test]
-async fn as_13_the_caller_authenticates() {
+async fn introspection_requires_an_authenticated_resource_server() {
     let server = server().await;
     let (opaque, _) = token(&server, "opaque", API).await;
-    for (id, secret) in [("api", "wrong"), ("nobody", "secret"), ("unknown", "secret"), ("opaque", "")] {
+    for (id, secret) in [("api", "wrong"), ("unrelated", "secret"), ("unknown", "secret"), ("opaque", "")] {
         let plain = ask(&server, id, secret, &opaque, "application/json").await;
         assert_eq!(plain.status(), StatusCode::UNAUTHORIZED, "AS-13 {id}");
         let signed = ask(&server, id, secret, &opaque, "application/token-introspection+jwt").await;
@@ -81,8 +83,9 @@ async fn as_13_the_caller_authenticates() {
     assert_eq!(server.introspections(), 1);
 }
 
+/// AS-14: RFC 9701, without claims of an access token outside `token_introspection`.
 #[tokio::test]
-async fn as_14_signed_answers() {
+async fn signs_introspection_responses_on_request() {
     let server = server().await;
     let (opaque, _) = token(&server, "opaque", API).await;
     let response = ask(&server, "api", "secret", &opaque, "application/token-introspection+jwt").await;
@@ -109,8 +112,12 @@ async fn revoked_tokens_are_inactive() {
     };
     for client in ["opaque", "app"] {
         let (token, _) = token(&server, client, API).await;
-        assert_eq!(revoke("public", token.clone()).await, 200, "RFC 7009 §2.2 says nothing of other clients' tokens");
-        assert_eq!(answer(&server, &token).await["active"], true, "and leaves them alone");
+        assert_eq!(
+            revoke("public", token.clone()).await,
+            200,
+            "RFC 7009 §2.2: the response does not depend on the token"
+        );
+        assert_eq!(answer(&server, &token).await["active"], true, "and tokens of other clients stay active");
         assert_eq!(revoke(client, token.clone()).await, 200);
         assert_eq!(answer(&server, &token).await, json!({ "active": false }), "{client}");
     }
@@ -120,8 +127,9 @@ async fn revoked_tokens_are_inactive() {
     assert_eq!(answer(&server, &token).await, json!({ "active": false }), "by the kit");
 }
 
+/// AS-12, AS-13: over TLS, for clients that are registered for it. Metadata names the endpoints.
 #[tokio::test]
-async fn as_12_certificate_bound_tokens() {
+async fn binds_tokens_to_the_certificate_of_the_client() {
     let own = TestCertificate::self_signed("own");
     let other = TestCertificate::self_signed("other");
     let builder = TestAuthServer::defaults()
@@ -148,19 +156,23 @@ async fn as_12_certificate_bound_tokens() {
 
     let form = [("grant_type", "client_credentials"), ("client_id", "mtls")];
     let plain = reqwest::Client::new().post(format!("{issuer}/token")).form(&form).send().await.unwrap();
-    assert_eq!(plain.status(), 400, "AS-12 this client must show a certificate");
+    assert_eq!(plain.status(), 400, "AS-12 this client must present a certificate");
     let app = MtlsTokenClient::discover(issuer, "app", ClientAuthentication::None, with(&other)).await.unwrap();
     let unbound = app.client_credentials(None, None).await.unwrap().access_token;
-    assert!(answer(&server, &unbound).await.get("cnf").is_none(), "only clients that ask for it are bound");
+    assert!(
+        answer(&server, &unbound).await.get("cnf").is_none(),
+        "only tokens of clients that are registered for it are bound"
+    );
 
     let without = TestAuthServer::start().await;
-    let refused =
+    let rejected =
         MtlsTokenClient::discover(without.issuer(), "app", ClientAuthentication::None, with(&own)).await.map(drop);
-    assert!(matches!(refused, Err(ClientError::Url(_))), "CLI-15 no mutual TLS over http: {refused:?}");
+    assert!(matches!(rejected, Err(ClientError::Url(_))), "CLI-15 no mutual TLS over http: {rejected:?}");
 }
 
+/// CLI-15, MTLS-08: with tokens that are bound to the certificate, or to key and certificate.
 #[tokio::test]
-async fn cli_15_every_grant_over_mutual_tls_and_tokens_bound_to_key_and_certificate() {
+async fn every_grant_works_over_mutual_tls() {
     let own = TestCertificate::self_signed("own");
     let builder = TestAuthServer::defaults()
         .mutual_tls()
@@ -199,8 +211,9 @@ async fn cli_15_every_grant_over_mutual_tls_and_tokens_bound_to_key_and_certific
     assert_eq!((&said["cnf"], &said["token_type"]), (&expected, &json!("DPoP")), "MTLS-08");
 }
 
+/// AS-12, AS-09: RFC 8705 §4. The access token has the `acr` that was asked for (RFC 9470 §4).
 #[tokio::test]
-async fn as_12_refresh_tokens_of_public_clients_are_bound_to_the_certificate() {
+async fn refresh_tokens_of_public_clients_are_bound_to_the_certificate() {
     let (own, other) = (TestCertificate::self_signed("own"), TestCertificate::self_signed("other"));
     let builder = TestAuthServer::defaults()
         .mutual_tls()

@@ -1,4 +1,4 @@
-//! The program as a person runs it.
+//! The program as users run it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::io::{BufRead, BufReader};
@@ -33,8 +33,9 @@ impl Drop for Running {
     }
 }
 
+/// AS-12, AS-13: opaque and certificate-bound tokens, and a resource server that introspects them.
 #[tokio::test]
-async fn as_12_as_13_every_kind_of_token_by_flags() {
+async fn flags_turn_on_every_kind_of_token() {
     let file = std::env::temp_dir().join(format!("poplayer-as-{}.pem", std::process::id()));
     let tls = file.to_str().unwrap();
     let server = Running::start(&[
@@ -65,8 +66,9 @@ async fn as_12_as_13_every_kind_of_token_by_flags() {
     std::fs::remove_file(file).unwrap();
 }
 
+/// AS-01: an address beyond loopback is one of them.
 #[test]
-fn as_01_wrong_flags_are_named() {
+fn wrong_flags_are_named() {
     for (args, part) in [
         (&["--listen", "0.0.0.0:0"][..], "not on loopback"),
         (&["--mtls-client", "a"], "--mutual-tls"),

@@ -1,4 +1,4 @@
-//! AS: pushed authorization requests (RFC 9126, RFC 9449 §10.1) over real sockets, and the client that makes them.
+//! Pushed authorization requests (RFC 9126, RFC 9449 §10.1) over real sockets, and the client that makes them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
@@ -50,8 +50,9 @@ fn request_url(server: &TestAuthServer, client_id: &str, request_uri: &str) -> S
     format!("{}/authorize?client_id={client_id}&request_uri={request_uri}", server.issuer())
 }
 
+/// AS-32, CLI-24: with every way to authenticate, and with nonces.
 #[tokio::test]
-async fn as_32_cli_24_a_client_pushes_its_request_and_gets_a_bound_token() {
+async fn a_client_pushes_its_request_and_gets_a_bound_token() {
     let own = key();
     let by_key = Client::private_key_jwt("signer", &own.public_jwk(), Algorithm::ES256).unwrap();
     let builder = TestAuthServer::defaults()
@@ -89,12 +90,13 @@ async fn as_32_cli_24_a_client_pushes_its_request_and_gets_a_bound_token() {
     }
     let wrong = ClientAuthentication::SecretPost("wrong".to_owned());
     let client = TokenClient::builder(server.issuer(), "secretive").authentication(wrong).build(key()).await.unwrap();
-    let refused = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
-    assert!(matches!(refused, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-32");
+    let rejected = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
+    assert!(matches!(rejected, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-32");
 }
 
+/// AS-32: client, proof and parameters are checked as at the other endpoints.
 #[tokio::test]
-async fn as_32_rejects_a_pushed_request_when_it_is_defective() {
+async fn rejects_a_pushed_request_when_it_is_defective() {
     let server = TestAuthServer::start_with(
         TestAuthServer::defaults().client(Client::confidential("secretive", "s3cret").redirect_uri(CALLBACK)),
     )
@@ -118,7 +120,7 @@ async fn as_32_rejects_a_pushed_request_when_it_is_defective() {
         ("no PKCE", form("").replace("code_challenge", "x"), None, "invalid_request"),
         ("another response_type", form("").replace("=code&", "=token&"), None, "invalid_request"),
         ("an unregistered redirect_uri", form("").replace("callback", "other"), None, "invalid_request"),
-        ("an unknown client", form("").replace("app", "nobody"), None, "invalid_client"),
+        ("an unknown client", form("").replace("app", "unregistered"), None, "invalid_client"),
         ("no client authentication", form("").replace("app", "secretive"), None, "invalid_client"),
         ("a wrong secret", form("&client_secret=wrong").replace("app", "secretive"), None, "invalid_client"),
         ("the right secret", form("&client_secret=s3cret").replace("app", "secretive"), None, ""),
@@ -133,8 +135,9 @@ async fn as_32_rejects_a_pushed_request_when_it_is_defective() {
     assert_eq!(post(&server, "/par", &form(""), Some(once)).await.1["error"], "invalid_dpop_proof", "AS-32 replayed");
 }
 
+/// AS-08, AS-32: RFC 9449 §10.1.
 #[tokio::test]
-async fn as_08_as_32_the_code_of_a_pushed_request_is_bound_to_the_key_of_the_proof() {
+async fn the_code_of_a_pushed_request_is_bound_to_the_key_of_the_proof() {
     let server = TestAuthServer::start().await;
     let (own, other) = (key(), key());
     let by =
@@ -153,8 +156,9 @@ async fn as_08_as_32_the_code_of_a_pushed_request_is_bound_to_the_key_of_the_pro
     }
 }
 
+/// AS-32: after 60 s; parameters beside it count for nothing.
 #[tokio::test]
-async fn as_32_a_request_uri_is_of_its_client_serves_once_and_expires() {
+async fn a_request_uri_belongs_to_its_client_works_once_and_expires() {
     let clock = Arc::new(ManualClock::at(SystemClock::default().now()));
     let builder = TestAuthServer::defaults()
         .client(Client::public("other").redirect_uri(CALLBACK))
@@ -178,8 +182,9 @@ async fn as_32_a_request_uri_is_of_its_client_serves_once_and_expires() {
     assert_eq!(status("app", "urn:ietf:params:oauth:request_uri:guess").await, 400, "AS-32 unknown");
 }
 
+/// AS-12, AS-32, CLI-15: the certificate authenticates the client.
 #[tokio::test]
-async fn as_12_as_32_cli_15_requests_are_pushed_over_mutual_tls() {
+async fn requests_can_be_pushed_over_mutual_tls() {
     let own = TestCertificate::self_signed("own");
     let known = Client::self_signed_tls("known", own.der()).certificate_bound_access_tokens().redirect_uri(CALLBACK);
     let server = TestAuthServer::start_with(TestAuthServer::defaults().mutual_tls().client(known)).await;
@@ -199,13 +204,14 @@ async fn as_12_as_32_cli_15_requests_are_pushed_over_mutual_tls() {
     client.exchange(&pushed, &back).await.unwrap();
     let other = builder.clone().certificate(certificate(&TestCertificate::self_signed("other")));
     let client = other.build_certificate_bound().await.unwrap();
-    let refused = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
-    assert!(matches!(refused, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-12");
+    let rejected = client.push(client.authorize(CALLBACK, None, None).unwrap()).await;
+    assert!(matches!(rejected, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "AS-12");
     assert!(matches!(builder.build_certificate_bound().await, Err(ClientError::Options(_))), "CLI-15 no certificate");
 }
 
+/// AS-02, AS-32, AS-33: also its alias for mutual TLS.
 #[tokio::test]
-async fn as_02_as_32_metadata_names_the_endpoint_for_pushed_requests() {
+async fn metadata_names_the_endpoint_for_pushed_requests() {
     let server = TestAuthServer::start_with(TestAuthServer::defaults().mutual_tls()).await;
     let url = format!("{}/.well-known/oauth-authorization-server", server.issuer());
     let document: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
@@ -216,8 +222,9 @@ async fn as_02_as_32_metadata_names_the_endpoint_for_pushed_requests() {
     assert!(document["token_endpoint_auth_methods_supported"].to_string().contains("client_secret_post"), "AS-33");
 }
 
+/// AS-33: but not both at once.
 #[tokio::test]
-async fn as_33_a_secret_in_the_form_authenticates_like_one_in_the_header() {
+async fn a_secret_in_the_form_authenticates_like_one_in_the_header() {
     let builder = TestAuthServer::defaults().client(Client::confidential("secretive", "s3cret"));
     let server = TestAuthServer::start_with(builder).await;
     for (row, credentials, expected) in [

@@ -1,4 +1,4 @@
-//! AS: the development authorization server over real sockets.
+//! The development authorization server over real sockets.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
@@ -44,8 +44,9 @@ async fn error(response: Response) -> (StatusCode, String) {
     (status, body["error"].as_str().unwrap_or_default().to_owned())
 }
 
+/// AS-02: and the key set has no private members.
 #[tokio::test]
-async fn as_02_metadata_names_itself_and_asymmetric_algorithms_only() {
+async fn metadata_names_its_issuer_and_asymmetric_algorithms_only() {
     let server = TestAuthServer::start().await;
     for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
         let document: Value = reqwest::get(format!("{}{path}", server.issuer())).await.unwrap().json().await.unwrap();
@@ -60,8 +61,9 @@ async fn as_02_metadata_names_itself_and_asymmetric_algorithms_only() {
     assert!(jwks["keys"][0].get("d").is_none() && jwks["keys"][0]["use"] == "sig");
 }
 
+/// AS-03, AS-28: with `invalid_dpop_proof`. A proof a little ahead of time is accepted.
 #[tokio::test]
-async fn as_03_every_defective_proof_is_refused() {
+async fn rejects_every_defective_proof() {
     let server = TestAuthServer::start().await;
     let url = format!("{}/token", server.issuer());
     let key = key();
@@ -95,8 +97,9 @@ async fn as_03_every_defective_proof_is_refused() {
     }
 }
 
+/// AS-04, AS-09, AS-10, AS-26, AS-27: without a proof, the token is a Bearer token.
 #[tokio::test]
-async fn as_04_as_09_as_10_as_26_as_27_issues_bound_rfc_9068_tokens() {
+async fn issues_bound_rfc_9068_tokens() {
     let server = TestAuthServer::start_with(TestAuthServer::defaults().audience("https://second.example")).await;
     let key = key();
     let client = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, key.clone()).await.unwrap();
@@ -121,8 +124,9 @@ async fn as_04_as_09_as_10_as_26_as_27_issues_bound_rfc_9068_tokens() {
     assert!(claims(bearer["access_token"].as_str().unwrap()).get("cnf").is_none());
 }
 
+/// AS-05: also in the response with the token.
 #[tokio::test]
-async fn as_05_nonces_are_asked_for_and_handed_out() {
+async fn asks_for_nonces_and_hands_them_out() {
     let server = TestAuthServer::start_with(TestAuthServer::defaults().require_nonce()).await;
     let key = key();
     let url = format!("{}/token", server.issuer());
@@ -142,8 +146,9 @@ async fn as_05_nonces_are_asked_for_and_handed_out() {
     client.client_credentials(None, None).await.unwrap();
 }
 
+/// AS-06: `dpop_bound_access_tokens`.
 #[tokio::test]
-async fn as_06_a_client_can_be_registered_for_dpop_only() {
+async fn a_client_can_be_registered_for_dpop_only() {
     let builder = TestAuthServer::defaults().client(Client::public("strict").dpop_bound_access_tokens());
     let server = TestAuthServer::start_with(builder).await;
     let form = "grant_type=client_credentials&client_id=strict";
@@ -163,8 +168,9 @@ fn location(response: &Response) -> String {
     response.headers()["location"].to_str().unwrap().to_owned()
 }
 
+/// AS-07, AS-08, AS-09, AS-25: with PKCE, `dpop_jkt` and `iss`.
 #[tokio::test]
-async fn as_07_as_08_as_25_authorization_code_with_pkce_and_refresh() {
+async fn authorization_codes_and_refresh_tokens_are_bound_and_work_once() {
     let server = TestAuthServer::start().await;
     let key = key();
     let client = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, key).await.unwrap();
@@ -177,7 +183,7 @@ async fn as_07_as_08_as_25_authorization_code_with_pkce_and_refresh() {
     let again = client.exchange(&request, &back).await;
     assert!(
         matches!(again, Err(ClientError::OAuth { code, .. }) if code == "invalid_grant"),
-        "AS-25 a code serves once"
+        "AS-25 a code works once"
     );
 
     let refresh = token.refresh_token.unwrap();
@@ -186,7 +192,7 @@ async fn as_07_as_08_as_25_authorization_code_with_pkce_and_refresh() {
     assert!(matches!(stolen, Err(ClientError::OAuth { code, .. }) if code == "invalid_grant"), "AS-07 another key");
     let renewed = client.refresh(&refresh).await.unwrap();
     assert_ne!(renewed.refresh_token.as_deref(), Some(&*refresh), "rotated");
-    assert!(client.refresh(&refresh).await.is_err(), "the old one serves no more");
+    assert!(client.refresh(&refresh).await.is_err(), "the old one no longer works");
 
     let request = client.authorize(CALLBACK, None, None).unwrap();
     let code = location(&authorize(request.url.as_str()).await);
@@ -200,8 +206,9 @@ async fn as_07_as_08_as_25_authorization_code_with_pkce_and_refresh() {
     assert!(thief.exchange(&request, &back).await.is_err(), "AS-08 dpop_jkt is another key");
 }
 
+/// AS-25, AS-31: without a redirect when `redirect_uri` is not registered.
 #[tokio::test]
-async fn as_25_authorization_requests_are_checked() {
+async fn rejects_defective_authorization_requests() {
     let server = TestAuthServer::start().await;
     let client = TokenClient::discover(server.issuer(), "app", ClientAuthentication::None, key()).await.unwrap();
     let url = client.authorize(CALLBACK, None, None).unwrap().url.to_string();
@@ -220,10 +227,11 @@ async fn as_25_authorization_requests_are_checked() {
     assert_eq!(authorize(&format!("{url}&state=twice")).await.status(), 400, "AS-31");
 }
 
+/// AS-11: errors included.
 #[tokio::test]
-async fn as_11_nothing_of_the_token_endpoint_is_cached() {
+async fn responses_of_the_token_endpoint_are_not_cached() {
     let server = TestAuthServer::start().await;
-    for (form, status) in [(CLIENT_CREDENTIALS, 200), ("grant_type=client_credentials&client_id=nobody", 401)] {
+    for (form, status) in [(CLIENT_CREDENTIALS, 200), ("grant_type=client_credentials&client_id=unregistered", 401)] {
         let response = post(&server, form, &[]).await;
         assert_eq!(
             (response.status().as_u16(), &response.headers()["cache-control"]),
@@ -232,8 +240,9 @@ async fn as_11_nothing_of_the_token_endpoint_is_cached() {
     }
 }
 
+/// AS-24, AS-28: an assertion names the issuer as its only audience and works once, at whatever endpoint.
 #[tokio::test]
-async fn as_24_authenticates_clients() {
+async fn authenticates_clients() {
     let signer = key();
     let by_key = Client::private_key_jwt("signer", &signer.public_jwk(), Algorithm::ES256).unwrap();
     let builder = TestAuthServer::defaults().client(Client::confidential("secretive", "s3cret/+ ")).client(by_key);
@@ -248,13 +257,17 @@ async fn as_24_authenticates_clients() {
             })
         }
     };
-    let refused = Err("invalid_client".to_owned());
+    let rejected = Err("invalid_client".to_owned());
     assert_eq!(with("secretive", ClientAuthentication::SecretBasic("s3cret/+ ".into())).await, Ok(()));
-    assert_eq!(with("secretive", ClientAuthentication::SecretBasic("wrong".into())).await, refused);
-    assert_eq!(with("secretive", ClientAuthentication::None).await, refused, "a confidential client must authenticate");
-    assert_eq!(with("nobody", ClientAuthentication::None).await, refused);
+    assert_eq!(with("secretive", ClientAuthentication::SecretBasic("wrong".into())).await, rejected);
+    assert_eq!(
+        with("secretive", ClientAuthentication::None).await,
+        rejected,
+        "a confidential client must authenticate"
+    );
+    assert_eq!(with("unregistered", ClientAuthentication::None).await, rejected);
     assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(signer.clone())).await, Ok(()));
-    assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(key())).await, refused);
+    assert_eq!(with("signer", ClientAuthentication::PrivateKeyJwt(key())).await, rejected);
 
     let now = SystemClock::default().now();
     let assertion = |aud: Value, jti: &str, exp: u64| {
@@ -302,8 +315,9 @@ async fn as_24_authenticates_clients() {
     }
 }
 
+/// AS-24: another one is `invalid_client`.
 #[tokio::test]
-async fn as_24_a_client_id_beside_the_credentials_is_the_same() {
+async fn a_client_id_beside_the_credentials_must_be_the_same() {
     let signer = key();
     let by_key = Client::private_key_jwt("signer", &signer.public_jwk(), Algorithm::ES256).unwrap();
     let server = TestAuthServer::start_with(TestAuthServer::defaults().client(by_key)).await;
@@ -319,7 +333,7 @@ async fn as_24_a_client_id_beside_the_credentials_is_the_same() {
     }
 }
 
-/// An authorization code for `notes:read notes:write` at the default audience, by hand, without a key.
+/// An authorization code for `notes:read notes:write` at the default audience, without a key.
 async fn code(server: &TestAuthServer) -> String {
     // RFC 7636 appendix B
     let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -332,8 +346,9 @@ async fn code(server: &TestAuthServer) -> String {
     back.split("code=").nth(1).unwrap().split('&').next().unwrap().to_owned()
 }
 
+/// AS-10: by `resource` and `scope`.
 #[tokio::test]
-async fn as_10_a_grant_may_be_narrowed_and_never_widened() {
+async fn a_grant_can_be_narrowed_and_never_widened() {
     let server = TestAuthServer::start_with(TestAuthServer::defaults().audience("https://second.example")).await;
     let exchange = |code: String, more: &'static str| {
         let form = format!(
@@ -368,8 +383,9 @@ async fn as_10_a_grant_may_be_narrowed_and_never_widened() {
     }
 }
 
+/// AS-02: its metadata is where RFC 8414 and OpenID Connect Discovery put it.
 #[tokio::test]
-async fn as_02_an_issuer_may_have_a_path() {
+async fn an_issuer_may_have_a_path() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let issuer = format!("http://{}/tenant/one", listener.local_addr().unwrap());
     let server = TestAuthServer::defaults().build(&*issuer).unwrap();
@@ -384,8 +400,9 @@ async fn as_02_an_issuer_may_have_a_path() {
     assert_eq!(reqwest::get(oidc["jwks_uri"].as_str().unwrap()).await.unwrap().status(), 200);
 }
 
+/// AS-01: no matter how it was opened.
 #[tokio::test]
-async fn as_01_a_listener_beyond_loopback_is_not_served() {
+async fn a_listener_beyond_loopback_is_not_served() {
     let server = TestAuthServer::defaults().build("http://127.0.0.1:1").unwrap();
     let everywhere = tokio::net::TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
     assert!(matches!(server.serve(everywhere).await, Err(pop_authserver::StartError::NotLoopback(_))), "AS-01");
@@ -393,18 +410,19 @@ async fn as_01_a_listener_beyond_loopback_is_not_served() {
 }
 
 #[tokio::test]
-async fn a_dropped_test_server_takes_its_connections_along() {
+async fn a_dropped_test_server_closes_its_connections() {
     let server = TestAuthServer::start().await;
     let url = format!("{}/jwks", server.issuer());
     let client = reqwest::Client::new();
     assert_eq!(client.get(&url).send().await.unwrap().status(), 200, "the twin");
     drop(server);
-    // The connection above is pooled and still open on this side.
+    // The client still has the connection above in its pool.
     assert!(client.get(&url).send().await.is_err());
 }
 
+/// AS-29: so that tokens of the old key stay valid.
 #[tokio::test]
-async fn as_29_rotation_overlaps_unless_told_otherwise() {
+async fn keys_overlap_at_a_rotation_unless_the_old_one_is_dropped() {
     let server = TestAuthServer::start().await;
     let keys = || serde_json::from_str::<Value>(&server.jwks_json()).unwrap()["keys"].as_array().unwrap().len();
     let old = header(&server.token().mint())["kid"].clone();
@@ -416,8 +434,9 @@ async fn as_29_rotation_overlaps_unless_told_otherwise() {
     assert_eq!(keys(), 1, "AS-29");
 }
 
+/// AS-31: no parameter twice, and no other content type.
 #[tokio::test]
-async fn as_31_forms_are_read_strictly() {
+async fn reads_forms_strictly() {
     let server = TestAuthServer::start().await;
     assert_eq!(
         error(post(&server, &format!("{CLIENT_CREDENTIALS}&client_id=app"), &[]).await).await.1,
@@ -435,15 +454,17 @@ async fn as_31_forms_are_read_strictly() {
     assert_eq!(post(&server, CLIENT_CREDENTIALS, &[]).await.status(), 200, "the twin");
 }
 
+/// AS-01: it approves every user without asking.
 #[tokio::test]
-async fn as_01_listens_on_loopback_only() {
-    let refused = AuthServer::builder().listen(([0, 0, 0, 0], 0).into(), None).await;
-    assert!(matches!(refused, Err(StartError::NotLoopback(_))), "AS-01");
+async fn listens_on_loopback_only() {
+    let rejected = AuthServer::builder().listen(([0, 0, 0, 0], 0).into(), None).await;
+    assert!(matches!(rejected, Err(StartError::NotLoopback(_))), "AS-01");
     AuthServer::builder().listen(([127, 0, 0, 1], 0).into(), None).await.unwrap();
 }
 
+/// AS-30: tokens and proofs alike.
 #[test]
-fn as_30_the_kit_mints_for_the_first_audience_at_the_time_of_its_clock() {
+fn the_kit_mints_for_its_first_audience_at_the_time_of_its_clock() {
     let clock = Arc::new(tower_pop::clock::ManualClock::at(1_000));
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let server = TestAuthServer::offline_at("https://as.example", 1_000);
@@ -452,7 +473,7 @@ fn as_30_the_kit_mints_for_the_first_audience_at_the_time_of_its_clock() {
     assert!(claims(&server.token().without("aud").mint()).get("aud").is_none());
     let builder = AuthServer::builder().clock(clock.clone());
     let bare = TestAuthServer::offline_with(builder.clone(), "https://as.example");
-    assert!(claims(&bare.token().mint()).get("aud").is_none(), "no audience, none to promise");
+    assert!(claims(&bare.token().mint()).get("aud").is_none(), "without an audience, tokens have none");
     let builder = builder.audience("https://first.example").audience("https://second.example");
     let own = TestAuthServer::offline_with(builder, "https://as.example");
     assert_eq!(claims(&own.token().mint())["aud"], json!("https://first.example"));
@@ -466,8 +487,9 @@ fn as_30_the_kit_mints_for_the_first_audience_at_the_time_of_its_clock() {
     assert!(system > 1_700_000_000, "the free function has the system's clock");
 }
 
+/// AS-30: with any header and any claims.
 #[test]
-fn as_30_the_kit_mints_what_it_is_told() {
+fn the_kit_mints_defective_tokens() {
     let clock: Arc<dyn Clock> = Arc::new(tower_pop::clock::ManualClock::at(1_000));
     let server = TestAuthServer::offline_with(TestAuthServer::defaults().clock(clock), "https://as.example");
     let token = server.token().claim("aud", json!([1])).without("sub").header("typ", "JWT").expires_in(-10).mint();

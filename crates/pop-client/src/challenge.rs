@@ -193,8 +193,9 @@ mod tests {
         Challenge::from_headers(&headers)
     }
 
+    /// CLI-07: and names in any case.
     #[test]
-    fn cli_07_reads_challenges_however_they_are_laid_out() {
+    fn reads_challenges_on_one_line_or_several() {
         for lines in [
             &[r#"dPoP error="use_dpop_nonce", ALGS="ES256 EdDSA", x=y"#, r#"Bearer realm="a, b""#][..],
             &[r#"dPoP error="use_dpop_nonce", algs="ES256 EdDSA", x=y, Bearer realm="a, b""#],
@@ -210,8 +211,9 @@ mod tests {
         assert_eq!(read(&[r#"Bearer realm="a\"b\\c""#])[0].parameter("realm"), Some(r#"a"b\c"#));
     }
 
+    /// CLI-07: neither whitespace around `=` nor a missing comma hides a challenge.
     #[test]
-    fn cli_07_reads_challenges_whatever_whitespace_is_in_them() {
+    fn reads_challenges_with_any_whitespace() {
         for line in [
             r#"DPoP error="use_dpop_nonce", algs="ES256""#,
             r#"DPoP error = "use_dpop_nonce", algs = "ES256""#,
@@ -239,8 +241,9 @@ mod tests {
         assert!(!Challenge::any_asks_for(&[(WWW_AUTHENTICATE, hidden)].into_iter().collect(), "use_dpop_nonce"));
     }
 
+    /// CLI-07: out of `algs`.
     #[test]
-    fn cli_07_picks_an_algorithm_that_the_server_accepts() {
+    fn picks_an_algorithm_that_the_server_accepts() {
         for (line, expected) in [
             (r#"DPoP algs="RS256 ES384 ES256""#, Some(Algorithm::ES256)),
             (r#"DPoP algs="PS256 EdDSA""#, Some(Algorithm::EdDSA)),
@@ -253,8 +256,9 @@ mod tests {
         }
     }
 
+    /// CLI-14: scopes, or a stronger authentication.
     #[test]
-    fn cli_14_says_what_is_lacking() {
+    fn says_what_is_missing() {
         let scope = read(&[r#"DPoP error="insufficient_scope", scope="a b""#])[0].lacking().unwrap();
         assert_eq!(scope, Lacking::Scope("a b".to_owned()));
         assert_eq!(scope.scope_beside("c b"), "c b a", "the union, in the order of what is held");
@@ -269,8 +273,9 @@ mod tests {
         }
     }
 
+    /// CLI-07: without a panic.
     #[test]
-    fn cli_07_survives_what_is_no_challenge() {
+    fn ignores_strings_that_are_no_challenge() {
         for line in ["", ",", "=", "\"", "a=\"", "DPoP", "DPoP error", "DPoP ,,,", "\\\"=,\""] {
             let challenges = read(&[line]);
             assert!(challenges.iter().all(|challenge| challenge.error().is_none()), "{line:?}");

@@ -193,8 +193,9 @@ fn endpoint_of(issuer: &Url, url: &str, allow_http: bool) -> Result<Url, ClientE
 mod tests {
     use super::*;
 
+    /// CLI-13, CLI-18, X-64: the option for plain http does not change that.
     #[test]
-    fn cli_13_cli_18_x_64_an_https_issuer_has_no_endpoints_without_tls() {
+    fn an_https_issuer_has_no_endpoints_without_tls() {
         let (https, loopback) = ("https://as.example", "http://127.0.0.1:9400");
         for (issuer, url, accepted) in [
             (https, "https://as.example/token", true),
@@ -214,8 +215,9 @@ mod tests {
         assert!(endpoint_of(&own, "http://as.example/token", true).is_ok(), "CLI-18 the option's purpose");
     }
 
+    /// CLI-23: at two for an issuer without a path.
     #[test]
-    fn cli_23_metadata_is_looked_for_at_four_places() {
+    fn looks_for_metadata_at_four_places() {
         let at = |issuer: &str| -> Vec<String> {
             well_known_urls(&issuer_url(issuer, false).unwrap()).iter().map(Url::to_string).collect()
         };

@@ -382,8 +382,9 @@ fn classify_tls(error: &rustls::Error) -> HttpFailure {
 mod tests {
     use super::*;
 
+    /// CLI-11: both may hold secrets.
     #[test]
-    fn cli_11_what_is_shown_of_a_url_has_no_query_and_no_userinfo() {
+    fn shows_urls_without_query_and_userinfo() {
         for (url, expected) in [
             ("https://as.example/token?code=secret", "https://as.example/token"),
             ("https://user:secret@as.example/token#secret", "https://as.example/token"),

@@ -117,8 +117,9 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    /// CLI-05, CLI-06: a malformed one replaces nothing.
     #[test]
-    fn cli_05_cli_06_keeps_the_newest_nonce_per_role_and_origin() {
+    fn keeps_the_newest_nonce_per_role_and_origin() {
         let memory = NonceMemory::default();
         let (one, other) = (Origin::parse("https://a.example").unwrap(), Origin::parse("https://b.example").unwrap());
         let headers = |values: &[&'static str]| -> HeaderMap {
@@ -136,8 +137,9 @@ mod tests {
         assert_eq!(memory.newest(rs, &other), None);
     }
 
+    /// CLI-08, CLI-05: so that a large body is sent once.
     #[test]
-    fn cli_08_knows_which_servers_want_a_nonce_first() {
+    fn knows_which_servers_require_a_nonce_first() {
         let memory = NonceMemory::default();
         let (rs, origin) = (Role::ResourceServer, Origin::parse("https://a.example").unwrap());
         let standing = |age: u64| memory.standing(rs, &origin, Duration::from_secs(age));

@@ -83,8 +83,9 @@ mod tests {
     use pop_core::jose::{Algorithm, CompactJws};
     use serde_json::Value;
 
+    /// CLI-01, CLI-02: with a new `jti` in each proof.
     #[test]
-    fn cli_01_cli_02_holds_what_rfc_9449_asks_for() {
+    fn holds_what_rfc_9449_requires() {
         let key = DpopKey::generate(Algorithm::ES256).unwrap();
         let proof = Proof::new("POST", "https://api.example/notes?a=1#f").access_token("token").nonce(Some("n"));
         let (one, other) = (proof.sign(&key).unwrap(), proof.sign(&key).unwrap());

@@ -48,8 +48,9 @@ impl ServerClock {
 mod tests {
     use super::*;
 
+    /// CLI-10: a difference of seconds changes nothing.
     #[test]
-    fn cli_10_learns_large_differences_only_and_of_each_server_by_itself() {
+    fn learns_large_differences_of_each_server_separately() {
         let clock = ServerClock::default();
         let (one, other) = (Origin::parse("https://a.example").unwrap(), Origin::parse("https://b.example").unwrap());
         let answer = |offset: i64| {

@@ -308,8 +308,9 @@ mod tests {
         TokenResponse::read(Answer { url, status, headers, body: Ok(body.to_owned().into()) }, "DPoP")
     }
 
+    /// CLI-22: they count as absent.
     #[test]
-    fn cli_22_optional_members_of_a_token_response_never_cost_the_token() {
+    fn wrong_optional_members_of_a_token_response_do_not_lose_the_token() {
         for (members, expires_in, refresh_token, scope) in [
             ("", None, None, None),
             (r#","expires_in":60,"refresh_token":"r","scope":"a b""#, Some(60), Some("r"), Some("a b")),
@@ -325,8 +326,9 @@ mod tests {
         assert!(read(r#"{"access_token":"at","token_type":"DPoP"}"#, 201).is_ok(), "CLI-22 another success");
     }
 
+    /// CLI-04, CLI-22: missing, duplicate or of another type is an error.
     #[test]
-    fn cli_04_cli_22_access_token_and_token_type_are_read_strictly() {
+    fn reads_access_token_and_token_type_strictly() {
         for body in [
             r#"{"token_type":"DPoP"}"#,
             r#"{"access_token":null,"token_type":"DPoP"}"#,
@@ -347,8 +349,9 @@ mod tests {
         assert!(matches!(bearer, Err(ClientError::TokenType)), "CLI-04");
     }
 
+    /// CLI-24, CLI-11: `Debug` output does not show them.
     #[test]
-    fn cli_24_other_members_of_a_token_response_are_at_hand() {
+    fn keeps_other_members_of_a_token_response() {
         #[derive(Deserialize)]
         struct Own {
             id_token: String,
@@ -366,8 +369,9 @@ mod tests {
         assert!(!format!("{token:?}").contains("a.b.c"), "CLI-11");
     }
 
+    /// CLI-25: without control characters.
     #[test]
-    fn cli_25_errors_of_the_server_keep_code_description_and_status() {
+    fn errors_of_the_server_keep_code_description_and_status() {
         let with = |status: u16, body: &str| read(body, status).unwrap_err();
         let body = r#"{"error":"invalid_grant","error_description":"expired \"yesterday\"\n\u0007","error_uri":null}"#;
         match with(400, body) {

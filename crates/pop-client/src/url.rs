@@ -78,8 +78,9 @@ fn strict_path(path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// CLI-18, CLI-21: syntax, scheme, plain http and userinfo have separate errors.
     #[test]
-    fn cli_18_cli_21_reads_urls_as_browsers_do_and_says_what_is_wrong_with_others() {
+    fn reads_urls_as_browsers_do_and_says_what_is_wrong_with_others() {
         for (text, expected) in [
             ("https://api.example/notes?filter[name]=x|y z", "https://api.example/notes?filter[name]=x|y%20z"),
             ("https://api.example/a|b[c]^d", "https://api.example/a%7Cb%5Bc%5D%5Ed"),
@@ -111,8 +112,9 @@ mod tests {
         assert!(checked_url("ftp://api.example/", true).is_err(), "CLI-18 the option is for http alone");
     }
 
+    /// CLI-02: without query, fragment and userinfo.
     #[test]
-    fn cli_02_htu_is_what_goes_on_the_wire() {
+    fn htu_is_the_url_that_is_sent() {
         for (text, expected) in [
             ("https://api.example/notes?a=1#f", "https://api.example/notes"),
             ("https://b\u{fc}cher.example/a|b?c", "https://xn--bcher-kva.example/a%7Cb"),

@@ -1,4 +1,4 @@
-//! Metadata where servers have it, and endpoints given by hand.
+//! Metadata at well-known URLs, and endpoints without discovery.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
@@ -13,7 +13,7 @@ use support::{Log, content_length, head, key, raw, response, rest, write};
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const OIDC: &str = "/.well-known/openid-configuration";
 
-/// Answers by path; `@` stands for the server's origin. Everything else is 404. Returns the paths that were asked for.
+/// Serves pages by path; `@` stands for the origin of the server. Other paths are 404. Returns the paths that were requested.
 async fn site(pages: &[(&str, &str, String)]) -> (String, Arc<Mutex<Vec<String>>>) {
     let pages: HashMap<String, (String, String)> =
         pages.iter().map(|(path, status, body)| ((*path).to_owned(), ((*status).to_owned(), body.clone()))).collect();
@@ -45,8 +45,9 @@ async fn discover(issuer: &str) -> Result<TokenClient, ClientError> {
     TokenClient::builder(issuer, "app").build(key()).await
 }
 
+/// CLI-23: four places for an issuer with a path, two for one without.
 #[tokio::test]
-async fn cli_23_any_failure_of_a_well_known_url_goes_on_to_the_next() {
+async fn tries_the_next_well_known_url_after_any_failure() {
     let without = |name: &str| {
         let mut document: serde_json::Value = serde_json::from_str(&good("@/t")).unwrap();
         document.as_object_mut().unwrap().remove(name);
@@ -91,8 +92,9 @@ async fn cli_23_any_failure_of_a_well_known_url_goes_on_to_the_next() {
     assert_eq!(*seen.lock().unwrap(), [OAUTH, OIDC], "CLI-23");
 }
 
+/// CLI-13, CLI-23: another case or one more slash is another issuer.
 #[tokio::test]
-async fn cli_13_cli_23_the_issuer_must_match_exactly_wherever_the_metadata_is() {
+async fn the_issuer_must_match_exactly_wherever_the_metadata_is() {
     for (issuer, path, accepted) in [("@/t", "/t", true), ("@/t", "/t/", false), ("@/T", "/t", false)] {
         let pages: Vec<String> = [OAUTH, OIDC].iter().map(|name| format!("{name}/t")).collect();
         let pages: Vec<_> = pages.iter().map(|page| (page.as_str(), "200 OK", good(issuer))).collect();
@@ -104,8 +106,9 @@ async fn cli_13_cli_23_the_issuer_must_match_exactly_wherever_the_metadata_is() 
     }
 }
 
+/// CLI-11, CLI-23, CLI-25: without its query.
 #[tokio::test]
-async fn cli_23_cli_25_errors_and_logs_name_the_urls_and_what_was_wrong() {
+async fn errors_and_logs_name_each_url_and_what_was_wrong_there() {
     let (url, _) = site(&[(OAUTH, "403 Forbidden", String::new()), (OIDC, "200 OK", "<html>".to_owned())]).await;
     let (log, guard) = Log::begin();
     let error = discover(&url).await.unwrap_err();
@@ -127,8 +130,9 @@ async fn cli_23_cli_25_errors_and_logs_name_the_urls_and_what_was_wrong() {
     assert!(!log.text().contains("secret"), "CLI-11 {}", log.text());
 }
 
+/// CLI-22: duplicate members are rejected.
 #[tokio::test]
-async fn cli_22_null_and_empty_members_of_metadata_count_as_absent() {
+async fn null_and_empty_members_of_metadata_count_as_absent() {
     let document = json!({
         "issuer": "@", "token_endpoint": "@/token", "authorization_endpoint": null,
         "authorization_response_iss_parameter_supported": null, "dpop_signing_alg_values_supported": [],
@@ -151,8 +155,9 @@ async fn cli_22_null_and_empty_members_of_metadata_count_as_absent() {
     }
 }
 
+/// CLI-24, CLI-18, CLI-19: the rules for URLs stay the same.
 #[tokio::test]
-async fn cli_24_endpoints_can_be_given_by_hand() {
+async fn endpoints_can_be_configured_without_discovery() {
     let token = json!({ "access_token": "at", "token_type": "DPoP" }).to_string();
     let pushed = json!({ "request_uri": "urn:x", "expires_in": 60 }).to_string();
     let pages = [("/own/token", "200 OK", token), ("/own/par", "201 Created", pushed)];

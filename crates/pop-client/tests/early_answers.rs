@@ -1,4 +1,4 @@
-//! Servers that answer a request before its body has arrived, and end the connection.
+//! Servers that respond before the body of a request has arrived, and end the connection.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
@@ -30,10 +30,10 @@ fn proof_in(head: &str) -> &str {
     head.lines().find_map(|line| line.strip_prefix("dpop: ")).unwrap()
 }
 
-/// Method, size of the body, and nonce of each request that was accepted.
+/// Method and size of the body of each request that was accepted.
 type Accepted = Arc<Mutex<Vec<(Method, usize)>>>;
 
-/// Rejects by the head what has no nonce, as a layer does, and reads no body then.
+/// Rejects a request without a nonce by its head, as the layer does, and does not read its body.
 async fn demanding() -> (String, Accepted) {
     async fn answer(State(accepted): State<Accepted>, request: Request) -> Response {
         if nonce_of(request.headers()["dpop"].to_str().unwrap()).as_deref() != Some("n1") {
@@ -53,8 +53,9 @@ async fn demanding() -> (String, Accepted) {
     (url, accepted)
 }
 
+/// CLI-08, CLI-28: over HTTP/1.1 and HTTP/2.
 #[tokio::test]
-async fn cli_08_cli_28_a_first_large_post_gets_the_nonce_and_arrives_once() {
+async fn a_first_large_post_gets_the_nonce_and_arrives_once() {
     let (url, accepted) = demanding().await;
     let http1 = ClientOptions::new();
     let http2 = ClientOptions::new().http(reqwest::ClientBuilder::http2_prior_knowledge);
@@ -70,8 +71,9 @@ async fn cli_08_cli_28_a_first_large_post_gets_the_nonce_and_arrives_once() {
     }
 }
 
+/// CLI-08, CLI-28: before the body has begun.
 #[tokio::test]
-async fn cli_08_cli_28_a_stream_whose_nonce_is_asked_for_in_time_is_sent_whole() {
+async fn a_stream_is_sent_whole_when_the_challenge_comes_in_time() {
     let (url, accepted) = demanding().await;
     let parts = ["stre", "amed"].map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(part.as_bytes()))));
     let stream = reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(parts)));
@@ -80,14 +82,15 @@ async fn cli_08_cli_28_a_stream_whose_nonce_is_asked_for_in_time_is_sent_whole()
     assert_eq!(*accepted.lock().unwrap(), [(Method::POST, 8)], "CLI-08");
 }
 
+/// CLI-28: the rest of the body is met by a reset.
 #[tokio::test]
-async fn cli_28_an_early_answer_before_the_connection_ends_is_read() {
+async fn reads_a_response_that_comes_before_the_connection_ends() {
     let url = raw(|mut stream, number| async move {
         let (head, begun) = head(&mut stream).await;
         let asks = nonce_of(proof_in(&head)).is_none();
         assert_eq!(asks, number == 0);
         if asks {
-            // Ends with the body unread: what the client sends now is answered by a reset.
+            // Closes with the body unread: what the client sends now causes a reset.
             return write(&mut stream, &response("401 Unauthorized", CHALLENGE, "")).await;
         }
         let total = rest(&mut stream, content_length(&head), begun.len()).await;
@@ -98,10 +101,10 @@ async fn cli_28_an_early_answer_before_the_connection_ends_is_read() {
     assert_eq!(answer.text().await.unwrap(), (4 << 20).to_string(), "CLI-28");
 }
 
-/// Methods that were seen, and whether each had a nonce.
+/// The methods of all requests, and whether each had a nonce.
 type Seen = Arc<Mutex<Vec<(String, bool)>>>;
 
-/// Takes every request to its end. `breaks` says for which of them the connection ends without an answer.
+/// Reads every request to its end. `breaks` says for which of them the connection ends without a response.
 async fn breaking(breaks: fn(usize, &str) -> bool) -> (String, Seen) {
     let seen = Seen::default();
     let log = Arc::clone(&seen);
@@ -111,7 +114,7 @@ async fn breaking(breaks: fn(usize, &str) -> bool) -> (String, Seen) {
             let (head, begun) = head(&mut stream).await;
             let method = head.split(' ').next().unwrap().to_owned();
             if breaks(number, &method) {
-                // Not to the end: the rest is answered by a reset.
+                // Not to its end: the rest causes a reset.
                 rest(&mut stream, content_length(&head).min(64 * 1024), begun.len()).await;
                 log.lock().unwrap().push((method, nonce_of(proof_in(&head)).is_some()));
                 return;
@@ -131,8 +134,9 @@ async fn breaking(breaks: fn(usize, &str) -> bool) -> (String, Seen) {
     (url, seen)
 }
 
+/// CLI-28: the caller's next attempt fetches a nonce first.
 #[tokio::test]
-async fn cli_28_a_post_that_may_have_been_processed_is_not_repeated() {
+async fn a_post_that_may_have_been_processed_is_not_repeated() {
     let quick = ClientOptions::new().body_delay(Duration::from_millis(20));
     let (url, seen) = breaking(|number, _| number == 0).await;
     let client = client(&quick);
@@ -142,11 +146,12 @@ async fn cli_28_a_post_that_may_have_been_processed_is_not_repeated() {
     let answer = client.post(&url).body(vec![7; 8 << 20]).send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), (8 << 20).to_string());
     let expected = [("POST", false), ("HEAD", false), ("POST", true)].map(|(method, nonce)| (method.to_owned(), nonce));
-    assert_eq!(*seen.lock().unwrap(), expected, "CLI-28 the caller's repetition fetches a nonce first");
+    assert_eq!(*seen.lock().unwrap(), expected, "CLI-28 the caller's next attempt fetches a nonce first");
 }
 
+/// CLI-28: it is idempotent.
 #[tokio::test]
-async fn cli_28_a_put_is_repeated_once_with_a_nonce() {
+async fn a_put_is_repeated_once_with_a_nonce() {
     let quick = ClientOptions::new().body_delay(Duration::from_millis(20));
     let put = async |url: &str| client(&quick).request(Method::PUT, url).body(vec![7; 8 << 20]).send().await;
     let (url, seen) = breaking(|number, _| number == 0).await;
@@ -161,8 +166,9 @@ async fn cli_28_a_put_is_repeated_once_with_a_nonce() {
     assert!(matches!(small, Err(ClientError::Http(_))) && seen.lock().unwrap().len() <= 1, "CLI-28 {small:?}");
 }
 
+/// CLI-28: by a HEAD request.
 #[tokio::test]
-async fn cli_28_a_nonce_is_fetched_before_a_large_body_when_ours_is_old() {
+async fn fetches_a_nonce_before_a_large_body_when_the_known_one_is_old() {
     let (url, seen) = breaking(|_, _| false).await;
     for (age, expected) in [(0, "HEAD HEAD POST"), (60, "HEAD POST")] {
         let client = client(&ClientOptions::new().max_nonce_age(Duration::from_secs(age)));
@@ -176,8 +182,9 @@ async fn cli_28_a_nonce_is_fetched_before_a_large_body_when_ours_is_old() {
     }
 }
 
+/// CLI-28: nothing waits after the first request, or after `warm_up`.
 #[tokio::test]
-async fn cli_28_a_server_without_nonces_gets_one_request_and_is_waited_for_once() {
+async fn a_server_without_nonces_gets_one_request_and_delays_one_body() {
     let seen: Arc<Mutex<usize>> = Arc::default();
     let count = Arc::clone(&seen);
     let url = raw(move |mut stream, _| {
@@ -199,7 +206,7 @@ async fn cli_28_a_server_without_nonces_gets_one_request_and_is_waited_for_once(
     }
     assert_eq!((took, *seen.lock().unwrap()), (vec![true, false], 2), "CLI-28");
     let warm = client(&ClientOptions::new().body_delay(delay));
-    assert!(!warm.warm_up(&url).await.unwrap(), "CLI-28 it gave none");
+    assert!(!warm.warm_up(&url).await.unwrap(), "CLI-28 it has no nonces");
     let begun = Instant::now();
     warm.post(&url).body(vec![7; 100_000]).send().await.unwrap();
     assert!(begun.elapsed() < delay, "CLI-28 no wait after a warm-up");

@@ -46,8 +46,9 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// CLI-29, CLI-11: in the error and in the log, without query and token.
 #[tokio::test]
-async fn cli_29_a_failed_connection_says_which_url_and_why() {
+async fn a_failed_connection_names_its_url_and_the_cause() {
     let ((known, pem), (named, named_pem)) = (tls("127.0.0.1").await, tls("other.example").await);
     let plain = raw(|mut stream, _| async move {
         use tokio::io::AsyncReadExt;
@@ -135,8 +136,9 @@ async fn cli_29_a_failed_connection_says_which_url_and_why() {
     assert_eq!(answer.status(), 200, "CLI-29 the twin, with a CA of the caller's");
 }
 
+/// CLI-29: and not a timeout.
 #[tokio::test]
-async fn cli_29_a_connection_that_ends_early_says_so() {
+async fn a_connection_that_ends_early_is_an_error_with_its_url() {
     let url = raw(|mut stream, _| async move {
         head(&mut stream).await;
     })
@@ -151,8 +153,9 @@ async fn cli_29_a_connection_that_ends_early_says_so() {
     assert!(!error.to_string().is_empty(), "CLI-29");
 }
 
+/// CLI-05: although the client looked into it for a nonce challenge.
 #[tokio::test]
-async fn cli_05_a_body_that_breaks_off_is_not_handed_over_as_whole() {
+async fn a_body_that_breaks_off_is_an_error() {
     let url = raw(|mut stream, _| async move {
         head(&mut stream).await;
         let fields = "content-type: application/json\r\ncontent-length: 100\r\n";
@@ -161,5 +164,5 @@ async fn cli_05_a_body_that_breaks_off_is_not_handed_over_as_whole() {
     .await;
     let answer = client(&ClientOptions::new()).get(&url).send().await.unwrap();
     assert_eq!(answer.status(), 401, "CLI-05");
-    assert!(answer.bytes().await.is_err(), "CLI-05 an error, as without a look at the body");
+    assert!(answer.bytes().await.is_err(), "CLI-05 an error, as if the client had not read the body");
 }

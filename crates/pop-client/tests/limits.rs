@@ -1,4 +1,4 @@
-//! What a server may cost: time and memory. And what settings of a caller cannot change.
+//! Limits of time and memory, and what settings of the caller cannot change.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
@@ -41,8 +41,9 @@ fn timed_out<T>(outcome: Result<T, ClientError>) -> bool {
     }
 }
 
+/// CLI-26: discovery, tokens and resources.
 #[tokio::test]
-async fn cli_26_no_request_waits_for_ever_when_the_server_is_mute() {
+async fn every_request_times_out_when_the_server_does_not_answer() {
     let url = mute().await;
     let begun = Instant::now();
     let tokens = token_client(&url, short()).await;
@@ -58,8 +59,9 @@ async fn cli_26_no_request_waits_for_ever_when_the_server_is_mute() {
     assert!(begun.elapsed() < Duration::from_secs(10), "CLI-26 {:?}", begun.elapsed());
 }
 
+/// CLI-26: the body of a resource belongs to the caller and has no limit by default.
 #[tokio::test]
-async fn cli_26_a_trickle_counts_as_one_document() {
+async fn a_slow_document_times_out_as_a_whole() {
     let url = raw(|mut stream, _| async move {
         head(&mut stream).await;
         write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"a\":\"").await;
@@ -72,7 +74,7 @@ async fn cli_26_a_trickle_counts_as_one_document() {
     assert!(timed_out(TokenClient::builder(&url, "app").options(short()).build(key()).await), "CLI-26 discovery");
     assert!(timed_out(ResourceMetadata::fetch_with_options(&url, &short()).await), "CLI-26 metadata");
     assert!(timed_out(token_client(&url, short()).await.client_credentials(None, None).await), "CLI-26 token");
-    // The body of a resource is the caller's: a slow one is read to its end, unless the caller limits it.
+    // The body of a resource belongs to the caller: it is read to its end unless the caller sets a limit.
     let slow = client(&short()).get(&url).send().await.unwrap();
     let read = tokio::time::timeout(3 * SHORT, slow.bytes()).await;
     assert!(read.is_err(), "CLI-26 still reading after three response timeouts");
@@ -82,7 +84,7 @@ async fn cli_26_a_trickle_counts_as_one_document() {
     assert!(limited.bytes().await.unwrap_err().is_timeout(), "CLI-26 for one call");
 }
 
-/// Answers with a JSON text that does not end; counts the bytes that were taken.
+/// Sends a JSON document that does not end; counts the bytes that were read.
 async fn endless(status: &'static str, fields: &'static str) -> (String, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&taken);
@@ -102,9 +104,10 @@ async fn endless(status: &'static str, fields: &'static str) -> (String, Arc<Ato
     (url, taken)
 }
 
+/// CLI-26: metadata and token responses have maximum lengths.
 #[tokio::test]
-async fn cli_26_endless_responses_are_not_read() {
-    /// What the buffers of all connections may hold besides.
+async fn endless_responses_are_not_read() {
+    /// What the buffers of all connections may hold.
     const BUFFERS: usize = 100 << 20;
     for fields in ["content-type: application/json\r\n", "content-length: 629145600\r\n"] {
         let (url, taken) = endless("200 OK", fields).await;
@@ -132,8 +135,9 @@ async fn cli_26_endless_responses_are_not_read() {
     }
 }
 
+/// CLI-26: one byte more is an error.
 #[tokio::test]
-async fn cli_26_a_limit_of_size_is_exact() {
+async fn the_maximum_length_of_a_response_is_exact() {
     for (limit, accepted) in [(1000, true), (999, false)] {
         let url = raw(|mut stream, _| async move {
             let (head, _) = head(&mut stream).await;
@@ -148,8 +152,9 @@ async fn cli_26_a_limit_of_size_is_exact() {
     }
 }
 
+/// CLI-26: the timeout of a response counts after the body.
 #[tokio::test]
-async fn cli_26_a_long_upload_that_goes_on_is_not_cut_off() {
+async fn a_long_upload_is_not_cut_off_while_it_progresses() {
     const SIZE: usize = 24 << 20;
     let url = raw(|mut stream, _| async move {
         let (head, begun) = head(&mut stream).await;
@@ -178,8 +183,9 @@ impl Put for DpopClient {
     }
 }
 
+/// CLI-26: zero is none of the limits.
 #[tokio::test]
-async fn cli_26_bad_options_are_rejected_and_named() {
+async fn rejects_wrong_options_and_names_them() {
     let zero = Duration::ZERO;
     for (name, options) in [
         ("connect_timeout", ClientOptions::new().connect_timeout(zero)),
@@ -195,16 +201,16 @@ async fn cli_26_bad_options_are_rejected_and_named() {
             other => panic!("{name} {other:?}"),
         }
     }
-    let longest = ClientOptions::new().response_timeout(Duration::MAX).connect_timeout(Duration::MAX);
+    let maximum = ClientOptions::new().response_timeout(Duration::MAX).connect_timeout(Duration::MAX);
     let url = raw(|mut stream, _| async move {
         head(&mut stream).await;
         write(&mut stream, &response("200 OK", "", "")).await;
     })
     .await;
-    assert_eq!(client(&longest).get(&url).send().await.unwrap().status(), 200, "CLI-26 the twin");
+    assert_eq!(client(&maximum).get(&url).send().await.unwrap().status(), 200, "CLI-26 the twin");
 }
 
-/// A proxy that answers everything with 418 and counts.
+/// A proxy that responds with 418 and counts requests.
 async fn proxy() -> (String, Arc<AtomicUsize>) {
     let seen = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&seen);
@@ -219,7 +225,7 @@ async fn proxy() -> (String, Arc<AtomicUsize>) {
     (url, seen)
 }
 
-/// A server that knows no proxies: metadata, token endpoint and resource.
+/// A server with metadata, token endpoint and resource.
 async fn direct() -> String {
     raw(|mut stream, _| async move {
         let (head, begun) = head(&mut stream).await;
@@ -243,8 +249,9 @@ async fn everything(url: &str, options: &ClientOptions) {
     ResourceMetadata::fetch_with_options(url, options).await.unwrap();
 }
 
+/// CLI-27: the proxy would see the token.
 #[tokio::test]
-async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_callers_settings() {
+async fn plain_http_never_goes_through_a_proxy_of_the_callers_settings() {
     let (proxy, seen) = proxy().await;
     let own = proxy.clone();
     let options = ClientOptions::new().http(move |http| http.proxy(reqwest::Proxy::all(&own).unwrap()));
@@ -260,8 +267,9 @@ async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_callers_settings() 
     assert!(tunnelled.is_err() && seen.load(Ordering::Relaxed) == 1, "CLI-27 the twin: https goes there");
 }
 
+/// CLI-27: `HTTP_PROXY` and its relatives.
 #[tokio::test]
-async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_environment() {
+async fn plain_http_never_goes_through_a_proxy_of_the_environment() {
     const URLS: &str = "POP_CLIENT_TEST_DIRECT";
     if let Ok(url) = std::env::var(URLS) {
         everything(&url, &ClientOptions::new()).await;
@@ -270,9 +278,9 @@ async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_environment() {
         return;
     }
     let ((proxy, seen), direct) = (proxy().await, direct().await);
-    // Variables of a process can only be set for another one.
+    // Environment variables can only be set for another process.
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.arg("cli_27_plain_http_never_goes_through_a_proxy_of_the_environment").env(URLS, direct);
+    child.arg("plain_http_never_goes_through_a_proxy_of_the_environment").env(URLS, direct);
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"] {
         child.env(name, &proxy);
     }
@@ -282,8 +290,9 @@ async fn cli_27_plain_http_never_goes_through_a_proxy_of_the_environment() {
     assert_eq!(seen.load(Ordering::Relaxed), 1, "CLI-27 https alone went there");
 }
 
+/// CLI-09, CLI-27: the token would follow them.
 #[tokio::test]
-async fn cli_09_cli_27_settings_of_the_caller_cannot_turn_redirects_on() {
+async fn settings_of_the_caller_cannot_turn_redirects_on() {
     let (other, seen) = proxy().await;
     let url = raw(move |mut stream, _| {
         let other = other.clone();
@@ -301,17 +310,18 @@ async fn cli_09_cli_27_settings_of_the_caller_cannot_turn_redirects_on() {
     assert_eq!(seen.load(Ordering::Relaxed), 0, "CLI-09 CLI-27 nothing was sent there");
 }
 
+/// CLI-18: for all kinds of requests.
 #[tokio::test]
-async fn cli_18_plain_http_beyond_loopback_needs_a_dangerous_option() {
+async fn plain_http_beyond_loopback_needs_a_dangerous_option() {
     let url = direct().await;
     let address = url.strip_prefix("http://").unwrap().parse().unwrap();
     let options = ClientOptions::new().http(move |http| http.resolve("api.test", address));
     let named = format!("http://api.test:{}", address.port());
-    let refused = |error: ClientError| matches!(error, ClientError::Url(UrlError::PlainHttp { .. }));
+    let rejected = |error: ClientError| matches!(error, ClientError::Url(UrlError::PlainHttp { .. }));
     let dangerous = options.clone().dangerous().allow_http();
     everything(&named, &dangerous).await;
-    assert!(refused(client(&options).get(&named).send().await.unwrap_err()), "CLI-18");
-    assert!(refused(client(&options).warm_up(&named).await.unwrap_err()), "CLI-18");
-    assert!(refused(ResourceMetadata::fetch_with_options(&named, &options).await.unwrap_err()), "CLI-18");
-    assert!(refused(TokenClient::builder(&named, "app").options(options).build(key()).await.unwrap_err()), "CLI-18");
+    assert!(rejected(client(&options).get(&named).send().await.unwrap_err()), "CLI-18");
+    assert!(rejected(client(&options).warm_up(&named).await.unwrap_err()), "CLI-18");
+    assert!(rejected(ResourceMetadata::fetch_with_options(&named, &options).await.unwrap_err()), "CLI-18");
+    assert!(rejected(TokenClient::builder(&named, "app").options(options).build(key()).await.unwrap_err()), "CLI-18");
 }

@@ -92,14 +92,15 @@ mod tests {
         claims.get("cnf").map(Confirmation::parse).transpose()
     }
 
+    /// CNF-03, CNF-06, CNF-16: a `cnf` within another claim binds nothing.
     #[test]
-    fn cnf_03_cnf_06_accepts_a_jkt_alone_and_beside_unknown_members() {
+    fn accepts_a_jkt_alone_and_beside_unknown_members() {
         let jkt = JwkThumbprint::parse(JKT).unwrap();
         for claims in [format!(r#"{{"cnf":{{"jkt":"{JKT}"}}}}"#), format!(r#"{{"cnf":{{"jkt":"{JKT}","foo":1}}}}"#)] {
             assert_eq!(read(&claims), Ok(Some(Confirmation { jkt: Some(jkt), x5t: None })));
         }
         assert_eq!(read("{}"), Ok(None));
-        assert_eq!(read(&format!(r#"{{"act":{{"cnf":{{"jkt":"{JKT}"}}}}}}"#)), Ok(None), "cnf_16");
+        assert_eq!(read(&format!(r#"{{"act":{{"cnf":{{"jkt":"{JKT}"}}}}}}"#)), Ok(None), "CNF-16");
     }
 
     /// MTLS-08, CNF-05: a token can be bound to a certificate alone, and to a key and a certificate.
@@ -114,8 +115,9 @@ mod tests {
         assert!(both.requirements().eq([Requirement::DpopKey(jkt), Requirement::Certificate(x5t)]));
     }
 
+    /// Each row names what it proves.
     #[test]
-    fn rejects_what_cannot_be_checked() {
+    fn rejects_a_confirmation_when_it_cannot_be_verified() {
         use ConfirmationError as E;
         let jwk = format!(r#"{{"jkt":"{JKT}","x5t#S256":"{JKT}","jwk":{{}}}}"#);
         let bad_x5t = format!(r#"{{"jkt":"{JKT}","x5t#S256":null}}"#);
@@ -123,34 +125,34 @@ mod tests {
         let padded = format!(r#"{{"jkt":"{JKT}="}}"#);
         let upper = format!(r#"{{"JKT":"{JKT}"}}"#);
         for (row, cnf, error) in [
-            ("cnf_01", "null", E::NotObject),
-            ("cnf_01", "[]", E::NotObject),
-            ("cnf_01", "\"x\"", E::NotObject),
-            ("cnf_02", r#"{"jwk":{},"jwe":"x"}"#, E::SeveralKeys),
-            ("cnf_03", r#"{"foo":1}"#, E::NoKnownMethod),
-            ("cnf_04", "{}", E::NoKnownMethod),
-            ("cnf_05", &jwk, E::Unsupported),
-            ("cnf_05", &bad_x5t, E::Malformed),
-            ("mtls_05 hex", hex, E::Malformed),
-            ("mtls_05 padded", r#"{"x5t#S256":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I="}"#, E::Malformed),
-            ("mtls_05 standard", r#"{"x5t#S256":"0ZcOCORZNYy+DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
-            ("mtls_05 space", r#"{"x5t#S256":" 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
+            ("CNF-01", "null", E::NotObject),
+            ("CNF-01", "[]", E::NotObject),
+            ("CNF-01", "\"x\"", E::NotObject),
+            ("CNF-02", r#"{"jwk":{},"jwe":"x"}"#, E::SeveralKeys),
+            ("CNF-03", r#"{"foo":1}"#, E::NoKnownMethod),
+            ("CNF-04", "{}", E::NoKnownMethod),
+            ("CNF-05", &jwk, E::Unsupported),
+            ("CNF-05", &bad_x5t, E::Malformed),
+            ("MTLS-05 hex", hex, E::Malformed),
+            ("MTLS-05 padded", r#"{"x5t#S256":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I="}"#, E::Malformed),
+            ("MTLS-05 standard", r#"{"x5t#S256":"0ZcOCORZNYy+DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
+            ("MTLS-05 space", r#"{"x5t#S256":" 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#, E::Malformed),
             (
-                "mtls_06 RFC 8705 figure 2",
+                "MTLS-06 RFC 8705 figure 2",
                 r#"{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}"#,
                 E::Malformed,
             ),
-            ("cnf_06", &padded, E::Malformed),
-            ("cnf_06", r#"{"jkt":["x"]}"#, E::Malformed),
-            ("cnf_06", r#"{"jkt":null}"#, E::Malformed),
-            ("cnf_07", r#"{"jwk":{"kty":"EC","d":"x"}}"#, E::Unsupported),
-            ("cnf_08", r#"{"jwk":{"kty":"oct","k":"x"}}"#, E::SymmetricKeyInClear),
-            ("cnf_09", r#"{"kid":"' OR 1=1"}"#, E::Unsupported),
-            ("cnf_10", r#"{"jku":"http://169.254.169.254"}"#, E::Unsupported),
-            ("cnf_13", &upper, E::NoKnownMethod),
-            ("cnf_14", r#"{"osc":{}}"#, E::Unsupported),
-            ("cnf_14", r#"{"tbh":"x"}"#, E::Unsupported),
-            ("cnf_15", r#"{"htsk":{}}"#, E::Unsupported),
+            ("CNF-06", &padded, E::Malformed),
+            ("CNF-06", r#"{"jkt":["x"]}"#, E::Malformed),
+            ("CNF-06", r#"{"jkt":null}"#, E::Malformed),
+            ("CNF-07", r#"{"jwk":{"kty":"EC","d":"x"}}"#, E::Unsupported),
+            ("CNF-08", r#"{"jwk":{"kty":"oct","k":"x"}}"#, E::SymmetricKeyInClear),
+            ("CNF-09", r#"{"kid":"' OR 1=1"}"#, E::Unsupported),
+            ("CNF-10", r#"{"jku":"http://169.254.169.254"}"#, E::Unsupported),
+            ("CNF-13", &upper, E::NoKnownMethod),
+            ("CNF-14", r#"{"osc":{}}"#, E::Unsupported),
+            ("CNF-14", r#"{"tbh":"x"}"#, E::Unsupported),
+            ("CNF-15", r#"{"htsk":{}}"#, E::Unsupported),
         ] {
             assert_eq!(read(&format!("{{\"cnf\":{cnf}}}")), Err(error), "{row} {cnf}");
         }

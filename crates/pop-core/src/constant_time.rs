@@ -16,8 +16,9 @@ pub(crate) fn equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
 mod tests {
     use super::*;
 
+    /// JOSE-26: comparing in constant time compares everything.
     #[test]
-    fn jose_26_every_bit_counts() {
+    fn every_bit_counts() {
         let digest: [u8; 32] = std::array::from_fn(|at| b"digest"[at % 6]);
         assert!(equal(&digest, &digest.clone()));
         for bit in 0..256 {

@@ -198,8 +198,9 @@ mod tests {
         authorization.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap())).collect()
     }
 
+    /// ATK-01, ATK-02: `Bearer` only where it is enabled.
     #[test]
-    fn atk_01_atk_02_accepts_any_case_and_several_spaces() {
+    fn accepts_schemes_in_any_case_and_several_spaces() {
         for value in ["DPoP a.b.c", "dpop a.b.c", "DPOP a.b.c", "DPoP   a.b.c", "DPoP a~+/-_.=="] {
             let headers = headers(&[value]);
             assert_eq!(Credentials::from_headers(&headers, SchemeSet::DPOP).unwrap().scheme(), Scheme::Dpop, "{value}");
@@ -210,27 +211,28 @@ mod tests {
         assert_eq!(rejected.unwrap_err(), CredentialError::SchemeNotEnabled);
     }
 
+    /// Each row names what it proves.
     #[test]
     fn rejects_what_is_not_one_token68() {
         use CredentialError as E;
         for (row, values, error) in [
-            ("dpop_31", &[][..], E::Missing),
-            ("atk_01", &["Basic dTpw"], E::Missing),
-            ("atk_01", &["Negotiate"], E::Missing),
-            ("atk_02", &[""], E::Malformed),
-            ("atk_02", &["DPoP"], E::Malformed),
-            ("atk_02", &["DPoP "], E::Malformed),
-            ("atk_02", &["DPoP\ta.b.c"], E::Malformed),
-            ("atk_02", &["DPoP a b"], E::Malformed),
-            ("atk_02", &["DPoP tok,x=y"], E::Malformed),
-            ("atk_02", &["DPoP ="], E::Malformed),
-            ("atk_02", &["DPoP a=b"], E::Malformed),
-            ("atk_02", &["DPoP \"abc\""], E::Malformed),
-            ("atk_03", &["Bearer a", "DPoP b"], E::Duplicated),
-            ("atk_03", &["DPoP a", "DPoP a"], E::Duplicated),
-            ("atk_04", &["Bearer a, DPoP b"], E::Malformed),
-            ("sig_03", &["HTTPSig abc"], E::SchemeNotEnabled),
-            ("shr_01", &["PoP abc"], E::SchemeNotEnabled),
+            ("DPOP-31", &[][..], E::Missing),
+            ("ATK-01", &["Basic dTpw"], E::Missing),
+            ("ATK-01", &["Negotiate"], E::Missing),
+            ("ATK-02", &[""], E::Malformed),
+            ("ATK-02", &["DPoP"], E::Malformed),
+            ("ATK-02", &["DPoP "], E::Malformed),
+            ("ATK-02", &["DPoP\ta.b.c"], E::Malformed),
+            ("ATK-02", &["DPoP a b"], E::Malformed),
+            ("ATK-02", &["DPoP tok,x=y"], E::Malformed),
+            ("ATK-02", &["DPoP ="], E::Malformed),
+            ("ATK-02", &["DPoP a=b"], E::Malformed),
+            ("ATK-02", &["DPoP \"abc\""], E::Malformed),
+            ("ATK-03", &["Bearer a", "DPoP b"], E::Duplicated),
+            ("ATK-03", &["DPoP a", "DPoP a"], E::Duplicated),
+            ("ATK-04", &["Bearer a, DPoP b"], E::Malformed),
+            ("SIG-03", &["HTTPSig abc"], E::SchemeNotEnabled),
+            ("SHR-01", &["PoP abc"], E::SchemeNotEnabled),
         ] {
             let headers = headers(values);
             let rejected = Credentials::from_headers(&headers, BOTH);
@@ -238,8 +240,9 @@ mod tests {
         }
     }
 
+    /// ATK-02: at every position and length.
     #[test]
-    fn atk_02_a_token_holds_the_characters_of_token68_wherever_they_stand() {
+    fn a_token_holds_the_characters_of_token68_only() {
         let characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
         for length in [1, 16, 64, 65, 200] {
             for byte in 0..=0x7f {
@@ -250,8 +253,9 @@ mod tests {
         }
     }
 
+    /// ATK-05: in any percent-encoding of the name.
     #[test]
-    fn atk_05_finds_tokens_in_the_query() {
+    fn finds_tokens_in_the_query() {
         for query in
             ["a=1&access_token=x", "access_token", "a&access%5Ftoken=x", "%61ccess%5ftoke%6E=", "a=1;access_token=x"]
         {

@@ -145,8 +145,9 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
+    /// NONCE-04, V-11: the characters of RFC 6749 appendix A.
     #[test]
-    fn nonce_04_issues_only_nqchar() {
+    fn issues_nonces_of_nqchar_only() {
         for step in 0..500 {
             let nonce = keys(7).issue(step * 7919);
             assert!(is_nonce(&nonce) && nonce.len() == NONCE_LEN, "{nonce}");
@@ -159,8 +160,9 @@ mod tests {
         }
     }
 
+    /// NONCE-08, NONCE-11: and the next one, for replicas whose clocks differ.
     #[test]
-    fn nonce_08_accepts_the_current_and_two_previous_steps() {
+    fn accepts_the_current_and_two_previous_steps() {
         let keys = keys(7);
         let current = NonceKeys::step_at(NOW);
         assert_eq!(keys.check(&keys.issue(current), NOW).map(|nonce| nonce.freshness), Ok(Freshness::Current));
@@ -177,8 +179,9 @@ mod tests {
         assert_eq!(keys.check(&wrapped, NOW), Err(NonceError::Stale));
     }
 
+    /// NONCE-02, NONCE-18: at each position, and of any length.
     #[test]
-    fn nonce_02_nonce_18_rejects_every_altered_nonce() {
+    fn rejects_every_altered_nonce() {
         let nonce = keys(7).issue(NonceKeys::step_at(NOW));
         assert!(keys(7).check(&nonce, NOW).is_ok());
         for at in 0..nonce.len() {
@@ -192,8 +195,9 @@ mod tests {
         }
     }
 
+    /// NONCE-05, NONCE-13: they carry a MAC, so that they cannot be guessed.
     #[test]
-    fn nonce_05_nonce_13_differ_by_key_and_audience() {
+    fn nonces_differ_by_key_and_audience() {
         let step = NonceKeys::step_at(NOW);
         assert_ne!(keys(7).issue(step), keys(8).issue(step));
         assert_eq!(keys(7).check(&keys(8).issue(step), NOW), Err(NonceError::Stale));
@@ -201,8 +205,9 @@ mod tests {
         assert_eq!(keys(7).check(&other.issue(step), NOW), Err(NonceError::Stale));
     }
 
+    /// NONCE-14: the first key signs, and all keys verify.
     #[test]
-    fn nonce_14_rotates_with_overlap() {
+    fn keys_rotate_with_overlap() {
         let step = NonceKeys::step_at(NOW);
         let rotated = NonceKeys::new([[8; 32], [7; 32]], "https://api.example").unwrap();
         assert!(rotated.check(&keys(7).issue(step), NOW).is_ok());

@@ -148,8 +148,9 @@ impl fmt::Debug for ScopeClaim {
 mod tests {
     use super::*;
 
+    /// SCOPE-02: no prefix, and by case.
     #[test]
-    fn scope_02_compares_whole_tokens_exactly() {
+    fn compares_whole_scopes_exactly() {
         let scopes = Scopes::parse("notes:read readonly").unwrap();
         assert!(scopes.contains("notes:read") && scopes.contains("readonly"));
         for other in ["read", "notes:rea", "NOTES:READ", "", "notes:read readonly"] {
@@ -157,8 +158,9 @@ mod tests {
         }
     }
 
+    /// SCOPE-03: more spaces are harmless.
     #[test]
-    fn scope_03_empty_means_none_and_malformed_is_refused() {
+    fn an_empty_string_has_no_scopes_and_a_malformed_one_is_rejected() {
         for text in ["", " ", "   "] {
             assert_eq!(Scopes::parse(text).unwrap().iter().count(), 0, "{text:?}");
         }
@@ -172,8 +174,9 @@ mod tests {
         }
     }
 
+    /// ATK-35: `sub` or `cnf` holds no scopes.
     #[test]
-    fn atk_35_names_of_other_claims_are_no_scope_claims() {
+    fn names_of_other_claims_are_no_scope_claims() {
         for name in ["scp", "permissions", "scopes", "roles", "https://api.example/scope", "Scope", &"x".repeat(120)] {
             let claim = ScopeClaim::new(name).unwrap();
             assert_eq!((claim.as_str(), format!("{claim:?}")), (name, format!("{name:?}")));

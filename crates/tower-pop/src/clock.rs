@@ -142,8 +142,9 @@ impl Clock for ManualClock {
 mod tests {
     use super::*;
 
+    /// ATK-27, ATK-29: the wall clock can be set back, and the monotonic clock can stand still.
     #[test]
-    fn atk_27_atk_29_a_deadline_is_reached_by_the_clock_that_goes_further() {
+    fn a_deadline_is_reached_by_the_clock_that_goes_further() {
         let clock = ManualClock::at(1_000_000);
         let start = Moment::now(&clock);
         let deadline = Deadline::after(start, Duration::from_secs(60));
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_clock_shows_the_same_time_in_seconds_and_in_full() {
+    fn the_system_clock_has_the_same_time_in_seconds_and_in_full() {
         let clock = SystemClock::default();
         let (before, exact, after) = (clock.now(), clock.wall(), clock.now());
         assert!((before..=after).contains(&exact.as_secs()));

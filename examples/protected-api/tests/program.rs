@@ -1,4 +1,4 @@
-//! The program as a person runs it.
+//! The program as users run it.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader};
@@ -36,7 +36,7 @@ fn the_demonstration_shows_what_is_expected_in_every_configuration() {
 }
 
 #[test]
-fn contradictions_are_named_at_start() {
+fn contradicting_flags_are_named_at_start() {
     for (args, part) in [
         (&["--preset", "fapi2", "--mode", "report-only"][..], "Fapi2"),
         (&["--proof-max-age", "9999"], "proof_max_age is 9999"),
@@ -73,8 +73,9 @@ fn contradictions_are_named_at_start() {
     }
 }
 
+/// AS-01: another address ends the program.
 #[test]
-fn as_01_the_development_server_stays_on_loopback() {
+fn the_development_server_stays_on_loopback() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_protected-api"));
     let output =
         command.args(["--listen", "127.0.0.1:0", "--authserver-listen", "0.0.0.0:0", "--once"]).output().unwrap();
@@ -124,7 +125,7 @@ impl Drop for Api {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn serves_an_issuer_that_is_already_there() {
+async fn protects_an_api_for_an_existing_issuer() {
     let api = Api::start(&["--nonce", "required"]).await;
     let client = api.client("notes:read").await;
     for method in [Method::GET, Method::POST, Method::DELETE, Method::PATCH] {
@@ -147,7 +148,7 @@ async fn serves_an_issuer_that_is_already_there() {
     }
 }
 
-/// The preflight for a call of `/notes`, and a call that is refused for want of a nonce, from a page.
+/// The preflight for a call of `/notes` from a page, and a call that is rejected because it has no nonce.
 async fn call_from_a_page(api: &Api, origin: &str) -> [reqwest::Response; 2] {
     let plain = reqwest::Client::new();
     let url = format!("{}/notes", api.url);
@@ -158,16 +159,17 @@ async fn call_from_a_page(api: &Api, origin: &str) -> [reqwest::Response; 2] {
         .header("access-control-request-headers", "authorization,content-type,dpop");
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let token = api.server.token().audience("https://notes.example").bound_to(&key).mint();
-    let refused = plain
+    let rejected = plain
         .get(&url)
         .header("origin", origin)
         .header("authorization", format!("DPoP {token}"))
         .header("dpop", proof(&key).url(&url).for_token(&token).mint());
-    [preflight.send().await.unwrap(), refused.send().await.unwrap()]
+    [preflight.send().await.unwrap(), rejected.send().await.unwrap()]
 }
 
+/// DPOP-36, NONCE-16: from pages of the origins that the flags name, and from no other.
 #[tokio::test(flavor = "multi_thread")]
-async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
+async fn browsers_can_read_challenges_and_nonces() {
     let app = "https://app.example";
     for (flags, granted) in [
         (&["--cors-origin", app, "--cors-origin", "https://b.example"][..], Some(app)),
@@ -176,22 +178,22 @@ async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
         (&[], None),
     ] {
         let flags: Vec<&str> = flags.iter().copied().chain(["--nonce", "required"]).collect();
-        let [preflight, refused] = call_from_a_page(&Api::start(&flags).await, app).await;
+        let [preflight, rejected] = call_from_a_page(&Api::start(&flags).await, app).await;
         let field = |response: &reqwest::Response, name: &str| {
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
         };
-        for response in [&preflight, &refused] {
+        for response in [&preflight, &rejected] {
             assert_eq!(field(response, "access-control-allow-origin").as_deref(), granted, "{flags:?}");
         }
-        assert_eq!(refused.status(), 401, "{flags:?}");
-        assert!(refused.headers().contains_key("dpop-nonce"), "{flags:?}");
+        assert_eq!(rejected.status(), 401, "{flags:?}");
+        assert!(rejected.headers().contains_key("dpop-nonce"), "{flags:?}");
         if granted.is_some() {
             assert_eq!(preflight.status(), 200, "DPOP-36 a true preflight reaches the CORS layer");
             let allowed = field(&preflight, "access-control-allow-headers").unwrap();
             for name in ["authorization", "dpop", "content-type"] {
                 assert!(allowed.contains(name), "{name} {allowed}");
             }
-            let exposed = field(&refused, "access-control-expose-headers").unwrap();
+            let exposed = field(&rejected, "access-control-expose-headers").unwrap();
             assert!(exposed.contains("www-authenticate") && exposed.contains("dpop-nonce"), "NONCE-16 {exposed}");
         }
     }
@@ -202,6 +204,7 @@ async fn dpop_36_nonce_16_browsers_can_read_challenges_and_nonces() {
     }
 }
 
+/// DPOP-21: and an `:authority` that differs from `Host` is rejected.
 #[tokio::test(flavor = "multi_thread")]
 async fn http_2_and_large_header_lists_work() {
     let api = Api::start(&[]).await;
@@ -227,7 +230,7 @@ async fn http_2_and_large_header_lists_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_keys_can_come_from_a_file() {
+async fn keys_can_come_from_a_file() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let server = TestAuthServer::offline("https://as.example");
     let file = std::env::temp_dir().join(format!("poplayer-jwks-{}.json", std::process::id()));
@@ -256,7 +259,7 @@ fn introspecting(server: &TestAuthServer, more: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn opaque_tokens_give_the_same_answer_as_jwts() {
+async fn opaque_tokens_and_jwts_give_the_same_response() {
     for more in [&[][..], &["--jwt-first"], &["--introspection-jwt"], &["--introspection-jwt", "--jwt-first"]] {
         let api = Api::start_with(|server| introspecting(server, more)).await;
         let mut answers = Vec::new();
@@ -283,7 +286,7 @@ async fn opaque_tokens_give_the_same_answer_as_jwts() {
     }
 }
 
-/// Certificates in files, as the flags want them.
+/// Certificates in files for the flags.
 struct Files(std::path::PathBuf);
 
 impl Files {
@@ -306,8 +309,9 @@ impl Drop for Files {
     }
 }
 
+/// MTLS-01, MTLS-02: with any certificate, or with those of one authority.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_01_mtls_02_tls_by_flags() {
+async fn flags_turn_on_tls_with_client_certificates() {
     let files = Files::new("tls");
     let own = TestCertificate::self_signed("127.0.0.1");
     let (cert, key) = (files.write("cert.pem", own.pem()), files.write("key.pem", own.key_pem()));
@@ -329,7 +333,7 @@ async fn mtls_01_mtls_02_tls_by_flags() {
         assert_eq!(who["proof"]["kind"], "mtls");
         assert_eq!(who["proof"]["x5t#S256"], who["cnf"]["x5t#S256"]);
         let wrong = call(&other).await.ok().map(|answer| answer.status().as_u16());
-        assert_eq!(wrong, foreign, "{args:?}: 401, or no handshake where an authority is demanded");
+        assert_eq!(wrong, foreign, "{args:?}: 401, or no handshake where an authority is required");
         let trusted = reqwest::Certificate::from_pem(own.pem().as_bytes()).unwrap();
         let plain = reqwest::Client::builder().tls_certs_merge([trusted]).build().unwrap();
         let none = plain.get(format!("{}/whoami", api.url)).bearer_auth(&token).send().await.unwrap();
@@ -337,8 +341,9 @@ async fn mtls_01_mtls_02_tls_by_flags() {
     }
 }
 
+/// MTLS-10: from the network that the flag names, and from no other.
 #[tokio::test(flavor = "multi_thread")]
-async fn mtls_10_proxies_by_flags() {
+async fn flags_turn_on_certificates_from_proxies() {
     let client = TestCertificate::self_signed("client");
     let der = pop_core::jose::encode_standard(client.der());
     for (field, more, value) in [

@@ -1,5 +1,7 @@
-//! Servers of raw TCP, and what the client logs.
+//! Raw TCP servers, and the log of the client.
 #![allow(dead_code, clippy::unwrap_used)]
+
+pub(crate) mod script;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -16,7 +18,7 @@ pub(crate) fn client(options: &ClientOptions) -> DpopClient {
     DpopClient::with_options(key(), "the-token", options).unwrap()
 }
 
-/// Serves each connection by this function; returns the origin.
+/// Serves each connection with this function; returns the origin.
 pub(crate) async fn raw<F, R>(serve: F) -> String
 where
     F: Fn(TcpStream, usize) -> R + Send + 'static,
@@ -33,12 +35,12 @@ where
     url
 }
 
-/// Accepts, and answers nothing.
+/// Accepts connections and never responds.
 pub(crate) async fn mute() -> String {
     raw(|mut stream, _| async move { while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {} }).await
 }
 
-/// Reads a request's head; returns it with what came of the body.
+/// Reads the head of a request; returns it with the part of the body that came with it.
 pub(crate) async fn head(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut text = Vec::new();
     loop {
@@ -61,7 +63,7 @@ pub(crate) fn content_length(head: &str) -> usize {
     line.map_or(0, |length| length.trim().parse().unwrap())
 }
 
-/// Reads the rest of a body; returns how much there was of it.
+/// Reads the rest of a body; returns its length.
 pub(crate) async fn rest(stream: &mut TcpStream, length: usize, begun: usize) -> usize {
     let (mut total, mut buffer) = (begun, vec![0; 64 * 1024]);
     while total < length {

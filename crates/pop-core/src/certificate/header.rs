@@ -128,8 +128,9 @@ mod tests {
         thumbprint.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// MTLS-11, MTLS-14: each format as its proxies write it.
     #[test]
-    fn mtls_11_mtls_14_reads_what_proxies_write() {
+    fn reads_what_proxies_write() {
         use CertificateFormat as F;
         let (base64, own) = (encode_standard(DER), CertThumbprint::of_der(DER));
         let (raw, pem) = (pem(), escaped(&pem()));
@@ -184,8 +185,9 @@ mod tests {
         assert_eq!(F::Pem.read(b"(null)"), Ok(None), "Apache httpd without a certificate");
     }
 
+    /// MTLS-11, MTLS-14, X-56: what can be read in two ways is malformed.
     #[test]
-    fn mtls_11_mtls_14_refuses_everything_else() {
+    fn rejects_everything_else() {
         use CertificateFormat as F;
         let (base64, pem, hash) = (encode_standard(DER), pem(), hex(&CertThumbprint::of_der(DER)));
         let other = hex(&CertThumbprint::of_der(b"0.."));

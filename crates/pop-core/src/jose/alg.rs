@@ -186,20 +186,22 @@ impl fmt::Debug for AlgorithmSet {
 mod tests {
     use super::*;
 
+    /// JOSE-08, JOSE-28: by case, and none of the legacy algorithms.
     #[test]
-    fn jose_08_names_are_case_sensitive_and_nothing_else_is_a_name() {
+    fn accepts_exact_algorithm_names_only() {
         for alg in Algorithm::ALL {
             assert_eq!(Algorithm::from_name(alg.name()), Some(alg));
         }
         for name in
             ["none", "None", "nOnE", "", "es256", " ES256", "ES256 ", "HS256", "ES256K", "RSA1_5", "RS1", "Ed448"]
         {
-            assert_eq!(Algorithm::from_name(name), None, "jose_28 {name:?}");
+            assert_eq!(Algorithm::from_name(name), None, "JOSE-28 {name:?}");
         }
     }
 
+    /// JOSE-09: `Ed25519` and `EdDSA`.
     #[test]
-    fn jose_09_both_names_of_ed25519_go_together() {
+    fn both_names_of_ed25519_go_together() {
         let set: AlgorithmSet = [Algorithm::EdDSA].into_iter().collect();
         assert_eq!(set.names(), "Ed25519 EdDSA");
         assert!(!set.contains(Algorithm::ES256));

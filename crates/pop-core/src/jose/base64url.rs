@@ -71,15 +71,17 @@ pub(crate) fn encode_onto<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
 mod tests {
     use super::*;
 
+    /// JOSE-01: the accepting twin.
     #[test]
-    fn jose_01_accepts_canonical_text() {
+    fn accepts_the_canonical_encoding() {
         assert_eq!(decode("AQID").unwrap(), [1, 2, 3]);
         assert_eq!(decode("_-8").unwrap(), [0xff, 0xef]);
         assert_eq!(decode_array::<2>("_-8").unwrap(), [0xff, 0xef]);
     }
 
+    /// JOSE-01: the decoder works in blocks.
     #[test]
-    fn jose_01_long_text_is_as_strict_in_every_place() {
+    fn long_strings_are_as_strict_at_every_position() {
         let text: String = "Abc-_9".chars().cycle().take(200).collect();
         assert_eq!(encode(decode(&text).unwrap()), text);
         for at in 0..text.len() {
@@ -94,8 +96,9 @@ mod tests {
         }
     }
 
+    /// JOSE-01: padding, stray bits, whitespace and the standard alphabet.
     #[test]
-    fn jose_01_rejects_every_second_spelling() {
+    fn rejects_every_other_encoding() {
         for text in ["_-8=", "/+8", "_-8\n", " _-8", "_-9", "_-", "_-8A=", "_\u{0}8"] {
             assert!(decode_array::<2>(text).is_err(), "{text:?}");
         }

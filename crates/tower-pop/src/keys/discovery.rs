@@ -101,8 +101,9 @@ fn metadata_urls(issuer: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
+    /// META-17: RFC 8414 §3, then the places of other servers.
     #[test]
-    fn meta_17_puts_the_well_known_name_before_the_issuers_path() {
+    fn puts_the_well_known_name_before_the_path_of_the_issuer() {
         assert_eq!(
             metadata_urls("https://as.example/tenant").unwrap(),
             [
@@ -123,8 +124,9 @@ mod tests {
         }
     }
 
+    /// ATK-25: unless a dangerous option allows plain http.
     #[test]
-    fn atk_25_accepts_https_and_loopback_only() {
+    fn accepts_https_and_loopback_only() {
         for url in ["https://as.example/jwks", "http://127.0.0.1:9400/jwks", "http://[::1]/jwks", "http://localhost/j"]
         {
             assert!(is_acceptable(url, false), "{url}");

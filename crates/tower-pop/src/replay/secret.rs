@@ -39,8 +39,9 @@ fn words(bytes: &[u8; 32]) -> [u64; 4] {
 mod tests {
     use super::*;
 
+    /// REPLAY-13: positions in the store cannot be predicted.
     #[test]
-    fn replay_13_depends_on_the_secret_and_on_every_word() {
+    fn hashes_depend_on_the_secret_and_on_every_word() {
         let (one, other) = (Secret::random(), Secret::random());
         let digest = [7; 32];
         assert_eq!(one.of(&digest), one.of(&digest));
@@ -52,8 +53,9 @@ mod tests {
         }
     }
 
+    /// REPLAY-13: also for digests that differ in a counter only.
     #[test]
-    fn replay_13_spreads_over_high_and_low_bits() {
+    fn hashes_spread_over_high_and_low_bits() {
         let secret = Secret::random();
         let (mut low, mut high) = ([0_u32; 64], [0_u32; 64]);
         for number in 0_u64..64_000 {

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_pair_of_numbers() {
+    fn rejects_bytes_that_are_no_pair_of_numbers() {
         assert!(EcdsaSigValue::new(&[1; 132]).is_some());
         for len in [0, 1, 63, 133, 134, 1000] {
             assert!(EcdsaSigValue::new(&vec![1; len]).is_none(), "{len}");

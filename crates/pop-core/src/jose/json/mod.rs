@@ -186,8 +186,9 @@ mod tests {
         Object::parse(text.as_bytes(), JsonLimits::PROOF)
     }
 
+    /// JOSE-03: UTF-8, without a byte order mark.
     #[test]
-    fn jose_03_accepts_one_object_and_rejects_anything_around_it() {
+    fn accepts_one_object_and_rejects_anything_around_it() {
         assert!(parse(" {\"a\":1} ").is_ok());
         for text in ["", "\u{feff}{}", "{}x", "{} {}", "{", "{\"a\":1e400}", "{\"a\":\"\\ud800\"}", "{a:1}"] {
             assert_eq!(parse(text), Err(Malformed::NotJson), "{text:?}");
@@ -200,8 +201,9 @@ mod tests {
         assert_eq!(Object::parse(b"{\"a\":\"\xff\"}", JsonLimits::PROOF), Err(Malformed::NotJson));
     }
 
+    /// JOSE-04: two parsers could read two different values.
     #[test]
-    fn jose_04_rejects_duplicates_at_every_level_however_they_are_spelled() {
+    fn rejects_duplicate_members_at_every_level_in_any_escaping() {
         assert!(parse(r#"{"a":{"a":1},"b":[{"a":1},{"a":1}]}"#).is_ok());
         for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":{"a":1,"a":1}}"#, r#"{"x":[{"a":1,"a":1}]}"#]
         {
@@ -209,9 +211,10 @@ mod tests {
         }
     }
 
+    /// JOSE-04, JOSE-05: without comparing each member with each other.
     #[test]
     #[allow(clippy::disallowed_methods)] // the cost is what is tested
-    fn jose_04_jose_05_finds_duplicates_among_thousands_of_members_without_comparing_each_with_each() {
+    fn finds_duplicates_among_thousands_of_members_in_bounded_time() {
         const MANY: usize = 10_000;
         let limits = JsonLimits { members: u16::MAX, values: 1 << 20, ..JsonLimits::PROOF };
         let wide = |last: &str| {
@@ -237,8 +240,9 @@ mod tests {
         }
     }
 
+    /// JOSE-05: the limits are exact.
     #[test]
-    fn jose_05_bounds_depth_members_and_values() {
+    fn limits_depth_members_and_values() {
         let nested = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth - 1) + "{", "}".repeat(depth));
         assert!(parse(&nested(8)).is_ok());
         assert_eq!(parse(&nested(9)), Err(Malformed::TooDeep));
@@ -254,8 +258,9 @@ mod tests {
         assert_eq!(parse(&long(255)), Err(Malformed::TooManyMembers));
     }
 
+    /// JOSE-03, JOSE-04, JOSE-05: both read the same members.
     #[test]
-    fn jose_03_jose_04_jose_05_walking_refuses_what_parsing_refuses() {
+    fn walking_rejects_what_parsing_rejects() {
         let wide: Vec<String> = (0..65).map(|i| format!("\"m{i}\":{i}")).collect();
         let late = format!("{{{},\"m3\":0}}", wide[..20].join(","));
         let (wide, fits) = (format!("{{{}}}", wide.join(",")), format!("{{{}}}", wide[..64].join(",")));
@@ -297,8 +302,9 @@ mod tests {
         }
     }
 
+    /// JOSE-18: numbers from 0 to 2^53, and no strings.
     #[test]
-    fn jose_18_reads_numeric_dates_without_wrapping() {
+    fn reads_numeric_dates_without_wrapping() {
         for (text, seconds) in [("0", 0), ("1.9", 1), ("1.5e9", 1_500_000_000), ("9007199254740992", MAX_EXACT)] {
             let text = format!("{{\"a\":{text}}}");
             let object = parse(&text).unwrap();

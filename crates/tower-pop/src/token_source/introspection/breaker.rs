@@ -104,8 +104,9 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
+    /// INTRO-07: a success in between starts the count again.
     #[test]
-    fn intro_07_opens_after_failures_in_a_row_and_lets_one_probe() {
+    fn opens_after_failures_in_a_row_and_lets_one_request_probe() {
         let clock = Arc::new(ManualClock::at(1_000));
         let breaker = Breaker::new(Arc::clone(&clock) as Arc<dyn Clock>);
         for _ in 0..FAILURES - 1 {

@@ -1,4 +1,4 @@
-//! MTLS over real TLS: certificates made here, rustls on both sides, axum and `PopLayer` behind it.
+//! Mutual TLS over real connections: certificates made here, rustls on both sides, axum and `PopLayer` behind it.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn key(certificate: &TestCertificate) -> PrivateKeyDer<'static> {
     PrivatePkcs8KeyDer::from(certificate.key_der()).into()
 }
 
-/// Handlers find the certificate among the extensions.
+/// Handlers find the certificate in the extensions.
 async fn whoami(token: VerifiedToken, certificate: Option<Extension<PeerCertificate>>) -> &'static str {
     let proven = token.proof().certificate_thumbprint();
     assert_eq!(certificate.as_ref().map(|Extension(certificate)| certificate.thumbprint()), proven);
@@ -50,7 +50,7 @@ async fn server(verifier: Arc<dyn ClientCertVerifier>) -> Server {
     Server { address, certificate, api }
 }
 
-/// Shows a certificate and signs with a key that need not be its own.
+/// Presents a certificate and signs with any key.
 #[derive(Debug)]
 struct Shows(Arc<CertifiedKey>);
 
@@ -87,7 +87,7 @@ impl Server {
         })
     }
 
-    /// Status and body of one request, and how the handshake went; an error where the connection breaks.
+    /// Returns status and body of one request and the kind of handshake, or an error where the connection breaks.
     async fn get(&self, config: &Arc<ClientConfig>, token: &str) -> std::io::Result<(String, HandshakeKind)> {
         let tcp = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
@@ -110,8 +110,10 @@ impl Server {
     }
 }
 
+/// MTLS-01, MTLS-02, MTLS-07, X-57: without a certificate the handshake succeeds and the token is rejected; a
+/// certificate without its key fails the handshake.
 #[tokio::test]
-async fn mtls_01_mtls_02_mtls_07_over_tls_1_3_and_1_2() {
+async fn requires_the_certificate_of_the_token_over_tls_1_3_and_1_2() {
     let server = server(tls::any_client_certificate()).await;
     let (own, other) = (TestCertificate::self_signed("own"), TestCertificate::self_signed("other"));
     let token = server.token(&own);
@@ -126,8 +128,9 @@ async fn mtls_01_mtls_02_mtls_07_over_tls_1_3_and_1_2() {
     }
 }
 
+/// MTLS-15, X-58: or with none.
 #[tokio::test]
-async fn mtls_15_x_58_a_resumed_session_counts_with_the_certificate_of_its_handshake() {
+async fn a_resumed_session_counts_with_the_certificate_of_its_handshake() {
     let server = server(tls::any_client_certificate()).await;
     let own = TestCertificate::self_signed("own");
     let token = server.token(&own);
@@ -142,8 +145,9 @@ async fn mtls_15_x_58_a_resumed_session_counts_with_the_certificate_of_its_hands
     }
 }
 
+/// MTLS-02, MTLS-07: a certificate of another authority fails the handshake; none at all does not.
 #[tokio::test]
-async fn mtls_07_a_certificate_authority_can_be_demanded() {
+async fn a_certificate_authority_can_be_required() {
     let authority = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -167,13 +171,18 @@ async fn mtls_07_a_certificate_authority_can_be_demanded() {
 
     let own = TestCertificate::self_signed("own");
     let foreign = server.client(&rustls::version::TLS13, Some((&own, &own)));
-    assert!(server.get(&foreign, &server.token(&own)).await.is_err(), "issued by nobody we know");
+    assert!(server.get(&foreign, &server.token(&own)).await.is_err(), "another authority");
     let none = server.client(&rustls::version::TLS13, None);
-    assert_eq!(server.get(&none, &token).await.unwrap().0, "401", "MTLS-02 none is not a failed handshake");
+    assert_eq!(
+        server.get(&none, &token).await.unwrap().0,
+        "401",
+        "MTLS-02 without a certificate the handshake succeeds"
+    );
 }
 
+/// MTLS-03, CLI-15, AS-12: from the token request to the handler.
 #[tokio::test]
-async fn mtls_03_client_and_authorization_server_of_ours_end_to_end() {
+async fn client_authorization_server_and_api_work_together_over_mutual_tls() {
     use pop_authserver::{Client, TestAuthServer};
     use pop_client::{ClientAuthentication, ClientCertificate, ClientError, MtlsClient, MtlsTokenClient};
 
@@ -224,12 +233,13 @@ async fn mtls_03_client_and_authorization_server_of_ours_end_to_end() {
         client.client_credentials(None, None).await.map(drop)
     };
     by_certificate(&own).await.unwrap();
-    let refused = by_certificate(&other).await;
-    assert!(matches!(refused, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "RFC 8705 §2.2");
+    let rejected = by_certificate(&other).await;
+    assert!(matches!(rejected, Err(ClientError::OAuth { code, .. }) if code == "invalid_client"), "RFC 8705 §2.2");
 }
 
+/// MTLS-04: over its DER.
 #[test]
-fn the_thumbprint_is_computed_from_the_leaf_of_the_connection() {
+fn the_thumbprint_is_computed_from_the_leaf_certificate() {
     let own = TestCertificate::self_signed("own");
     let certificate = PeerCertificate::from_der(own.der());
     assert_eq!(certificate.der(), own.der(), "MTLS-04");

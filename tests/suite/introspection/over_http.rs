@@ -1,4 +1,4 @@
-//! INTRO over real sockets: our HTTP client against the development authorization server, and against servers that
+//! Introspection over real sockets: our HTTP client against the development authorization server, and against servers that
 //! misbehave.
 
 use std::sync::Arc;
@@ -38,8 +38,9 @@ async fn opaque_token(server: &TestAuthServer, key: &DpopKey) -> String {
     client.client_credentials(None, None).await.unwrap().access_token
 }
 
+/// INTRO-01, INTRO-02, INTRO-04, INTRO-06, INTRO-07, INTRO-11: over sockets, with revocation and an outage.
 #[tokio::test]
-async fn intro_01_intro_11_plain_and_signed_against_the_development_server() {
+async fn reads_plain_and_signed_responses_of_the_development_server() {
     for signed in [false, true] {
         let server = authorization_server().await;
         let introspection = Introspection::at(server.introspection_endpoint()).client_secret_basic("api", "s3cret/+ ");
@@ -72,8 +73,9 @@ async fn intro_01_intro_11_plain_and_signed_against_the_development_server() {
     assert_eq!(status(&cfg, &key, &token).await, 503, "INTRO-07 our own authentication failed: not the client's fault");
 }
 
+/// INTRO-01: each request has a new assertion.
 #[tokio::test]
-async fn intro_01_the_resource_server_can_authenticate_by_an_assertion() {
+async fn the_resource_server_can_authenticate_by_an_assertion() {
     let (own, other) = (DpopKey::generate(Algorithm::ES256).unwrap(), DpopKey::generate(Algorithm::ES256).unwrap());
     let api = Client::private_key_jwt("api", &own.public_jwk(), Algorithm::ES256).unwrap();
     let builder = TestAuthServer::defaults()
@@ -89,12 +91,13 @@ async fn intro_01_the_resource_server_can_authenticate_by_an_assertion() {
     };
     let ours = cfg("api", &own);
     for _ in 0..2 {
-        assert_eq!(status(&ours, &key, &token).await, 200, "INTRO-01 a new assertion for each question");
+        assert_eq!(status(&ours, &key, &token).await, 200, "INTRO-01 a new assertion for each request");
     }
     assert_eq!(status(&cfg("api", &other), &key, &token).await, 503, "INTRO-01 another key");
     assert_eq!(status(&cfg("other", &own), &key, &token).await, 503, "INTRO-01 another client");
 }
 
+/// INTRO-01: another certificate is 503, because it is not the client's fault.
 #[tokio::test]
 async fn the_resource_server_can_authenticate_by_its_certificate() {
     let api_certificate = TestCertificate::self_signed("api");
@@ -130,7 +133,7 @@ async fn the_resource_server_can_authenticate_by_its_certificate() {
     assert_eq!(status(&cfg(&TestCertificate::self_signed("api")), &key, &token).await, 503, "another certificate");
 }
 
-/// A server of one route, and how often it was reached elsewhere.
+/// Serves this app and returns its URL.
 async fn misbehaving(app: Router) -> String {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -145,8 +148,9 @@ fn cfg(url: &str, timeout: Duration) -> PopConfig {
     PopConfig::builder(issuer.introspection(introspection), AUDIENCE).build().unwrap()
 }
 
+/// INTRO-01, INTRO-04, X-62: the token goes to the configured URL only, and no proof goes there.
 #[tokio::test]
-async fn intro_01_x_62_redirects_are_not_followed_and_proofs_not_forwarded() {
+async fn redirects_are_not_followed_and_proofs_not_forwarded() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let active = json!({ "active": true, "aud": AUDIENCE, "cnf": { "jkt": key.thumbprint().to_string() } }).to_string();
     let elsewhere = Arc::new(AtomicUsize::new(0));
@@ -163,7 +167,7 @@ async fn intro_01_x_62_redirects_are_not_followed_and_proofs_not_forwarded() {
         );
     let url = misbehaving(redirecting).await;
     assert_eq!(status(&cfg(&url, Duration::from_secs(5)), &key, "opaque").await, 503, "INTRO-01 302");
-    assert_eq!(elsewhere.load(Ordering::SeqCst), 0, "INTRO-01 the token stays here");
+    assert_eq!(elsewhere.load(Ordering::SeqCst), 0, "INTRO-01 the token is not sent there");
 
     let looking = Router::new().route(
         "/introspect",
@@ -181,8 +185,9 @@ async fn intro_01_x_62_redirects_are_not_followed_and_proofs_not_forwarded() {
     assert_eq!(status(&cfg(&url, Duration::from_secs(5)), &key, "opaque").await, 200, "INTRO-04 and the twin");
 }
 
+/// INTRO-07, INTRO-15: limits of time and size.
 #[tokio::test]
-async fn intro_07_slow_and_endless_answers_end_in_503() {
+async fn slow_and_endless_responses_end_in_503() {
     let key = DpopKey::generate(Algorithm::ES256).unwrap();
     let hanging = Router::new().route("/introspect", post(std::future::pending::<String>));
     let url = misbehaving(hanging).await;
@@ -197,5 +202,5 @@ async fn intro_07_slow_and_endless_answers_end_in_503() {
     let url = misbehaving(endless).await;
     assert_eq!(status(&cfg(&url, Duration::from_secs(5)), &key, "opaque").await, 503, "INTRO-15 enormous");
     let closed = cfg("http://127.0.0.1:1", Duration::from_secs(5));
-    assert_eq!(status(&closed, &key, "opaque").await, 503, "INTRO-07 nobody there");
+    assert_eq!(status(&closed, &key, "opaque").await, 503, "INTRO-07 nothing listens there");
 }
