@@ -24,6 +24,8 @@ mod connections;
 mod endpoint;
 mod error;
 mod grant;
+#[cfg(doctest)]
+mod guides;
 mod keys;
 mod mint;
 mod proof_check;
@@ -38,17 +40,3 @@ pub use mint::{ProofMint, TokenMint, proof};
 pub use pop_client::{Algorithm, DpopKey, KeyError};
 pub use server::{AuthServer, AuthServerBuilder};
 pub use testing::{TestAuthServer, TestCertificate};
-
-/// The examples of the README, compiled and run where that is possible.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
-/// The examples of the guide to deployment.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/deployment.md")]
-struct Deployment;
-/// How the server is started.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/authserver.md")]
-struct Authserver;
