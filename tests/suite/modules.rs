@@ -163,7 +163,9 @@ impl Crate {
                 places.push(format!("{}:{line} {}", file.path, path.join("::")));
             }
         }
-        let named = |(parent, graph): (&[String], Graph)| ([&[self.name.clone()], parent].concat().join("::"), graph);
+        let named = |(parent, graph): (&[String], Graph)| {
+            ([std::slice::from_ref(&self.name), parent].concat().join("::"), graph)
+        };
         graphs.into_iter().map(named).collect()
     }
 
