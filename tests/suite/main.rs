@@ -14,6 +14,7 @@ mod keys;
 mod log;
 mod metadata;
 mod modes;
+mod modules;
 mod mtls;
 mod nonce;
 mod properties;
