@@ -14,6 +14,7 @@
 //! 7. [`challenge`]: the status and the `WWW-Authenticate` challenges of every [`Error`].
 //!
 //! `tower-pop` supplies keys, clock and replay store. Applications use `tower-pop`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod access_token;
 pub mod binding;
@@ -39,3 +40,8 @@ pub use error::{
     ProofError, ReplayError, TokenError, Unavailable, help,
 };
 pub use jose::Found;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,5 @@
-//! A tower layer that accepts OAuth 2.0 access tokens only together with proof of possession: a stolen token is useless
-//! without the key it names.
+//! A tower layer for OAuth 2.0 resource servers. It accepts an access token only together with proof of possession of the key
+//! that the token is bound to: a stolen token is useless without that key.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -16,27 +16,63 @@
 //! # Ok::<(), tower_pop::ConfigError>(())
 //! ```
 //!
-//! What it verifies: JWT access tokens (RFC 9068) and opaque ones by introspection (RFC 7662, RFC 9701); DPoP proofs
-//! (RFC 9449) with replay and nonces; client certificates (RFC 8705) from the connection or from a trusted proxy
-//! (RFC 9440). Every confirmation method (RFC 7800) that a token names must hold; those that are not verified here are
-//! recognised and refused.
+//! The layer works around every `tower::Service<http::Request<B>>` whose response body is `Default`: axum, tonic, hyper.
 //!
-//! What it does not protect: bodies and header fields of a request. A DPoP proof covers method, URI without query, and
-//! the access token (RFC 9449 §11.7).
+//! # What is verified
+//! - JWT access tokens (RFC 9068), and opaque ones by introspection (RFC 7662, RFC 9701): [`IssuerConfig`], [`Introspection`].
+//! - DPoP proofs (RFC 9449), with replay and nonces: [`replay`], [`NoncePolicy`].
+//! - Client certificates (RFC 8705), of the connection or from a trusted proxy (RFC 9440): [`ClientCertificates`], [`tls`].
+//! - Every confirmation method (RFC 7800) that a token names must hold. A token with a method that is not verified here is
+//!   rejected.
 //!
-//! # "Why 401?"
-//! Every rejection is one event of `tracing`, at level `DEBUG`: `RUST_LOG=tower_pop=debug` with `tracing-subscriber`'s
-//! `EnvFilter`. It names the stable code, the claim, what was found, what was expected and what to change; never a value of a
-//! token or proof. [`errors::CODES`] lists all codes. In development,
-//! [`explain_rejections`](PopConfigBuilder::explain_rejections) puts the same into the response. Failures of the authorization
-//! server or of the replay store are warnings. With feature `metrics`, `pop_requests_total` counts each request once by
-//! `outcome` (`admitted`, `rejected`, `unproven`, `abandoned`) and `code`, and `pop_proof_age_seconds` is a histogram of the
-//! time since `iat`.
+//! A DPoP proof covers the method, the URI without its query, and the access token. It covers neither the body nor other header
+//! fields (RFC 9449 §11.7).
+//!
+//! # Where to start
+//! | you want to | see |
+//! |---|---|
+//! | configure a resource | [`PopConfig::builder`], [`PopConfigBuilder`], [`Preset`] |
+//! | accept requests without proof on some routes | [`Mode`], [`PopConfig::with_mode`] |
+//! | use the token in a handler | [`VerifiedToken`], [`Claims`], [`AccessToken`] |
+//! | require scopes, claims, or a recent login | [`RequireScope`], [`RequireClaim`], [`RequireAcr`], [`RequireMaxAge`] |
+//! | run behind a proxy | [`PopConfigBuilder::public_origin`], [`PopConfigBuilder::trusted_proxies`], [`ProxyTrust`] |
+//! | render rejections, match errors | [`PopLayer::on_rejection`], [`Rejection`], [`Error`], [`errors`] |
+//! | publish RFC 9728 metadata | [`PopConfig::metadata_service`] |
+//! | call from browsers | [`cors`] |
+//! | test with a fixed time and keys | [`clock::ManualClock`], [`IssuerConfig::static_jwks`], [`PopConfig::verify`] |
+//!
+//! # Modes
+//! | mode | no credentials | valid unbound Bearer | bound token, proof or binding fails | bad token |
+//! |---|---|---|---|---|
+//! | [`Required`](Mode::Required) (default) | 401 | 401 | 401 | 401 |
+//! | [`Optional`](Mode::Optional) | anonymous | 401 | 401 | 401 |
+//! | [`AllowBearer`](Mode::AllowBearer) | 401 | accepted | 401 | 401 |
+//! | [`ReportOnly`](Mode::ReportOnly) | 401 | accepted | accepted as unproven, logged | 401 |
+//!
+//! # Why 401?
+//! Every rejection is one `tracing` event of level `DEBUG`: `RUST_LOG=tower_pop=debug` with `tracing-subscriber`'s `EnvFilter`. It
+//! has the stable code, the claim, what was found, what was expected and what to change; never a value of a token or proof.
+//! [`errors::CODES`] lists all codes. In development, [`explain_rejections`](PopConfigBuilder::explain_rejections) puts the same
+//! into the response. Failures of the authorization server or of the replay store are warnings. With feature `metrics`,
+//! `pop_requests_total` counts each request once by `outcome` (`admitted`, `rejected`, `unproven`, `abandoned`) and `code`, and
+//! `pop_proof_age_seconds` is a histogram of the time since `iat`.
 //!
 //! # Features
-//! `axum` (default): extractors, problem+json, metadata route. `http-client` (default): keys over HTTPS. `aws-lc-rs`
-//! (default) and `rust-crypto`: signature verification, at least one. `rustls`: TLS that asks for client certificates. `metrics`: counters through the
-//! `metrics` facade. `serde`: settings by name, for configuration files.
+//! Features only add: turning one on does not change what another does.
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `aws-lc-rs` | yes | signature verification by `aws-lc-rs` |
+//! | `axum` | yes | extractors, problem documents, the metadata route |
+//! | `http-client` | yes | discovery, keys and introspection over HTTPS |
+//! | `rust-crypto` | | signature verification in pure Rust |
+//! | `rustls` | | TLS that requests client certificates |
+//! | `metrics` | | counters and a histogram through the `metrics` facade |
+//! | `serde` | | options by name in configuration files |
+//!
+//! At least one of `aws-lc-rs` and `rust-crypto` must be on. With both, `aws-lc-rs` verifies unless the configuration chooses
+//! otherwise.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod certificate;
 pub mod clock;
@@ -115,3 +151,8 @@ pub mod errors {
         ProofError, TokenError, Unavailable, help,
     };
 }
+
+/// Compiles the example of the README.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! The configuration of one protected resource: built once, validated as a whole, shared by its clones.
+//! The configuration of one protected resource: validated as a whole, shared by its clones.
 
 mod bounds;
 mod build;
@@ -43,8 +43,8 @@ pub struct PopConfig {
     pub(crate) mode: Mode,
 }
 
-/// Everything that layers of one configuration share. On cache lines of its own, away from the counter of its owners,
-/// which every request of every thread writes to.
+/// Everything that clones of a configuration share. It has its own cache lines, apart from the reference counter, which every
+/// request of every thread writes to.
 #[repr(align(128))]
 pub(crate) struct State {
     pub(crate) preset: Preset,
@@ -52,7 +52,7 @@ pub(crate) struct State {
     /// Issuers, audiences, and the cache of verified tokens.
     pub(crate) tokens: Arc<TokenSource>,
     pub(crate) origins: OriginPolicy,
-    /// Where client certificates come from; without it no token that is bound to one is accepted.
+    /// The sources of client certificates. Without them, tokens that are bound to a certificate are rejected.
     pub(crate) certificates: Option<CertificatePolicy>,
     pub(crate) nonce_policy: NoncePolicy,
     pub(crate) nonces: Nonces,
@@ -72,17 +72,25 @@ pub(crate) struct State {
 }
 
 impl PopConfig {
-    /// Starts a configuration from what is always needed: the issuer of the tokens, and the identifier of this resource
-    /// that must be in their `aud`. When the audience is an https URL, its origin is also the public origin that proofs
-    /// must name.
+    /// Starts a configuration with the options that are always required: the issuer of the tokens, and the identifier of this
+    /// resource that must be in their `aud`. If the audience is an https URL, its origin is also the public origin that proofs must
+    /// name.
     pub fn builder(issuer: impl Into<IssuerConfig>, audience: impl Into<String>) -> PopConfigBuilder {
         PopConfigBuilder::new(issuer.into(), audience.into())
     }
 
-    /// The same resource in another mode, for a layer on other routes; all state is shared.
+    /// Returns the same configuration with another mode, for a layer on other routes. All state is shared.
+    ///
+    /// ```
+    /// use tower_pop::{Mode, PopConfig};
+    ///
+    /// let cfg = PopConfig::builder("https://as.example", "https://api.example").build()?;
+    /// let public = cfg.with_mode(Mode::Optional)?;
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ConfigError::ModeForbidden`] when the preset allows only [`Mode::Required`].
+    /// [`ConfigError::ModeForbidden`] if the preset allows only [`Mode::Required`].
     pub fn with_mode(&self, mode: Mode) -> Result<Self, ConfigError> {
         check_mode(self.state.preset, mode)?;
         if mode.accepts_bearer() {
@@ -135,7 +143,7 @@ impl State {
         self.certificates.as_ref().map_or_else(|| Ok(ClientCertificate::default()), |source| source.read(parts))
     }
 
-    /// Scopes that imply this one.
+    /// Returns the scopes that imply this one.
     pub(crate) fn implied_by<'s>(&'s self, scope: &'s str) -> impl Iterator<Item = &'s str> {
         self.scope_implications
             .iter()
