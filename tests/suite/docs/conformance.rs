@@ -87,7 +87,7 @@ fn every_requirement_in_the_tables_is_proven_by_a_test_that_names_it() {
         match Test::find(&source, test) {
             None => wrong.push(format!("{page} {id}: there is no test {test} in {file}")),
             Some(found) if !found.names(id, &source) => {
-                wrong.push(format!("{page} {id}: {file}::{test} does not name it"))
+                wrong.push(format!("{page} {id}: {file}::{test} does not name it"));
             }
             Some(_) => {}
         }

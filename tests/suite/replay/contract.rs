@@ -105,7 +105,7 @@ impl Own {
         }
         if self.fault == Fault::ChecksThenSets {
             drop((index, held));
-            std::thread::yield_now();
+            std::thread::sleep(WINDOW);
             index = self.index.lock().unwrap();
             held = self.held.lock().unwrap();
         }
@@ -140,7 +140,7 @@ impl ReplayStore for Own {
             if expired || index.lock().unwrap().contains_key(&key) {
                 return Err(ReplayError::Replayed);
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(WINDOW).await;
             index.lock().unwrap().insert(key, (entry.expires_at, Instant::now()));
             Ok(FirstUse::assertion())
         }))
@@ -148,6 +148,9 @@ impl ReplayStore for Own {
 }
 
 const CAPACITY: u32 = 5_000;
+
+/// The time between check and insert in the stores that race: longer than a busy machine takes to start another insert.
+const WINDOW: Duration = Duration::from_millis(10);
 
 fn own(fault: Fault) -> (Own, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(NOW));
