@@ -9,7 +9,7 @@ use support::{Bench, Certificates, Inner, OPAQUE};
 use tower_pop::{DefaultRejection, PopService};
 
 /// What a warm request may cost.
-const BUDGET: u64 = 12;
+const BUDGET: u64 = 6;
 
 fn main() {
     let (plain, opaque, certificates) = (Bench::new(false), Bench::opaque(), Certificates::new());

@@ -49,7 +49,7 @@ pub(crate) fn rows(report: &mut Report) {
         few.warm(&small);
         let (rounds, operations) = (report.size(61, 3), report.size(100, 5));
         let time = |token: &str| timed(operations, &|| few.request(token), &|request| few.send(request), 200);
-        report.row(CLAIMS, median((0..rounds).map(|_| time(&large) / time(&small)).collect()), Target::None);
+        report.rounds(CLAIMS, (0..rounds).map(|_| time(&large) / time(&small)).collect(), Target::None);
     }
     if report.wants(THREADS, false) {
         let ratio = threads(report, &few);
@@ -66,7 +66,7 @@ fn compare(report: &Report, few: &Bench, many: &Bench, cold: bool) -> f64 {
         let make = || bench.request(&if cold { bench.token() } else { token.clone() });
         timed(operations, &make, &|request| bench.send(request), 200)
     };
-    median((0..rounds).map(|_| time(many) / time(few)).collect())
+    median(&(0..rounds).map(|_| time(many) / time(few)).collect::<Vec<_>>())
 }
 
 fn body(report: &Report) -> f64 {
@@ -83,7 +83,7 @@ fn body(report: &Report) -> f64 {
         }
         start.elapsed().as_secs_f64()
     };
-    median((0..report.size(61, 3)).map(|_| time(&body) / time(&bytes::Bytes::new())).collect())
+    median(&(0..report.size(61, 3)).map(|_| time(&body) / time(&bytes::Bytes::new())).collect::<Vec<_>>())
 }
 
 fn threads(report: &Report, bench: &Bench) -> f64 {
@@ -102,5 +102,5 @@ fn threads(report: &Report, bench: &Bench) -> f64 {
         });
         sent as f64 / start.elapsed().as_secs_f64()
     };
-    median((0..report.size(9, 1)).map(|_| rate(2) / rate(1)).collect())
+    median(&(0..report.size(9, 1)).map(|_| rate(2) / rate(1)).collect::<Vec<_>>())
 }

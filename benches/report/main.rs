@@ -1,6 +1,7 @@
 //! `cargo bench --bench report`: what PopLayer costs, as ratios measured in one run, each beside its target.
 //!
-//! Rows of time are medians over rounds in which both sides of the ratio are interleaved. Rows of instructions are counted
+//! Rows of time are medians over rounds in which both sides of the ratio are interleaved; beside them stands the spread of the
+//! rounds, from the first to the last tenth. Rows of instructions are counted
 //! by callgrind. A row whose tool is missing says so and counts as short. Words after `--` select the rows whose names
 //! hold one of them; `-- --machine-independent` selects those that come out alike on every machine.
 #![allow(missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::cast_precision_loss)]
@@ -43,7 +44,18 @@ impl Report {
         selected && (machine_independent || !self.machine_independent)
     }
 
+    /// A row whose value is the median of several rounds. The middle eight tenths of them stand beside it.
+    fn rounds(&mut self, name: &str, rounds: Vec<f64>, target: Target) {
+        let at = |tenths: usize| quantile(&rounds, tenths);
+        let spread = format!("{:.3}..{:.3}", at(1), at(9));
+        self.write(name, at(5), target, &spread);
+    }
+
     fn row(&mut self, name: &str, measured: f64, target: Target) {
+        self.write(name, measured, target, "");
+    }
+
+    fn write(&mut self, name: &str, measured: f64, target: Target, spread: &str) {
         let (target, met) = match target {
             Target::AtMost(most) => (format!("<= {most}"), measured <= most),
             Target::AtLeast(least) => (format!(">= {least}"), measured >= least),
@@ -51,13 +63,13 @@ impl Report {
         };
         self.short += usize::from(!met && self.full);
         let verdict = if met { "ok" } else { "short" };
-        println!("{name:<66} {measured:>10.3} {target:>9}  {verdict}");
+        println!("{name:<66} {measured:>10.3} {target:>9} {spread:>15}  {verdict}");
     }
 
     /// A row that cannot be measured here.
     fn missing(&mut self, name: &str, what: &str) {
         self.short += usize::from(self.full);
-        println!("{name:<66} {:>10} {:>9}  short: {what}", "-", "-");
+        println!("{name:<66} {:>10} {:>9} {:>15}  short: {what}", "-", "-", "");
     }
 
     /// Small numbers where this is no bench run.
@@ -76,7 +88,7 @@ fn main() -> ExitCode {
     let machine_independent = args.iter().any(|arg| arg == "--machine-independent");
     args.retain(|arg| !arg.starts_with("--"));
     let mut report = Report { full, machine_independent, words: args, short: 0 };
-    println!("{:<66} {:>10} {:>9}  ", "name", "measured", "target");
+    println!("{:<66} {:>10} {:>9} {:>15}", "name", "measured", "target", "spread");
     time::rows(&mut report);
     instructions::rows(&mut report);
     allocations::rows(&mut report);
@@ -106,7 +118,12 @@ fn child(args: &[String]) {
 }
 
 /// The median.
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: &[f64]) -> f64 {
+    quantile(values, 5)
+}
+
+fn quantile(values: &[f64], tenths: usize) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    values.get((values.len() * tenths / 10).min(values.len().saturating_sub(1))).copied().unwrap_or_default()
 }
