@@ -3,7 +3,7 @@
 #[non_exhaustive]
 pub enum CredentialError {
     /// There is no `Authorization` field with a known scheme.
-    #[error("no Authorization field with a known scheme")]
+    #[error("none presented")]
     Missing,
     /// There is more than one `Authorization` field line.
     #[error("more than one Authorization field")]
