@@ -1,10 +1,12 @@
-//! Every [`Error`] to its status and challenges (RFC 9449 §7.1, RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
+//! The status and the challenges of every [`Error`] (RFC 9449 §7.1, RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
 //!
-//! One header line per challenge: the scheme that the request used comes first, then `DPoP`, then the others, because some
-//! clients read only the first. Error parameters stand in the challenge of the scheme that was used; where that is
-//! ambiguous, in all. Descriptions of what is wrong with a token are fixed ASCII strings. Those of proofs say which claim
-//! of the client's own proof is missing or off, and which URL is expected: the canonical target, of a limited length, and nothing
-//! else of a request.
+//! 1. Each challenge has its own header line. The scheme that the request used comes first, then `DPoP`, then the others:
+//!    some clients read only the first line.
+//! 2. The challenge of the scheme that was used carries the error parameters. If the scheme is ambiguous, all challenges carry
+//!    them.
+//! 3. The description of an error in a token is a fixed ASCII string.
+//! 4. The description of an error in a proof names the claim that is missing or wrong, and the expected URL. That URL is the
+//!    canonical target of the request, up to [`MAX_TARGET_LEN`] bytes. Nothing else of a request is repeated.
 
 use std::borrow::Cow;
 
@@ -14,7 +16,7 @@ use crate::credentials::{Scheme, SchemeSet};
 use crate::jose::{AlgorithmSet, HeaderError, JwkError};
 use crate::{BindingError, ClaimError, ConfirmationError, CredentialError, DpopError, Error, ProofError, ReplayError};
 
-/// What all challenges of one resource have in common.
+/// The parameters that all challenges of one resource share.
 #[derive(Debug, Clone)]
 pub struct Challenges {
     algs: String,
@@ -22,45 +24,45 @@ pub struct Challenges {
     realm: String,
 }
 
-/// Everything that the response to a rejected request consists of, except its body.
+/// The response to a rejected request, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorResponse {
-    /// The status.
+    /// The status code.
     pub status: StatusCode,
-    /// `WWW-Authenticate` field lines.
+    /// The `WWW-Authenticate` field lines, one for each challenge.
     pub challenges: Vec<HeaderValue>,
     /// The `error` code of the challenge, if it has one.
     pub error: Option<&'static str>,
-    /// A description for people, in the characters of a quoted string.
+    /// A description for people. It needs no escaping in a quoted string.
     pub description: Cow<'static, str>,
-    /// Whether a `DPoP-Nonce` must come along.
+    /// Whether the response must carry a `DPoP-Nonce`.
     pub nonce: bool,
-    /// `Retry-After`, in seconds.
+    /// The value of `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
 }
 
-/// A value that cannot stand in a quoted string of a challenge.
+/// The value cannot be written as a quoted string of a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("only printable ASCII without quotes and backslashes can stand in a challenge")]
+#[error("a challenge can hold only printable ASCII without quotes and backslashes")]
 pub struct NotQuotable;
 
-/// Seconds after which a client may try again when something is out of reach.
+/// The `Retry-After` of a response that says that something is unavailable, in seconds.
 const RETRY_AFTER: u32 = 5;
 
-/// Longest target in bytes that a description names.
+/// The maximum length of a target that a description names, in bytes.
 pub const MAX_TARGET_LEN: usize = 256;
 
-/// Whether a text can stand in a quoted string as it is.
-fn is_quotable(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+/// Returns whether a string needs no escaping in a quoted string.
+fn is_quotable(value: &str) -> bool {
+    value.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 impl Challenges {
-    /// Challenges that list these algorithms and point to this metadata document.
+    /// Creates challenges that list the algorithms and point to the metadata document, if there is one.
     ///
     /// # Errors
-    /// [`NotQuotable`] when the URL or the realm cannot be quoted.
+    /// [`NotQuotable`] if the URL or the realm contains anything but printable ASCII without quotes and backslashes.
     pub fn new(algorithms: AlgorithmSet, resource_metadata: Option<&str>, realm: &str) -> Result<Self, NotQuotable> {
         let resource_metadata = resource_metadata.unwrap_or_default();
         if !is_quotable(resource_metadata) || !is_quotable(realm) {
@@ -69,9 +71,10 @@ impl Challenges {
         Ok(Self { algs: algorithms.names(), resource_metadata: resource_metadata.to_owned(), realm: realm.to_owned() })
     }
 
-    /// Returns the response to an error. `scheme` is the one that the request used, if it could be read: its challenge comes
-    /// first. `accepted` are the schemes of the resource, each of which gets a challenge. `target` is the URL that a proof had
-    /// to name, in its normal form.
+    /// Returns the response to an error.
+    ///
+    /// `scheme` is the scheme that the request used, if it could be read. Its challenge comes first. `accepted` are the schemes
+    /// that the resource accepts; each gets a challenge. `target` is the normalised URL that the `htu` of a proof must name.
     #[must_use]
     pub fn respond(
         &self,
@@ -80,11 +83,12 @@ impl Challenges {
         accepted: SchemeSet,
         target: Option<&str>,
     ) -> ErrorResponse {
-        let used = scheme.map_or(Used::Unknown, Used::Scheme);
+        let used = Used::Scheme(scheme.unwrap_or(Scheme::Dpop));
         let target = target.filter(|target| target.len() <= MAX_TARGET_LEN && is_quotable(target));
-        Responder { challenges: self, scheme, accepted, target }.to(error, used)
+        Responder { challenges: self, scheme, accepted, target }.response(error, used)
     }
 
+    /// Writes the challenge of one scheme.
     fn line(
         &self,
         scheme: Scheme,
@@ -125,7 +129,7 @@ impl Challenges {
     }
 }
 
-/// The facts of one response.
+/// What the response to one error depends on.
 struct Responder<'c> {
     challenges: &'c Challenges,
     /// The scheme that the request used.
@@ -135,10 +139,10 @@ struct Responder<'c> {
 }
 
 impl Responder<'_> {
-    fn to(&self, error: &Error, used: Used) -> ErrorResponse {
+    fn response(&self, error: &Error, used: Used) -> ErrorResponse {
         match error {
             Error::Credential(credential) => match credential {
-                CredentialError::Missing => self.unauthorized(None, "Credentials are required", Used::Unknown),
+                CredentialError::Missing => self.unauthorized(None, "Credentials are required", used),
                 CredentialError::Duplicated | CredentialError::Malformed => {
                     self.bad_request("The Authorization header field is malformed")
                 }
@@ -221,7 +225,7 @@ impl Responder<'_> {
                 &step_up.parameters().collect::<Vec<_>>(),
             ),
             Error::Claim(claim) => match claim {
-                // RFC 6750 §3.1: "higher privileges than provided by the access token". Which claim is not said.
+                // RFC 6750 §3.1: "higher privileges than provided by the access token". The response does not name the claim.
                 ClaimError::Insufficient => ErrorResponse {
                     status: StatusCode::FORBIDDEN,
                     ..self.challenge(
@@ -245,7 +249,7 @@ impl Responder<'_> {
         self.unauthorized(Some("invalid_dpop_proof"), description, Used::Scheme(Scheme::Dpop))
     }
 
-    /// What is wrong with a client's own proof, as far as it can be named in a few words.
+    /// Describes the error in a proof to the client that made it.
     fn describe(&self, error: DpopError) -> Cow<'static, str> {
         let fixed = match error {
             DpopError::Missing => "The DPoP header field is missing",
@@ -283,10 +287,11 @@ impl Responder<'_> {
         fixed.into()
     }
 
+    /// Returns a 400. All challenges carry the error, because the scheme is ambiguous.
     fn bad_request(&self, description: &'static str) -> ErrorResponse {
         ErrorResponse {
             status: StatusCode::BAD_REQUEST,
-            ..self.challenge(Some("invalid_request"), description.into(), Used::Ambiguous, &[])
+            ..self.challenge(Some("invalid_request"), description.into(), Used::All, &[])
         }
     }
 
@@ -299,6 +304,7 @@ impl Responder<'_> {
         self.challenge(error, description.into(), used, &[])
     }
 
+    /// Returns a 401 with a challenge for each accepted scheme, the one of the request first.
     fn challenge(
         &self,
         error: Option<&'static str>,
@@ -308,7 +314,8 @@ impl Responder<'_> {
     ) -> ErrorResponse {
         let others = Scheme::ALL.into_iter().filter(|scheme| Some(*scheme) != self.scheme);
         let enabled = self.scheme.into_iter().chain(others).filter(|scheme| self.accepted.contains(*scheme));
-        let line = |scheme| self.challenges.line(scheme, error.filter(|_| used.is(scheme)), &description, parameters);
+        let line =
+            |scheme| self.challenges.line(scheme, error.filter(|_| used.includes(scheme)), &description, parameters);
         let challenges = enabled.filter_map(line).collect();
         ErrorResponse {
             status: StatusCode::UNAUTHORIZED,
@@ -322,6 +329,7 @@ impl Responder<'_> {
 }
 
 impl ErrorResponse {
+    /// Returns a response without challenges.
     fn plain(status: StatusCode, description: &'static str, retry_after: Option<u32>) -> Self {
         let description = description.into();
         Self { status, challenges: Vec::new(), error: None, description, nonce: false, retry_after }
@@ -336,21 +344,20 @@ impl ErrorResponse {
     }
 }
 
-/// Whose challenge carries the error.
+/// The challenges that carry the error parameters.
 #[derive(Clone, Copy)]
 enum Used {
+    /// The challenge of the scheme that the request used: `DPoP` if the scheme could not be read.
     Scheme(Scheme),
-    Ambiguous,
-    Unknown,
+    /// All challenges: the request may have used any of the schemes.
+    All,
 }
 
 impl Used {
-    fn is(self, scheme: Scheme) -> bool {
+    fn includes(self, scheme: Scheme) -> bool {
         match self {
             Self::Scheme(used) => used == scheme,
-            Self::Ambiguous => true,
-            // Before a scheme could be read, DPoP speaks for the resource.
-            Self::Unknown => scheme == Scheme::Dpop,
+            Self::All => true,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Digests and MACs are compared in constant time (RFC 9449 §4.3 check 12, and wherever a secret could be guessed).
+//! Constant-time comparison of digests and MACs (RFC 9449 §4.3 check 12). Without it, the time of a comparison would help to
+//! guess a secret byte by byte.
 
 use subtle::{Choice, ConstantTimeEq};
 
-/// Whether both are equal: eight bytes at a time, and all of them whatever they are.
+/// Returns whether two arrays are equal. Compares eight bytes at a time, and always all of them.
 pub(crate) fn equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
     const { assert!(N.is_multiple_of(8)) };
     let words = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);

@@ -1,6 +1,6 @@
-//! Names of settings, as configuration files and command lines write them.
+//! The names of settings in configuration files and on command lines.
 
-/// A name that stands for no value of a setting. The message names the value and those that are allowed.
+/// The name is not a value of the setting. The message shows the name and the allowed values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not {what}: use one of {allowed}")]
 pub struct UnknownName {
@@ -10,7 +10,7 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    /// An error for this name. `what` has its article, such as `a mode`.
+    /// Creates an error for a name. `what` is the kind of setting with its article, such as `a mode`.
     #[must_use]
     pub fn new(name: &str, what: &'static str, allowed: impl IntoIterator<Item = &'static str>) -> Self {
         let allowed: Vec<_> = allowed.into_iter().collect();
@@ -18,14 +18,14 @@ impl UnknownName {
     }
 }
 
-/// Gives a setting its names: `ALL`, `name`, `Display`, `FromStr` and, with feature `serde`, its serialization.
+/// Implements the names of a setting: `ALL`, `name`, `Display`, `FromStr` and, with feature `serde`, its serialization.
 macro_rules! named {
     ($what:literal, $type:ident { $($variant:ident = $name:literal,)* }) => {
         impl $type {
-            /// All values.
+            /// All values of the setting.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The name in configuration files and on command lines.
+            /// Returns the name in configuration files and on command lines.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -44,10 +44,10 @@ macro_rules! named {
     };
 }
 
-/// `FromStr` and serialization for a type that has `ALL` and `name`.
+/// Implements `FromStr` and, with feature `serde`, serialization for a type that has `ALL` and `name`.
 macro_rules! parsed {
     ($what:literal, $type:ident) => {
-        /// Reads the name, compared exactly.
+        /// Parses the exact name.
         impl std::str::FromStr for $type {
             type Err = crate::names::UnknownName;
 

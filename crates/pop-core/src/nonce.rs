@@ -1,9 +1,11 @@
-//! Server-provided nonces without state (RFC 9449 §8, §9): a time step and a MAC over it, so that every replica with the
-//! same key accepts them.
+//! Stateless server-provided nonces (RFC 9449 §8, §9). A nonce is a time step and a MAC over it, so that every replica with the
+//! same key accepts it.
 //!
-//! A nonce is `base64url(step ‖ first 16 bytes of HMAC-SHA-256(key, label ‖ audience ‖ step))`, 27 characters of RFC 9449
-//! §8.1's set. It is accepted during its own step and the two after it; a step lasts 60 s. The step before its time is
-//! accepted too, for replicas whose clocks differ. Anybody may use it, any number of times: only `jti` is single-use.
+//! 1. A nonce is `base64url(step ‖ first 16 bytes of HMAC-SHA-256(key, label ‖ audience ‖ step))`: 27 characters, all of them
+//!    allowed by RFC 9449 §8.1.
+//! 2. A step lasts 60 s. A nonce is accepted during its own step and the two steps after it. It is also accepted during the
+//!    step before, because the clocks of replicas differ.
+//! 3. A nonce is not bound to a client and may be used any number of times. Only `jti` is single-use.
 
 use std::fmt;
 
@@ -14,15 +16,16 @@ use zeroize::Zeroizing;
 use crate::NonceError;
 use crate::{constant_time, jose};
 
-/// Seconds that one step lasts.
+/// The length of a step, in seconds.
 pub const STEP_SECONDS: u64 = 60;
-/// Steps after its own in which a nonce is accepted.
+/// The number of steps after its own in which a nonce is accepted.
 pub const PREVIOUS_STEPS: u64 = 2;
-/// Characters of every nonce issued here.
+/// The length of a nonce, in characters.
 const NONCE_LEN: usize = 27;
+/// The length of the truncated MAC, in bytes.
 const MAC_LEN: usize = 16;
 
-/// The secrets that nonces are made and checked with. `Debug` shows their number only.
+/// The keys that create and check nonces. `Debug` shows only the number of keys.
 #[derive(Clone)]
 pub struct NonceKeys {
     keys: Vec<Hmac<Sha256>>,
@@ -31,27 +34,29 @@ pub struct NonceKeys {
 
 /// A nonce that was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AcceptedNonce {
-    /// Whether the client should get another one.
+    /// Whether the client should get a new nonce.
     pub freshness: Freshness,
-    /// The first second at which the nonce is no longer accepted: the same whenever it is looked at.
+    /// The time from which the nonce is no longer accepted, in seconds since the epoch. It depends on the nonce alone, not on
+    /// the time of the check.
     pub until: u64,
 }
 
-/// How old an accepted nonce is.
+/// The age of an accepted nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Of the current step.
+    /// The nonce is of the current step, or of the next one.
     Current,
-    /// Of an earlier step: the response should carry the current one (RFC 9449 §8.2).
+    /// The nonce is of an earlier step. The response should carry the current nonce (RFC 9449 §8.2).
     Renew,
 }
 
 impl NonceKeys {
-    /// The first key makes nonces; all of them check, so that keys can be rotated with overlap. The audience keeps nonces
-    /// of one resource from being used at another that shares the keys.
+    /// Creates a set of keys. Returns `None` if there is no key.
     ///
-    /// Returns `None` when there is no key.
+    /// The first key creates nonces; every key checks them, so that keys can be rotated with overlap. The MAC covers
+    /// `audience`: if two resources share keys, a nonce of one is not accepted by the other.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = [u8; 32]>, audience: &str) -> Option<Self> {
         let keys = keys
@@ -61,13 +66,13 @@ impl NonceKeys {
         (!keys.is_empty()).then(|| Self { keys, audience: audience.into() })
     }
 
-    /// The number of the step that a time lies in.
+    /// Returns the step that contains `now`, which is in seconds since the epoch.
     #[must_use]
     pub const fn step_at(now: u64) -> u64 {
         now / STEP_SECONDS
     }
 
-    /// The nonce of a step.
+    /// Returns the nonce of a step.
     #[must_use]
     pub fn issue(&self, step: u64) -> String {
         let mut bytes = [0; 4 + MAC_LEN];
@@ -80,11 +85,11 @@ impl NonceKeys {
         jose::encode(bytes)
     }
 
-    /// Judges a nonce that a proof carries.
+    /// Checks the nonce of a proof. `now` is in seconds since the epoch.
     ///
     /// # Errors
-    /// [`NonceError::Stale`] for every nonce that was not made with one of the keys in the current step, one of the two
-    /// before it or the one after it.
+    /// [`NonceError::Stale`] unless one of the keys created the nonce for the current step, one of the two steps before it or
+    /// the step after it.
     pub fn check(&self, nonce: &str, now: u64) -> Result<AcceptedNonce, NonceError> {
         if nonce.len() != NONCE_LEN {
             return Err(NonceError::Stale);
@@ -117,7 +122,7 @@ impl NonceKeys {
     }
 }
 
-/// The low four bytes of a step number: enough to tell the accepted steps apart; the MAC covers all eight.
+/// Returns the low four bytes of a step number. They tell the accepted steps apart; the MAC covers all eight bytes.
 fn short_step(step: u64) -> [u8; 4] {
     let [.., a, b, c, d] = step.to_be_bytes();
     [a, b, c, d]
@@ -129,10 +134,10 @@ impl fmt::Debug for NonceKeys {
     }
 }
 
-/// Whether a text is a nonce by RFC 9449 §8.1: `1*NQCHAR`.
+/// Returns whether a string is a nonce by RFC 9449 §8.1: `1*NQCHAR`.
 #[must_use]
-pub fn is_nonce(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+pub fn is_nonce(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 #[cfg(test)]
@@ -173,7 +178,7 @@ mod tests {
         assert_eq!(keys.check(&keys.issue(current + 2), NOW), Err(NonceError::Stale));
         let nonce = keys.issue(current);
         let until = keys.check(&nonce, NOW).unwrap().until;
-        assert!(keys.check(&nonce, until - 1).is_ok_and(|nonce| nonce.until == until), "NONCE-11 a fixed end");
+        assert!(keys.check(&nonce, until - 1).is_ok_and(|nonce| nonce.until == until), "NONCE-11 the end is fixed");
         assert_eq!(keys.check(&nonce, until), Err(NonceError::Stale));
         let wrapped = keys.issue(current + (1 << 32));
         assert_eq!(keys.check(&wrapped, NOW), Err(NonceError::Stale));

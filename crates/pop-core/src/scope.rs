@@ -1,37 +1,39 @@
-//! Scopes (RFC 6749 §3.3): exact, case-sensitive, whole tokens.
+//! Scopes (RFC 6749 §3.3). Scopes are compared as whole tokens, case-sensitively.
 
 use std::fmt;
 
-/// The scopes of a token: the value of `scope`, as it came.
+/// The scopes of a token: the value of `scope` as received.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scopes<'t>(&'t str);
 
 impl<'t> Scopes<'t> {
-    /// Takes the value of a `scope` claim: tokens of RFC 6749 §3.3, separated by spaces. Several spaces, and spaces at the
-    /// beginning or the end, mean the same as one or none: some issuers join lists that hold empty strings. The empty
-    /// string means no scopes. Returns `None` for every other character that no scope token holds.
+    /// Parses the value of a `scope` claim: scope tokens of RFC 6749 §3.3, separated by spaces. Returns `None` if it contains a
+    /// character that is neither a space nor allowed in a scope token.
+    ///
+    /// Repeated spaces, and spaces at the beginning or the end, are ignored: some issuers join lists that contain empty
+    /// strings. The empty string means no scopes.
     #[must_use]
-    pub fn parse(text: &'t str) -> Option<Self> {
-        text.split(' ').all(|token| token.is_empty() || is_scope_token(token)).then_some(Self(text))
+    pub fn parse(value: &'t str) -> Option<Self> {
+        value.split(' ').all(|token| token.is_empty() || is_scope_token(token)).then_some(Self(value))
     }
 
-    /// A text that [`parse`](Self::parse) took before.
-    pub(crate) const fn checked(text: &'t str) -> Self {
-        Self(text)
+    /// Wraps a string that [`parse`](Self::parse) has accepted before.
+    pub(crate) const fn checked(value: &'t str) -> Self {
+        Self(value)
     }
 
-    /// Whether the token carries this scope.
+    /// Returns whether the token has this scope.
     #[must_use]
     pub fn contains(self, scope: &str) -> bool {
         self.iter().any(|own| own == scope)
     }
 
-    /// The scopes in order.
+    /// Returns the scopes, in order.
     pub fn iter(self) -> impl Iterator<Item = &'t str> {
         self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// All scopes, separated by spaces, as they came.
+    /// Returns all scopes as received, separated by spaces.
     #[must_use]
     pub const fn as_str(self) -> &'t str {
         self.0
@@ -44,13 +46,14 @@ impl fmt::Debug for Scopes<'_> {
     }
 }
 
-/// Whether a text is a scope token: `%x21 / %x23-5B / %x5D-7E`, at least one.
+/// Returns whether a string is a scope token (RFC 6749 §3.3): one or more of `%x21 / %x23-5B / %x5D-7E`.
 #[must_use]
-pub fn is_scope_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+pub fn is_scope_token(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
-/// The scopes that an operation needs. Only configuration can make one.
+/// The token lacks a scope that the operation needs. Holds the needed scopes, which come from the configuration, never from a
+/// request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the token lacks a scope that the operation needs")]
 pub struct ScopeError {
@@ -58,40 +61,41 @@ pub struct ScopeError {
 }
 
 impl ScopeError {
-    /// Names all scopes that the operation needs, whether the token has some of them or not (RFC 6750 §3.1).
+    /// Creates an error that names all scopes that the operation needs, including those that the token has (RFC 6750 §3.1).
+    /// Strings that are not scope tokens are left out.
     #[must_use]
     pub fn new(needed: &[impl AsRef<str>]) -> Self {
         let needed: Vec<&str> = needed.iter().map(AsRef::as_ref).filter(|scope| is_scope_token(scope)).collect();
         Self { needed: needed.join(" ").into() }
     }
 
-    /// The scopes, separated by spaces.
+    /// Returns the needed scopes, separated by spaces.
     #[must_use]
     pub fn needed(&self) -> &str {
         &self.needed
     }
 
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         "scope.insufficient"
     }
 }
 
-/// The name of the claim in which an issuer writes a token's scopes where it is another one than `scope`, such as `scp`.
+/// The name of the claim that holds the scopes of a token, for issuers that use another claim than `scope`, such as `scp`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ScopeClaim {
-    // In place, because what is expected of a token is copied.
+    // An array, not a `String`: the expectations of a token are `Copy`.
     name: [u8; Self::MAX_LEN],
     len: usize,
 }
 
 impl ScopeClaim {
-    /// Longest name in bytes.
+    /// The maximum length of a name, in bytes.
     pub const MAX_LEN: usize = 120;
 
-    /// Claims that mean something else.
-    const TAKEN: [&str; 23] = [
+    /// Claims that have another meaning.
+    const RESERVED: [&str; 23] = [
         "iss",
         "sub",
         "aud",
@@ -117,13 +121,14 @@ impl ScopeClaim {
         "authorization_details",
     ];
 
-    /// Takes the name of a claim of the outermost object, exactly as tokens have it. Returns `None` for the empty string,
-    /// for more than [`MAX_LEN`](Self::MAX_LEN) bytes, for characters other than printable ASCII without the space, and
-    /// for a claim that means something else.
+    /// Checks the name of a claim. It is the exact name of a member of the outermost object of the token.
+    ///
+    /// Returns `None` if the name is empty, is longer than [`MAX_LEN`](Self::MAX_LEN) bytes, contains anything but printable
+    /// ASCII without the space, or is a claim that has another meaning, such as `sub`.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let printable = name.bytes().all(|byte| byte.is_ascii_graphic());
-        if name.is_empty() || !printable || Self::TAKEN.contains(&name) {
+        if name.is_empty() || !printable || Self::RESERVED.contains(&name) {
             return None;
         }
         let mut claim = Self { name: [0; Self::MAX_LEN], len: name.len() };
@@ -131,7 +136,7 @@ impl ScopeClaim {
         Some(claim)
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.name.get(..self.len).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()

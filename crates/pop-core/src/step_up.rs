@@ -1,31 +1,36 @@
-//! Step-up authentication (RFC 9470): how strong and how recent the user's authentication must be.
+//! Step-up authentication (RFC 9470): the required strength and maximum age of the user's authentication.
 
 use std::time::Duration;
 
-/// What an operation asks of the user's authentication. Only configuration makes one, and every user gets the same
-/// challenge: it tells nothing about the user (RFC 9470 §9).
+/// The requirements of an operation on the user's authentication. They come from the configuration, so that every user gets
+/// the same challenge and the challenge reveals nothing about the user (RFC 9470 §9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuthenticationRequirement {
-    /// Of each list one value.
+    /// `acr` must be in every list.
     lists: Vec<Vec<Box<str>>>,
-    /// What a challenge names: values of all lists.
+    /// The `acr_values` of the challenge: the values that are in every list, separated by spaces.
     acr_values: Box<str>,
+    /// In seconds, as a number and as a string.
     max_age: Option<(u64, Box<str>)>,
 }
 
 impl AuthenticationRequirement {
-    /// Asks for one of these authentication context classes, the preferred one first. `None` when one of them is empty or
-    /// cannot stand in a challenge: printable ASCII without spaces, quotes and backslashes.
+    /// Requires one of these authentication context classes. The preferred class comes first. If called more than once, `acr`
+    /// must be in every list.
+    ///
+    /// Returns `None` if the list is empty, or if a value is empty or contains anything but printable ASCII without spaces,
+    /// quotes and backslashes: a challenge cannot hold it.
     #[must_use]
     pub fn acr_values(self, values: &[impl AsRef<str>]) -> Option<Self> {
-        // The alphabet of a scope token is the one that needs no quoting and no splitting.
+        // The characters of a scope token need no escaping and do not separate values.
         if values.is_empty() || !values.iter().all(|value| crate::scope::is_scope_token(value.as_ref())) {
             return None;
         }
         Some(self.with_list(values.iter().map(|value| value.as_ref().into()).collect()))
     }
 
-    /// Two lists that have no value in common can be satisfied by nobody; the challenge then names the later one.
+    /// Adds a list. If the lists have no value in common, no authentication satisfies them; the challenge then names the last
+    /// list.
     fn with_list(mut self, list: Vec<Box<str>>) -> Self {
         let in_all = |value: &&str| self.lists.iter().all(|other| other.iter().any(|own| **own == **value));
         let common: Vec<&str> = list.iter().map(AsRef::as_ref).filter(in_all).collect();
@@ -34,23 +39,24 @@ impl AuthenticationRequirement {
         self
     }
 
-    /// Asks for an authentication at most this old, in whole seconds; of several ages the least counts.
+    /// Requires an authentication that is at most this old. Fractions of a second are dropped. If called more than once, the
+    /// smallest age applies.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         let seconds = max_age.as_secs();
-        if self.max_age.as_ref().is_none_or(|(least, _)| seconds < *least) {
+        if self.max_age.as_ref().is_none_or(|(smallest, _)| seconds < *smallest) {
             self.max_age = Some((seconds, seconds.to_string().into()));
         }
         self
     }
 
-    /// Whether nothing is asked for.
+    /// Returns whether there is no requirement.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.lists.is_empty() && self.max_age.is_none()
     }
 
-    /// Both requirements together: what satisfies this satisfies each.
+    /// Combines both requirements. An authentication must satisfy each of them.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let both = other.lists.into_iter().fold(self, Self::with_list);
@@ -60,12 +66,13 @@ impl AuthenticationRequirement {
         }
     }
 
-    /// Checks `acr` and `auth_time` of a verified token. A missing claim fails, and so does an `auth_time` further in the
-    /// future than `leeway`. An authentication is too old if `now - auth_time > max_age + leeway`; `auth_time` and `now` are in
-    /// seconds since the epoch.
+    /// Checks `acr` and `auth_time` of a verified token. `auth_time` and `now` are in seconds since the epoch.
+    ///
+    /// A required claim that is missing fails. An `auth_time` more than `leeway` in the future fails. An authentication is too
+    /// old if `now - auth_time > max_age + leeway`.
     ///
     /// # Errors
-    /// What is not met, together with everything that is required.
+    /// A [`StepUpError`] with the first requirement that is not met. Its challenge names all requirements.
     pub fn check(
         &self,
         acr: Option<&str>,
@@ -74,8 +81,8 @@ impl AuthenticationRequirement {
         leeway: Duration,
     ) -> Result<(), StepUpError> {
         let unmet = |unmet| StepUpError { unmet, required: self.clone(), scope: None };
-        let among = |list: &Vec<Box<str>>| acr.is_some_and(|acr| list.iter().any(|value| **value == *acr));
-        if !self.lists.iter().all(among) {
+        let allowed_by = |list: &Vec<Box<str>>| acr.is_some_and(|acr| list.iter().any(|value| **value == *acr));
+        if !self.lists.iter().all(allowed_by) {
             return Err(unmet(Unmet::AuthenticationContext));
         }
         let Some((max_age, _)) = &self.max_age else {
@@ -95,11 +102,11 @@ enum Unmet {
     AuthenticationAge,
 }
 
-/// Why the user's authentication does not suffice, and what would.
+/// The user's authentication does not meet the requirements.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", match self.unmet {
-    Unmet::AuthenticationContext => "authentication context class not sufficient",
-    Unmet::AuthenticationAge => "authentication too old, or its time unknown",
+    Unmet::AuthenticationContext => "the authentication context class is not sufficient",
+    Unmet::AuthenticationAge => "the authentication is too old, or its time is unknown",
 })]
 pub struct StepUpError {
     unmet: Unmet,
@@ -108,14 +115,15 @@ pub struct StepUpError {
 }
 
 impl StepUpError {
-    /// Names the scopes that the operation needs as well, so that one new token settles both (RFC 9470 §3).
+    /// Adds the scopes that the operation needs to the challenge, so that the client can get both with one new token (RFC 9470
+    /// §3).
     #[must_use]
     pub fn with_scope(mut self, scope: &str) -> Self {
         self.scope = Some(scope.into());
         self
     }
 
-    /// Names and values for the challenge: `acr_values`, `max_age`, `scope`.
+    /// Returns the parameters of the challenge: `acr_values`, `max_age` and `scope`, as far as they apply.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         let acr_values = (!self.required.acr_values.is_empty()).then_some(("acr_values", &*self.required.acr_values));
         let max_age = self.required.max_age.as_ref().map(|(_, text)| ("max_age", &**text));
@@ -123,7 +131,7 @@ impl StepUpError {
         acr_values.into_iter().chain(max_age).chain(scope)
     }
 
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self.unmet {

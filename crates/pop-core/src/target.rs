@@ -1,15 +1,17 @@
 //! The request's target URI, and the comparison of a proof's `htu` with it (RFC 9449 §4.3 check 9).
 //!
-//! 1. Query and fragment are left out of both sides.
-//! 2. Both are normalised by RFC 3986 §6.2.2 and §6.2.3: case of scheme and host, default port, empty path, dot segments,
-//!    case and need of percent-encodings. And no further: path case, `%2F`, `//` and a trailing slash are significant.
-//! 3. `htu` must be an absolute `http` or `https` URI without userinfo, in RFC 3986's own characters: what browsers would
-//!    repair is rejected. Two exceptions, on both sides: `|`, `[`, `]` and `^` stand in paths as browsers send them, and mean
-//!    their percent-encodings; `ws` and `wss` in `htu` mean `http` and `https`, the schemes of the handshake (RFC 6455 §4.1).
-//! 4. A request target with dot segments is rejected, where one in `htu` is resolved: see [`has_dot_segments`].
+//! 1. The query and the fragment are ignored on both sides.
+//! 2. Both URIs are normalised by RFC 3986 §6.2.2 and §6.2.3: case of scheme and host, default port, empty path, dot segments,
+//!    case of percent-encodings, and percent-encodings that are not needed. Nothing else is normalised: the case of the path,
+//!    `%2F`, `//` and a trailing slash are significant.
+//! 3. `htu` must be an absolute `http` or `https` URI without userinfo that uses only the characters of RFC 3986. Input that
+//!    a browser would repair is rejected. There are two exceptions. On both sides, `|`, `[`, `]` and `^` in a path are equal to
+//!    their percent-encodings, because browsers send them unencoded. In `htu`, `ws` and `wss` are equal to `http` and `https`,
+//!    the schemes of the WebSocket handshake (RFC 6455 §4.1).
+//! 4. Dot segments in the request target are rejected. Dot segments in `htu` are resolved. See [`has_dot_segments`].
 //!
-//! Scheme and authority of the request come from an [`Origin`], made from configuration or from a proxy that the
-//! configuration trusts, never from an arbitrary request.
+//! The scheme and the authority of the request come from an [`Origin`]. It is made from the configuration, or from a proxy that
+//! the configuration trusts, never from an untrusted request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,70 +21,70 @@ use fluent_uri::Uri;
 use fluent_uri::normalize::Normalizer;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-/// Why a text is no usable URI.
+/// Why a URI is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// Not an absolute URI by RFC 3986.
+    /// The string is not an absolute URI of RFC 3986.
     #[error("not an absolute URI")]
     Syntax,
-    /// Neither `http` nor `https`.
-    #[error("neither http nor https")]
+    /// The scheme is neither `http` nor `https`.
+    #[error("the scheme is neither http nor https")]
     Scheme,
-    /// No authority, an empty host, or userinfo.
-    #[error("no plain authority")]
+    /// There is no authority, the host is empty, the port is not a number up to 65535, or there is userinfo.
+    #[error("the authority is missing, has no host, has an invalid port or has userinfo")]
     Authority,
-    /// A request target whose path has dot segments.
-    #[error("dot segments")]
+    /// The path of a request target has dot segments.
+    #[error("the path has dot segments")]
     DotSegments,
-    /// An origin with a path, query or fragment.
-    #[error("more than scheme, host and port")]
+    /// The URI has a path, a query or a fragment where an origin is expected.
+    #[error("an origin has only scheme, host and port")]
     NotAnOrigin,
 }
 
-/// Scheme, host and port, normalised: `https://api.example`, without a trailing slash and without the default port.
+/// A normalised origin: scheme, host and port, such as `https://api.example`. It has no trailing slash and no default port.
 /// Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin(Arc<str>);
 
 impl Origin {
-    /// Reads an origin; a trailing `/` is allowed.
+    /// Parses an origin. A trailing `/` is allowed.
     ///
     /// # Errors
-    /// Any [`TargetError`].
-    pub fn parse(text: &str) -> Result<Self, TargetError> {
-        let (origin, path) = normalise(text)?;
-        let plain = path == "/" && !text.contains(['?', '#']);
-        if plain { Ok(origin) } else { Err(TargetError::NotAnOrigin) }
+    /// Any [`TargetError`] except [`TargetError::DotSegments`].
+    pub fn parse(origin: &str) -> Result<Self, TargetError> {
+        let (normalised, path) = normalise(origin)?;
+        let plain = path == "/" && !origin.contains(['?', '#']);
+        if plain { Ok(normalised) } else { Err(TargetError::NotAnOrigin) }
     }
 
-    /// The origin of an absolute URI.
+    /// Returns the origin of an absolute URI.
     ///
     /// # Errors
-    /// Any [`TargetError`] but [`TargetError::NotAnOrigin`].
+    /// [`TargetError::Syntax`], [`TargetError::Scheme`] or [`TargetError::Authority`].
     pub fn of(uri: &str) -> Result<Self, TargetError> {
         normalise(uri).map(|(origin, _)| origin)
     }
 
-    /// The text.
+    /// Returns the origin as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Host and port.
+    /// Returns the host, and the port unless it is the default.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.0.split_once("://").map_or("", |(_, authority)| authority)
     }
 
-    /// Whether the scheme is `https`.
+    /// Returns whether the scheme is `https`.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
     }
 
-    /// Whether the host is `localhost`, in 127.0.0.0/8 or `::1`.
+    /// Returns whether the host is `localhost`, an address in 127.0.0.0/8 or `::1`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let authority = self.authority();
@@ -106,7 +108,7 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The target URI of one request: origin and path normalised, the query as received.
+/// The target URI of one request. Origin and path are normalised; the query is kept as received.
 #[derive(Debug, Clone)]
 pub struct RequestTarget<'r> {
     origin: &'r Origin,
@@ -115,11 +117,11 @@ pub struct RequestTarget<'r> {
 }
 
 impl<'r> RequestTarget<'r> {
-    /// Joins the origin with the path and query as the client sent them.
+    /// Joins the origin with the path and the query that the client sent.
     ///
     /// # Errors
-    /// [`TargetError::Syntax`] when the path is not an absolute path of RFC 3986: `*`, an authority, raw non-ASCII.
-    /// [`TargetError::DotSegments`] when it has some.
+    /// [`TargetError::Syntax`] if the path is not an absolute path of RFC 3986, such as `*`, an authority, or a path with
+    /// unencoded non-ASCII characters. [`TargetError::DotSegments`] if the path has dot segments.
     pub fn new(origin: &'r Origin, path_and_query: &'r str) -> Result<Self, TargetError> {
         let (path, query) = match path_and_query.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -134,17 +136,17 @@ impl<'r> RequestTarget<'r> {
         if has_dot_segments(path) {
             return Err(TargetError::DotSegments);
         }
-        let (_, path) = normalise(&format!("{origin}{}", browsers_path(path)))?;
+        let (_, path) = normalise(&format!("{origin}{}", encode_browser_path(path)))?;
         Ok(Self { origin, path: Cow::Owned(path), query })
     }
 
-    /// The origin.
+    /// Returns the origin.
     #[must_use]
     pub const fn origin(&self) -> &'r Origin {
         self.origin
     }
 
-    /// The normalised path.
+    /// Returns the normalised path.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -156,12 +158,13 @@ impl<'r> RequestTarget<'r> {
         self.query
     }
 
-    /// Returns whether `htu` names this target; queries and fragments are ignored.
+    /// Returns whether `htu` names this target. Queries and fragments are ignored.
     ///
     /// # Errors
-    /// A [`TargetError`] when `htu` is not a usable URI at all.
+    /// [`TargetError::Syntax`], [`TargetError::Scheme`] or [`TargetError::Authority`] if `htu` is not an absolute `http` or
+    /// `https` URI without userinfo.
     pub fn matches(&self, htu: &str) -> Result<bool, TargetError> {
-        // The spelling that nearly every client sends needs no parser.
+        // Nearly every client sends the normalised form, which needs no parser.
         if htu.strip_prefix(self.origin.as_str()) == Some(&*self.path) {
             return Ok(true);
         }
@@ -170,25 +173,29 @@ impl<'r> RequestTarget<'r> {
     }
 }
 
-/// Origin and path, without the query.
+/// Writes origin and path, without the query.
 impl fmt::Display for RequestTarget<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin, self.path)
     }
 }
 
-/// Whether normalising would leave the path as it is: only characters of RFC 3986 §3.3, no escapes, no dot segments.
+/// Returns whether a path is known to be normalised: it has only characters of RFC 3986 §3.3, no percent-encodings and no dot
+/// segments.
 fn is_normal_path(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
     path.starts_with('/') && path.bytes().all(plain) && !path.contains("/.") && !path.starts_with("//")
 }
 
-/// Whether a path has a dot segment, plain or percent-encoded: `/a/../b`, `/a/.`, `/%2e%2E/b`. RFC 3986 §5.2.4 resolves these,
-/// but routers don't: a request to `/a/../b` is compared as `/b` and handled as something below `/a`. A query after the path is
-/// left out.
+/// Returns whether a path has a dot segment, plain or percent-encoded: `/a/../b`, `/a/.`, `/%2e%2E/b`. A query or a fragment
+/// after the path is ignored.
+///
+/// # Security
+/// RFC 3986 §5.2.4 resolves dot segments, but routers don't. A proof for `/b` would match a request to `/a/../b`, which the
+/// router handles as a path below `/a`.
 #[must_use]
 pub fn has_dot_segments(path_and_query: &str) -> bool {
-    // Most targets hold none of the bytes that every dot segment has.
+    // Every dot segment has one of these bytes, and most targets have neither.
     if !path_and_query.bytes().any(|byte| matches!(byte, b'.' | b'%')) {
         return false;
     }
@@ -209,7 +216,8 @@ fn is_dot_segment(segment: &str) -> bool {
     }
 }
 
-/// The `htu` of a proof as an http(s) URI without query and fragment, which are no part of the comparison, whatever is in them.
+/// Returns the `htu` of a proof as an http(s) URI. The query and the fragment are removed before the URI is parsed, because
+/// they are not compared: invalid characters in them do not matter.
 fn http_uri(htu: &str) -> Cow<'_, str> {
     let htu = htu.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = htu.split_once("://").unwrap_or(("", htu));
@@ -219,24 +227,26 @@ fn http_uri(htu: &str) -> Cow<'_, str> {
         other => other,
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match browsers_path(path) {
+    match encode_browser_path(path) {
         Cow::Borrowed(_) if htu.starts_with(scheme) => Cow::Borrowed(htu),
         path => Cow::Owned(format!("{scheme}://{authority}{path}")),
     }
 }
 
-/// A path in which the characters are percent-encoded that the URL standard leaves alone and RFC 3986 does not have in paths.
-fn browsers_path(path: &str) -> Cow<'_, str> {
+/// Percent-encodes the characters of a path that the URL Standard leaves unencoded, although RFC 3986 does not allow them in
+/// paths.
+fn encode_browser_path(path: &str) -> Cow<'_, str> {
     const RAW: AsciiSet = AsciiSet::EMPTY.add(b'|').add(b'[').add(b']').add(b'^');
-    // Bytes beyond ASCII stay as they are, and are rejected.
+    // Non-ASCII characters are kept here. The parser rejects them.
     if !path.is_ascii() {
         return Cow::Borrowed(path);
     }
     utf8_percent_encode(path, &RAW).into()
 }
 
-fn normalise(text: &str) -> Result<(Origin, String), TargetError> {
-    let uri = Uri::parse(text).map_err(|_| TargetError::Syntax)?;
+/// Returns the normalised origin and path of an absolute http(s) URI.
+fn normalise(uri: &str) -> Result<(Origin, String), TargetError> {
+    let uri = Uri::parse(uri).map_err(|_| TargetError::Syntax)?;
     let scheme = uri.scheme().as_str();
     if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
         return Err(TargetError::Scheme);

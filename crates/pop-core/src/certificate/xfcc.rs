@@ -1,22 +1,22 @@
-//! `X-Forwarded-Client-Cert`, as Envoy writes it:
+//! The `X-Forwarded-Client-Cert` field of Envoy:
 //!
 //! ```text
 //! field   = element *( "," *SP element )
 //! element = pair *( ";" pair )
 //! pair    = key "=" ( bare / quoted )
-//! bare    = *( printable ASCII but space, quote, backslash, "," and ";" )
-//! quoted  = quote *( printable ASCII but quote and backslash / backslash printable ASCII ) quote
+//! bare    = *( printable ASCII except space, quote, backslash, "," and ";" )
+//! quoted  = quote *( printable ASCII except quote and backslash / backslash printable ASCII ) quote
 //! ```
 //!
-//! An untrusted client may have written what stands in front of the element of the last proxy, and chose the names in its
-//! certificate. So a field is rejected unless there is only one way to read it:
+//! An untrusted client may have written everything before the element of the last proxy. It also chose the names in its
+//! certificate. Therefore a field is accepted only if there is one way to read it:
 //!
-//! 1. Everything follows the grammar. Keys are those of Envoy's documentation; `Hash`, `Cert`, `Chain` and `Subject` occur
-//!    once in an element.
-//! 2. Envoy writes `URI` and `DNS` without quotes, as the certificate has them. What follows such a name may be part of
-//!    it: other keys and other elements are rejected there.
-//! 3. No quoted value holds a comma with what could be an element behind it. Otherwise a client could open a quote that
-//!    ends in the proxy's element. By this rule the proxy's element is always read from its first byte.
+//! 1. The whole field follows the grammar. Only the keys of Envoy's documentation are accepted. `Hash`, `Cert`, `Chain` and
+//!    `Subject` occur at most once in an element.
+//! 2. After a `URI` or a `DNS`, other keys and further elements are rejected. Envoy writes these names without quotes, as they
+//!    are in the certificate, so what follows may be part of the name.
+//! 3. A quoted value does not contain a comma that is followed by a possible element. Otherwise a client could open a quote
+//!    that ends inside the proxy's element. With this rule, the proxy's element is always read from its first byte.
 
 use super::pem::one_escaped_pem;
 use crate::jose::CertThumbprint;
@@ -25,8 +25,8 @@ const HASH: &str = "Hash";
 const NAMES: [&str; 2] = ["URI", "DNS"];
 const KEYS: [&str; 7] = ["By", HASH, "Cert", "Chain", "Subject", "URI", "DNS"];
 
-/// Reads a field: the only element, or the last one of a list where that is accepted. `Some(None)` when that element names
-/// no certificate, `None` when the field is malformed or ambiguous.
+/// Reads the only element of a field or, if lists are accepted, the last one. Returns `None` if the field is malformed or
+/// ambiguous, and `Some(None)` if the element names no certificate.
 pub(super) fn read(field: &[u8], accepts_list: bool) -> Option<Option<CertThumbprint>> {
     let mut rest =
         std::str::from_utf8(field).ok().filter(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')))?;
@@ -41,19 +41,19 @@ pub(super) fn read(field: &[u8], accepts_list: bool) -> Option<Option<CertThumbp
     }
 }
 
-/// What counts of an element. `Chain` and `Subject` are kept to reject second ones.
+/// The values of one element. `Chain` and `Subject` are kept only to reject duplicates.
 #[derive(Default)]
 struct Element<'f> {
     hash: Option<&'f str>,
     cert: Option<&'f str>,
     chain: Option<&'f str>,
     subject: Option<&'f str>,
-    /// Whether a `URI` or a `DNS` was read.
+    /// Whether the element has a `URI` or a `DNS`.
     has_name: bool,
 }
 
 impl<'f> Element<'f> {
-    /// The first element of a text, and what follows its comma, if there is one.
+    /// Parses the first element of a string. Also returns what follows the comma, if there is one.
     fn parse(text: &'f str) -> Option<(Self, Option<&'f str>)> {
         let (mut element, mut rest) = (Self::default(), text);
         loop {
@@ -72,6 +72,7 @@ impl<'f> Element<'f> {
         }
     }
 
+    /// Adds a pair. Returns `None` if the pair is not allowed here.
     fn add(&mut self, key: &str, value: &'f str) -> Option<()> {
         let known = KEYS.into_iter().find(|known| known.eq_ignore_ascii_case(key))?;
         if NAMES.contains(&known) {
@@ -86,12 +87,13 @@ impl<'f> Element<'f> {
             "Cert" => &mut self.cert,
             "Chain" => &mut self.chain,
             "Subject" => &mut self.subject,
-            _ => return Some(()), // `By`, of which there are as many as the proxy's own certificate has names
+            _ => return Some(()), // `By`: one for each name of the proxy's own certificate
         };
         slot.replace(value).is_none().then_some(())
     }
 
-    /// The certificate, if the element names one: `None` when it is malformed, or `Hash` contradicts `Cert`.
+    /// Returns the thumbprint of the certificate, or `Some(None)` if the element names none. Returns `None` if `Hash` or `Cert`
+    /// is malformed, or if they contradict each other.
     fn certificate(&self) -> Option<Option<CertThumbprint>> {
         let hash = match self.hash {
             Some(hash) => Some(CertThumbprint::from_digest(hex_digest(hash)?)),
@@ -105,18 +107,18 @@ impl<'f> Element<'f> {
     }
 }
 
-/// A value up to the end of its pair.
+/// Reads an unquoted value up to the end of its pair. Also returns what follows it.
 fn bare(text: &str) -> Option<(&str, &str)> {
     let (value, after) = text.split_at(text.find([',', ';']).unwrap_or(text.len()));
     (!value.contains([' ', '"', '\\'])).then_some((value, after))
 }
 
-/// A value up to its closing quote, as it stands, and what follows the quote.
+/// Reads a value up to its closing quote, without unescaping it. Also returns what follows the quote.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate() {
         match byte {
-            // Escaped or not: the backslash may be the client's, and the comma the proxy's.
+            // An escaped comma counts, too: the client may have written the backslash, and the proxy the comma.
             b',' if begins_element(text.get(at + 1..)?) => return None,
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
@@ -127,7 +129,8 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Whether what follows a comma could be an element: a known key, of `Hash` with a value that could be one.
+/// Returns whether the string after a comma could be an element: it begins with a known key. For `Hash`, the value must also
+/// be quoted or a digest.
 fn begins_element(text: &str) -> bool {
     let text = text.trim_start_matches(' ');
     let value_of = |key: &str| {
@@ -141,6 +144,7 @@ fn begins_element(text: &str) -> bool {
     key != HASH || value.starts_with('"') || hex_digest(digest).is_some()
 }
 
+/// Decodes a SHA-256 digest of 64 hexadecimal digits.
 fn hex_digest(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 {
         return None;

@@ -1,26 +1,26 @@
-/// Why a token and a valid proof do not belong together.
+/// Why an access token is not bound to a valid proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindingError {
-    /// The proof was made with another key than `cnf.jkt` names.
+    /// The key of the proof is not the key that `cnf.jkt` names.
     #[error("bound to another key")]
     KeyMismatch,
-    /// A token that is bound to a DPoP key came under the `Bearer` scheme (RFC 9449 §7.2).
-    #[error("a bound token presented as Bearer")]
+    /// A token that is bound to a DPoP key was sent under the `Bearer` scheme (RFC 9449 §7.2).
+    #[error("a bound token sent as Bearer")]
     BoundTokenAsBearer,
-    /// A token that is bound to a certificate alone came under the `DPoP` scheme (RFC 8705 §3).
+    /// A token that is bound only to a certificate was sent under the `DPoP` scheme (RFC 8705 §3).
     #[error("not bound to a DPoP key")]
     NotBoundToProof,
-    /// The token is bound to a certificate, and the client showed none.
+    /// The token is bound to a certificate, and there is no client certificate.
     #[error("no client certificate")]
     CertificateMissing,
-    /// The token is bound to another certificate.
+    /// The client certificate is not the certificate that the token is bound to.
     #[error("bound to another certificate")]
     CertificateMismatch,
 }
 
 impl BindingError {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,32 +1,32 @@
-/// Why a `cnf` claim is refused (RFC 7800).
+/// Why a `cnf` claim is rejected (RFC 7800).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfirmationError {
-    /// The token is bound to no key.
+    /// The token is not bound to a key.
     #[error("the token is not bound to a key")]
     Missing,
     /// `cnf` is not an object.
     #[error("cnf is not an object")]
     NotObject,
-    /// `cnf` names no method that is known: it declares a constraint that cannot be checked.
-    #[error("cnf names no known method")]
+    /// `cnf` has no known confirmation method. It declares a constraint that cannot be checked.
+    #[error("cnf has no known confirmation method")]
     NoKnownMethod,
-    /// More than one of `jwk`, `jwe` and `jku` (RFC 7800 §3.1).
-    #[error("cnf names more than one key")]
+    /// `cnf` has more than one of `jwk`, `jwe` and `jku` (RFC 7800 §3.1).
+    #[error("cnf has more than one key")]
     SeveralKeys,
-    /// A known method has a malformed value.
+    /// A known confirmation method has a malformed value.
     #[error("malformed confirmation method")]
     Malformed,
-    /// A symmetric key in clear (RFC 7800 §3.2).
-    #[error("a symmetric key in clear")]
+    /// `cnf` has an unencrypted symmetric key (RFC 7800 §3.2).
+    #[error("cnf has an unencrypted symmetric key")]
     SymmetricKeyInClear,
-    /// A known method that is not verified here.
+    /// A known confirmation method that is not implemented.
     #[error("confirmation method not supported")]
     Unsupported,
 }
 
 impl ConfirmationError {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,42 +1,42 @@
-/// Why no credentials could be taken from a request.
+/// Why the credentials of a request are rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
-    /// There is no `Authorization` of a known scheme.
+    /// There is no `Authorization` field with a known scheme.
     #[error("none presented")]
     Missing,
-    /// More than one `Authorization` field line.
+    /// There is more than one `Authorization` field line.
     #[error("more than one Authorization field")]
     Duplicated,
-    /// The field is not `scheme 1*SP token68`.
+    /// The `Authorization` field is not `scheme 1*SP token68`.
     #[error("malformed Authorization field")]
     Malformed,
-    /// A token under a scheme that this resource does not accept.
-    #[error("scheme not enabled here")]
+    /// The token was sent under a scheme that this resource does not accept.
+    #[error("authentication scheme not enabled")]
     SchemeNotEnabled,
-    /// An access token in the query, with the strict option on.
+    /// The query contains an access token, and the option that rejects such requests is on.
     #[error("access token in the query")]
     TokenInQuery,
-    /// The request target cannot be a target of ours: several or conflicting hosts, an unknown host, `*`, CONNECT, or a
-    /// path outside RFC 3986.
-    #[error("request target refused")]
+    /// The request target is rejected: there are several or conflicting hosts, the host is unknown, the target is `*`, the method
+    /// is CONNECT, or the path is not a path of RFC 3986.
+    #[error("request target rejected")]
     Target,
-    /// The path has dot segments, plain or percent-encoded.
+    /// The path of the request target has dot segments, plain or percent-encoded.
     #[error("request target with dot segments")]
     DotSegments,
-    /// The header field of a trusted proxy that carries the client's certificate cannot be read.
+    /// The header field in which a trusted proxy sends the client certificate is malformed.
     #[error("malformed client certificate field")]
     ClientCertificate,
-    /// That header field is longer than the limit.
+    /// The header field in which a trusted proxy sends the client certificate is longer than the limit.
     #[error("client certificate field too long")]
     ClientCertificateTooLarge,
-    /// The request came in TLS early data (RFC 8470 §5.2), and the option to refuse that is on.
+    /// The request was sent in TLS early data (RFC 8470 §5.2), and the option that rejects such requests is on.
     #[error("sent in early data")]
     EarlyData,
 }
 
 impl CredentialError {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -5,13 +5,13 @@ use crate::jose::{Found, HeaderError, JwkError, Malformed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DpopError {
-    /// No `DPoP` field.
-    #[error("missing")]
+    /// There is no `DPoP` field.
+    #[error("no DPoP field")]
     Missing,
-    /// More than one `DPoP` field line.
-    #[error("more than one")]
+    /// There is more than one `DPoP` field line.
+    #[error("more than one DPoP field")]
     Duplicated,
-    /// Not a strict compact JWS of JSON objects.
+    /// The proof is not a compact JWS of JSON objects, or exceeds a limit.
     #[error("{0}")]
     Malformed(#[from] Malformed),
     /// A header parameter is rejected.
@@ -31,52 +31,52 @@ pub enum DpopError {
     InvalidClaim {
         /// The name of the claim.
         claim: &'static str,
-        /// What stands there.
+        /// The kind of value that was found.
         found: Found,
     },
     /// `jti` is empty or too long.
     #[error("jti is empty or too long")]
     JtiLength,
-    /// `htm` is another method.
-    #[error("htm is another method")]
+    /// `htm` is not the method of the request.
+    #[error("htm is not the method of the request")]
     MethodMismatch,
     /// `htu` is not an absolute http(s) URI without userinfo.
-    #[error("htu is not a usable URI")]
+    #[error("htu is not an absolute http(s) URI without userinfo")]
     TargetInvalid,
-    /// `htu` is another URI.
-    #[error("htu is another URI")]
+    /// `htu` is not the URI of the request.
+    #[error("htu is not the URI of the request")]
     TargetMismatch,
-    /// `iat` lies further back than the proof's maximum age.
+    /// `iat` is further in the past than the maximum age of a proof.
     #[error("iat is {age} s in the past")]
     TooOld {
-        /// Seconds since `iat`.
+        /// The time since `iat`, in seconds.
         age: u64,
     },
-    /// `iat` lies further in the future than the clock skew allows.
+    /// `iat` is further in the future than the allowed clock skew.
     #[error("iat is {ahead} s in the future")]
     InFuture {
-        /// Seconds until `iat`.
+        /// The time until `iat`, in seconds.
         ahead: u64,
     },
-    /// `iat` counts milliseconds; NumericDate counts seconds (RFC 7519 §2).
+    /// `iat` is in milliseconds. A NumericDate is in seconds (RFC 7519 §2).
     #[error("iat is in milliseconds")]
     Milliseconds,
     /// `exp` has passed.
     #[error("expired {ago} s ago")]
     Expired {
-        /// Seconds since `exp`.
+        /// The time since `exp`, in seconds.
         ago: u64,
     },
-    /// `nbf` has not come yet.
+    /// `nbf` is in the future.
     #[error("not valid for another {ahead} s")]
     NotYetValid {
-        /// Seconds until `nbf`.
+        /// The time until `nbf`, in seconds.
         ahead: u64,
     },
     /// `ath` is missing.
     #[error("ath is missing")]
     AccessTokenHashMissing,
-    /// `ath` is the hash of another token, or not canonical.
+    /// `ath` is the hash of another token, or is not canonical base64url.
     #[error("ath does not match the access token")]
     AccessTokenHashMismatch,
 }
@@ -84,7 +84,7 @@ pub enum DpopError {
 jws_codes!("proof");
 
 impl DpopError {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

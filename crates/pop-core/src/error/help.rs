@@ -1,16 +1,16 @@
-/// What a stable code means, and what to change where the rejection is not wanted.
+/// The meaning of a stable code, and how to avoid the rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CodeHelp {
     /// The code, such as `proof.ath_mismatch`.
     pub code: &'static str,
-    /// What was found.
+    /// What was found in the request, or what is unavailable.
     pub meaning: &'static str,
-    /// Which side can change what. Names in backticks are options of this library.
+    /// Which side can change what: the client, the authorization server, or an option of this library in backticks.
     pub remedy: &'static str,
 }
 
-/// The help for a code, if there is such a code.
+/// Returns the help for a code, or `None` for an unknown code.
 #[must_use]
 pub fn help(code: &str) -> Option<&'static CodeHelp> {
     CODES.iter().find(|entry| entry.code == code)
@@ -22,7 +22,7 @@ macro_rules! codes {
     };
 }
 
-/// Every code, in the order of the pipeline.
+/// All codes, in the order of the checks.
 pub const CODES: &[CodeHelp] = codes! {
     // the request
     "credential.missing": "no `Authorization` of a known scheme", "client: send `Authorization: DPoP` and a proof. `.mode(Mode::Optional)` lets anonymous requests pass";
@@ -30,10 +30,10 @@ pub const CODES: &[CodeHelp] = codes! {
     "credential.malformed": "`Authorization` is not a scheme, spaces and a token", "client: send the token as it was issued, without quotes or parameters";
     "credential.scheme_not_enabled": "a token under a scheme that is not accepted here", "client: use `DPoP`. `Bearer` is accepted with `.client_certificates(..)` or `.mode(Mode::AllowBearer)`";
     "credential.token_in_query": "`access_token` in the query, with `.reject_token_in_query()`", "client: send it in `Authorization`";
-    "credential.target": "a host that is unknown or said twice, or a path outside RFC 3986", "`.allowed_origins(..)` has to name the host; client: percent-encode the path";
+    "credential.target": "the host is unknown or given twice, or the path is not a path of RFC 3986", "`.allowed_origins(..)` must name the host; client: percent-encode the path";
     "credential.dot_segments": "the path has dot segments, plain or percent-encoded", "client: send the path without `.` and `..`";
-    "credential.client_certificate": "the certificate field of a trusted proxy cannot be read", "`CertificateHeader` has to name the field and format that the proxy writes";
-    "credential.client_certificate_too_large": "that field is too long", "`CertificateHeader::max_len(..)`";
+    "credential.client_certificate": "the certificate field of a trusted proxy cannot be read", "`CertificateHeader` must name the field and the format that the proxy writes";
+    "credential.client_certificate_too_large": "the certificate field of a trusted proxy is too long", "`CertificateHeader::max_len(..)`";
     "credential.early_data": "sent in TLS early data, with `.reject_early_data()`", "client: send it again after the handshake";
     // the access token
     "token.too_large": "longer than the limit", "`.max_token_len(..)`";
@@ -54,21 +54,21 @@ pub const CODES: &[CodeHelp] = codes! {
     "token.unknown_key": "the issuer has no key with this `kid` for this algorithm", "authorization server: publish the key; `IssuerConfig::jwks_uri(..)`, `JwksCaching::cool_down`";
     "token.signature": "the signature does not verify", "the token is forged, or the issuer changed a key without changing its `kid`";
     "token.audience": "`aud` does not name this resource", "`.audience(..)`; client: ask for a token with `resource`";
-    "token.expired": "`exp` has passed", "client: get a new token. `.token_leeway(..)` tolerates clocks apart";
-    "token.not_yet_valid": "`nbf` has not come yet", "compare the clocks; `.token_leeway(..)`";
-    "token.issued_in_future": "`iat` lies in the future", "compare the clocks; `.token_leeway(..)`";
+    "token.expired": "`exp` has passed", "client: get a new token. `.token_leeway(..)` allows for clock differences";
+    "token.not_yet_valid": "`nbf` is in the future", "compare the clocks; `.token_leeway(..)`";
+    "token.issued_in_future": "`iat` is in the future", "compare the clocks; `.token_leeway(..)`";
     "token.missing_claim": "a required claim is missing", "`IssuerConfig::allow_missing_sub()`, `allow_missing_client_id()`, `allow_missing_jti()`, `allow_missing_iat()`";
     "token.invalid_claim": "a claim has the wrong type or value", "authorization server; `IssuerConfig::allow_scope_array()` for `scope` as an array";
     "token.inactive": "the authorization server says that the token is not active", "client: get a new token";
-    "token.token_type": "not an access token, by `token_use`, `typ` or `token_type` among its claims", "authorization server: `token_type` is `DPoP` for a token with `jkt`, else `Bearer`";
-    // what it is bound to
-    "confirmation.missing": "the token is bound to nothing", "authorization server: bind it. `.mode(Mode::AllowBearer)` accepts such tokens as `Bearer`";
+    "token.token_type": "`token_type` contradicts `cnf`, or `token_use` or `typ` names another kind of token", "authorization server: `token_type` is `DPoP` for a token with `jkt`, else `Bearer`";
+    // the confirmation
+    "confirmation.missing": "the token is not bound to a key or a certificate", "authorization server: bind it. `.mode(Mode::AllowBearer)` accepts such tokens as `Bearer`";
     "confirmation.not_object": "`cnf` is not an object", "authorization server";
-    "confirmation.no_known_method": "`cnf` has no method that is known here", "authorization server: `jkt` or `x5t#S256`";
+    "confirmation.no_known_method": "`cnf` has no known confirmation method", "authorization server: `jkt` or `x5t#S256`";
     "confirmation.several_keys": "`cnf` has more than one key", "authorization server";
     "confirmation.malformed": "`jkt` or `x5t#S256` is not a SHA-256 in base64url", "authorization server: no hex, no padding";
-    "confirmation.symmetric_key_in_clear": "`cnf.jwk` is a symmetric key in the clear", "authorization server: everyone who sees the token has the key; revoke it";
-    "confirmation.unsupported": "a method that is not verified here", "authorization server: `jkt` or `x5t#S256`";
+    "confirmation.symmetric_key_in_clear": "`cnf.jwk` is an unencrypted symmetric key", "authorization server: everyone who sees the token has the key; revoke it";
+    "confirmation.unsupported": "`cnf` has a confirmation method that is not implemented", "authorization server: `jkt` or `x5t#S256`";
     // the proof
     "proof.missing": "no `DPoP` field", "client: send a proof with every request";
     "proof.duplicated": "more than one `DPoP` field line", "client or proxy: send one";
@@ -87,7 +87,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "proof.encoding": "`b64`, `zip` or `enc` changes the payload", "client";
     "proof.header_parameter": "a header parameter has the wrong type", "client";
     "proof.jwk_missing": "no `jwk` in the header", "client: `kid` and `x5c` don't replace it";
-    "proof.jwk_private": "`jwk` holds a private key", "client: send the public key, and replace this one";
+    "proof.jwk_private": "`jwk` holds a private key", "client: send the public key, and replace this key, which is no longer secret";
     "proof.jwk_kty": "a type of key that is not accepted", "client: `EC`, `OKP` or `RSA`";
     "proof.jwk_crv": "a curve that is not accepted", "client: P-256, P-384, P-521 or Ed25519";
     "proof.jwk_member": "a member of `jwk` is missing or malformed", "client: coordinates have their full length";
@@ -103,36 +103,36 @@ pub const CODES: &[CodeHelp] = codes! {
     "proof.htm_mismatch": "`htm` is not the method of the request", "client: upper case, as sent";
     "proof.htu_invalid": "`htu` is not an absolute http or https URI without userinfo", "client";
     "proof.htu_mismatch": "`htu` is not the URL of the request", "behind a proxy: `.public_origin(..)`, `.allowed_origins(..)`, `.path_prefix(..)`; client: the URL as sent, without query";
-    "proof.iat_too_old": "`iat` lies too far in the past", "client: make a proof for each request and compare the clocks; `.proof_max_age(..)`";
-    "proof.iat_in_future": "`iat` lies too far in the future", "compare the clocks; `.clock_skew(..)`";
-    "proof.iat_milliseconds": "`iat` counts milliseconds", "client: NumericDate counts seconds";
+    "proof.iat_too_old": "`iat` is too far in the past", "client: make a proof for each request and compare the clocks; `.proof_max_age(..)`";
+    "proof.iat_in_future": "`iat` is too far in the future", "compare the clocks; `.clock_skew(..)`";
+    "proof.iat_milliseconds": "`iat` is in milliseconds", "client: NumericDate counts seconds";
     "proof.expired": "`exp` of the proof has passed", "client: leave `exp` out, or compare the clocks";
-    "proof.not_yet_valid": "`nbf` of the proof has not come yet", "client: leave `nbf` out, or compare the clocks";
+    "proof.not_yet_valid": "`nbf` of the proof is in the future", "client: leave `nbf` out, or compare the clocks";
     "proof.ath_missing": "`ath` is missing", "client: add the hash of the access token";
     "proof.ath_mismatch": "`ath` is not the hash of the access token", "client: base64url of the SHA-256 of the token as sent";
     // the binding
-    "binding.key_mismatch": "the proof is by another key than `cnf.jkt`", "client: use the key that the token was requested with; or the token was stolen";
-    "binding.bound_token_as_bearer": "a token with `jkt` came under `Bearer`", "client: `Authorization: DPoP` and a proof; or the token was stolen";
-    "binding.not_bound_to_proof": "a token without `jkt` came under `DPoP`", "client: use `Bearer` for certificate-bound tokens";
-    "binding.certificate_missing": "the token is bound to a certificate, and none was seen", "client: connect with it; behind a proxy: `ClientCertificates`, and the peer's address has to be known (`into_make_service_with_connect_info`)";
-    "binding.certificate_mismatch": "another certificate than `cnf.x5t#S256`", "client: connect with the certificate that the token was requested with; or the token was stolen";
+    "binding.key_mismatch": "the key of the proof is not the key of `cnf.jkt`", "client: use the key that the token was requested with; or the token was stolen";
+    "binding.bound_token_as_bearer": "a token with `jkt` was sent under `Bearer`", "client: `Authorization: DPoP` and a proof; or the token was stolen";
+    "binding.not_bound_to_proof": "a token without `jkt` was sent under `DPoP`", "client: use `Bearer` for certificate-bound tokens";
+    "binding.certificate_missing": "the token is bound to a certificate, and there is no client certificate", "client: connect with it; behind a proxy: configure `ClientCertificates`, and pass on the address of the peer (`into_make_service_with_connect_info`)";
+    "binding.certificate_mismatch": "the client certificate is not the certificate of `cnf.x5t#S256`", "client: connect with the certificate that the token was requested with; or the token was stolen";
     // freshness and replay
     "nonce.missing": "a nonce is required", "client: repeat the request with the nonce of `DPoP-Nonce`";
     "nonce.stale": "not a recent nonce of this resource", "client: use the newest `DPoP-Nonce`; replicas need the same `.nonce_keys(..)`";
-    "replay.replayed": "the proof was used before", "client: make a proof for each request, retries included; or it was captured";
+    "replay.replayed": "the proof was used before", "client: make a new proof for each request, retries included; or the proof was captured";
     "replay.key_quota": "this key or client has used its share of the store", "client: slow down; `.replay_capacity(..)`, `.replay_quota(..)`";
     "replay.full": "the replay store is full", "`.replay_capacity(..)`, or a shorter `.proof_max_age(..)`";
-    "replay.unavailable": "the replay store did not answer", "the store";
-    // what the route asks for
-    "scope.insufficient": "the token lacks a scope", "client: ask for the scopes in the challenge; `IssuerConfig::scope_claim(..)` where the issuer has them elsewhere";
-    "claim.insufficient": "a claim that the route asks for is missing or has another value", "authorization server: grant the role; the argument of `RequireClaim`";
-    "claim.shape": "the claims cannot be read into the type that the handler asks for", "the type of `Claims<T>`, or the authorization server";
-    "step_up.acr": "the user's authentication is not of a required class", "client: a new authorization with `acr_values`";
-    "step_up.max_age": "the user's authentication is too old, or its time is unknown", "client: a new authorization with `max_age`";
+    "replay.unavailable": "the replay store did not answer", "check the replay store";
+    // what the route requires
+    "scope.insufficient": "the token lacks a scope", "client: ask for the scopes in the challenge; `IssuerConfig::scope_claim(..)` if the issuer uses another claim";
+    "claim.insufficient": "a claim that the route requires is missing or does not have an accepted value", "authorization server: grant the role; the argument of `RequireClaim`";
+    "claim.shape": "the claims cannot be deserialized into the type that the handler uses", "the type of `Claims<T>`, or the authorization server";
+    "step_up.acr": "the user's authentication context class is not sufficient", "client: request a new authorization with `acr_values`";
+    "step_up.max_age": "the user's authentication is too old, or its time is unknown", "client: request a new authorization with `max_age`";
     // what the decision depends on
     "unavailable.keys": "no usable keys of the issuer", "the log says why fetching them failed; `IssuerConfig::jwks_uri(..)`";
-    "unavailable.key_refresh": "an unknown `kid`, and the refresh failed", "the log says why";
-    "unavailable.introspection": "no usable introspection response", "the log says why; credentials of this resource server, limits";
+    "unavailable.key_refresh": "the `kid` is unknown, and refreshing the keys failed", "the log says why";
+    "unavailable.introspection": "no usable introspection response", "the log says why; check the credentials of this resource server and the limits";
 };
 
 #[cfg(test)]

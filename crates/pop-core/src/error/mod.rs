@@ -1,4 +1,4 @@
-//! One error per stage of the pipeline. Every variant has a stable code; none holds a byte of the request.
+//! One error for each step of the verification. Every variant has a stable code. No variant contains a byte of the request.
 
 mod binding;
 mod claim;
@@ -27,42 +27,42 @@ pub use unavailable::Unavailable;
 use crate::scope::ScopeError;
 use crate::step_up::StepUpError;
 
-/// Why a request is refused. [`Error::code`] names the exact reason for logs, metrics and tests;
-/// [`crate::challenge`] turns the error into a response.
+/// Why a request is rejected. [`Error::code`] returns the exact reason for logs, metrics and tests;
+/// [`Challenges::respond`](crate::challenge::Challenges::respond) returns the response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The credentials could not be read from the request.
+    /// The credentials are missing or malformed, or the request is rejected before its token is read.
     #[error("credentials: {0}")]
     Credential(#[from] CredentialError),
     /// The access token is not valid.
     #[error("access token: {0}")]
     Token(#[from] TokenError),
-    /// The token's `cnf` claim is unusable or missing.
+    /// The `cnf` claim of the token is missing or rejected.
     #[error("confirmation: {0}")]
     Confirmation(#[from] ConfirmationError),
-    /// The proof is missing or not valid for this request.
+    /// The proof is missing, or is not valid for this request.
     #[error("proof: {0}")]
     Proof(#[from] ProofError),
-    /// The token is not bound to the key that made the proof.
+    /// The token is not bound to the key of the proof.
     #[error("binding: {0}")]
     Binding(#[from] BindingError),
     /// The proof lacks a fresh server nonce.
     #[error("nonce: {0}")]
     Nonce(#[from] NonceError),
-    /// The proof was used before, or the replay store refuses it.
+    /// The proof was used before, or the replay store rejects it for another reason.
     #[error("replay: {0}")]
     Replay(#[from] ReplayError),
-    /// The token does not carry the scopes that the operation needs.
+    /// The token does not have the scopes that the operation needs.
     #[error("scope: {0}")]
     Scope(#[from] ScopeError),
-    /// The user's authentication does not suffice for the operation.
+    /// The user's authentication is not sufficient for the operation.
     #[error("step-up: {0}")]
     StepUp(#[from] StepUpError),
-    /// The token's claims do not suffice for the operation.
+    /// The claims of the token are not sufficient for the operation.
     #[error("claims: {0}")]
     Claim(#[from] ClaimError),
-    /// Something the decision depends on is out of reach: fail closed.
+    /// Something that the decision depends on is unavailable. The request is rejected (fail closed).
     #[error("unavailable: {0}")]
     Unavailable(#[from] Unavailable),
 }
@@ -74,7 +74,7 @@ impl From<DpopError> for Error {
 }
 
 impl Error {
-    /// The stable code of the exact reason, such as `proof.ath_mismatch`.
+    /// Returns the stable code of the exact reason, such as `proof.ath_mismatch`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Error {
     }
 }
 
-/// The codes of what tokens and proofs have in common: both are JWS.
+/// Defines the codes that tokens and proofs share, because both are JWS.
 macro_rules! jws_codes {
     ($prefix:literal) => {
         const fn malformed(error: Malformed) -> &'static str {

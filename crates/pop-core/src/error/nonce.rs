@@ -1,17 +1,17 @@
-/// Why a proof's nonce is refused (RFC 9449 §9).
+/// Why the nonce of a proof is rejected (RFC 9449 §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NonceError {
     /// The proof has no nonce.
-    #[error("missing")]
+    #[error("the proof has no nonce")]
     Missing,
-    /// The nonce was not issued here, or too long ago.
-    #[error("not a recent nonce of this server")]
+    /// The nonce is expired, or this resource did not issue it.
+    #[error("not a recent nonce of this resource")]
     Stale,
 }
 
 impl NonceError {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,10 +1,11 @@
 use super::DpopError;
 
-/// Why a proof is rejected: one variant for each kind of proof that can fail on its own.
+/// Why a proof is rejected. There is one variant for each kind of proof, except client certificates: they can only fail the
+/// binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
-    /// The DPoP proof.
+    /// The DPoP proof is rejected.
     #[error(transparent)]
     Dpop(#[from] DpopError),
 }

@@ -5,13 +5,13 @@ use crate::jose::{Found, HeaderError, Malformed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Not a strict compact JWS of JSON objects.
+    /// The token is not a compact JWS of JSON objects, or exceeds a limit.
     #[error("{0}")]
     Malformed(#[from] Malformed),
-    /// A header parameter is refused.
+    /// A header parameter is rejected.
     #[error("{0}")]
     Header(#[from] HeaderError),
-    /// `iss` is missing or no configured issuer.
+    /// `iss` is missing or does not name a configured issuer.
     #[error("unknown issuer")]
     Issuer(Found),
     /// The issuer has no key with this `kid` for this algorithm.
@@ -20,25 +20,25 @@ pub enum TokenError {
     /// The signature does not verify.
     #[error("signature does not verify")]
     Signature,
-    /// `aud` is missing, of the wrong type or names other resources only.
-    #[error("meant for another audience")]
+    /// `aud` is missing, has the wrong type or does not name this resource.
+    #[error("aud does not name this resource")]
     Audience(Found),
     /// `exp` has passed.
     #[error("expired {ago} s ago")]
     Expired {
-        /// Seconds since then.
+        /// The time since `exp`, in seconds.
         ago: u64,
     },
-    /// `nbf` has not come yet.
+    /// `nbf` is in the future.
     #[error("not valid for another {ahead} s")]
     NotYetValid {
-        /// Seconds until then.
+        /// The time until `nbf`, in seconds.
         ahead: u64,
     },
-    /// `iat` lies in the future.
+    /// `iat` is in the future.
     #[error("issued {ahead} s in the future")]
     IssuedInFuture {
-        /// Seconds until then.
+        /// The time until `iat`, in seconds.
         ahead: u64,
     },
     /// A required claim is missing.
@@ -49,22 +49,22 @@ pub enum TokenError {
     InvalidClaim {
         /// The name of the claim.
         claim: &'static str,
-        /// What stands there.
+        /// The kind of value that was found.
         found: Found,
     },
     /// The authorization server says that the token is not active (RFC 7662 §2.2).
     #[error("not active")]
     Inactive,
-    /// `token_type` of an introspection response contradicts `cnf` (RFC 9449 §6.2), or `token_use` or `typ` among the claims
-    /// names another kind of token.
-    #[error("token_type contradicts cnf, or the claims are of another kind of token")]
+    /// `token_type` of an introspection response contradicts `cnf` (RFC 9449 §6.2), or the claim `token_use` or `typ` names
+    /// another kind of token.
+    #[error("token_type contradicts cnf, or the claims name another kind of token")]
     TokenType,
 }
 
 jws_codes!("token");
 
 impl TokenError {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,20 +1,21 @@
-/// What the decision depends on and cannot reach.
+/// What the decision depends on and is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The issuer's keys were never fetched, or are too old to be used.
+    /// The keys of the issuer were never fetched, or are too old to use.
     #[error("no usable keys of the issuer")]
     Keys,
-    /// The `kid` is unknown and the refresh that would settle it failed.
-    #[error("unknown key and the refresh failed")]
+    /// The `kid` is unknown, and refreshing the keys failed.
+    #[error("unknown key, and refreshing the keys failed")]
     KeyRefresh,
-    /// The authorization server gave no usable answer about a token (RFC 7662), or is not asked because it lately did not.
+    /// The authorization server returned no usable introspection response (RFC 7662), or no request was sent because earlier
+    /// requests failed.
     #[error("no usable introspection response")]
     Introspection,
 }
 
 impl Unavailable {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// An asymmetric signature algorithm. `none`, the HMAC family, `RS1`, `RSA1_5` and `ES256K` cannot be written.
+/// An asymmetric signature algorithm. There is no variant for `none`, HMAC, `RS1`, `RSA1_5` and `ES256K`, so that they cannot
+/// be allowed by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -12,9 +13,9 @@ pub enum Algorithm {
     ES384,
     /// ECDSA on P-521 with SHA-512.
     ES512,
-    /// Ed25519 under its fully specified name (RFC 9864).
+    /// Ed25519, under its fully specified name (RFC 9864).
     Ed25519,
-    /// Ed25519 under its older, polymorphic name (RFC 8037). `Ed448` is not implemented.
+    /// Ed25519, under its older polymorphic name (RFC 8037). `Ed448` is not implemented.
     EdDSA,
     /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
     PS256,
@@ -30,8 +31,9 @@ pub enum Algorithm {
     RS512,
 }
 
-/// What kind of key an algorithm needs.
+/// The kind of key that an algorithm needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Family {
     /// An elliptic curve key on the given curve.
     Ec(super::Curve),
@@ -42,7 +44,7 @@ pub enum Family {
 }
 
 impl Algorithm {
-    /// All of them, in the order in which they are advertised.
+    /// All algorithms, in the order in which challenges list them.
     pub const ALL: [Self; 11] = [
         Self::ES256,
         Self::ES384,
@@ -57,13 +59,13 @@ impl Algorithm {
         Self::RS512,
     ];
 
-    /// The algorithm with this name; names are case-sensitive (RFC 7515 §4.1.1).
+    /// Returns the algorithm with this name. Names are case-sensitive (RFC 7515 §4.1.1).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
 
-    /// The registered name.
+    /// Returns the registered name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -81,7 +83,7 @@ impl Algorithm {
         }
     }
 
-    /// The kind of key it needs.
+    /// Returns the kind of key that the algorithm needs.
     #[must_use]
     pub const fn family(self) -> Family {
         match self {
@@ -93,7 +95,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether both names stand for the same computation: equal, or the two names of Ed25519.
+    /// Returns whether both are the same algorithm. [`Ed25519`](Self::Ed25519) and [`EdDSA`](Self::EdDSA) are.
     #[must_use]
     pub fn is_same_as(self, other: Self) -> bool {
         self == other || (self.family() == Family::Ed25519 && other.family() == Family::Ed25519)
@@ -112,12 +114,12 @@ impl fmt::Display for Algorithm {
 
 crate::names::parsed!("an algorithm", Algorithm);
 
-/// An allowlist of algorithms. The two names of Ed25519 always go together (RFC 9864 §4.1.2).
+/// An allowlist of algorithms. It contains both names of Ed25519 or neither (RFC 9864 §4.1.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AlgorithmSet(u16);
 
 impl AlgorithmSet {
-    /// No algorithm at all.
+    /// No algorithm.
     pub const EMPTY: Self = Self(0);
     /// The default for proofs: ES256, ES384, Ed25519 (both names), PS256, RS256.
     pub const PROOF: Self = Self::EMPTY
@@ -126,12 +128,12 @@ impl AlgorithmSet {
         .with(Algorithm::Ed25519)
         .with(Algorithm::PS256)
         .with(Algorithm::RS256);
-    /// The default for access tokens: the same list.
+    /// The default for access tokens. It is equal to [`PROOF`](Self::PROOF).
     pub const TOKEN: Self = Self::PROOF;
-    /// What FAPI 2.0 §5.4.1 allows: ES256, Ed25519 (both names), PS256.
+    /// The algorithms that FAPI 2.0 §5.4.1 allows: ES256, Ed25519 (both names), PS256.
     pub const FAPI: Self = Self::EMPTY.with(Algorithm::ES256).with(Algorithm::Ed25519).with(Algorithm::PS256);
 
-    /// This set and one more.
+    /// Adds an algorithm. Adding one name of Ed25519 adds both.
     #[must_use]
     pub const fn with(self, alg: Algorithm) -> Self {
         match alg {
@@ -140,30 +142,30 @@ impl AlgorithmSet {
         }
     }
 
-    /// Whether the algorithm is allowed.
+    /// Returns whether the algorithm is allowed.
     #[must_use]
     pub const fn contains(self, alg: Algorithm) -> bool {
         self.0 & alg.bit() != 0
     }
 
-    /// Whether nothing is allowed.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether every member is also in `other`.
+    /// Returns whether every algorithm of this set is also in `other`.
     #[must_use]
     pub const fn is_subset_of(self, other: Self) -> bool {
         self.0 & !other.0 == 0
     }
 
-    /// The members in the order in which they are advertised.
+    /// Returns the algorithms, in the order in which challenges list them.
     pub fn iter(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(move |alg| self.contains(*alg))
     }
 
-    /// The names separated by single spaces: the value of the `algs` parameter (RFC 9449 §7.1).
+    /// Returns the names separated by single spaces: the value of the `algs` parameter (RFC 9449 §7.1).
     #[must_use]
     pub fn names(self) -> String {
         self.iter().map(Algorithm::name).collect::<Vec<_>>().join(" ")

@@ -1,38 +1,38 @@
-//! Canonical, unpadded base64url (RFC 7515 §2, RFC 4648 §3.5).
+//! Canonical base64url without padding (RFC 7515 §2, RFC 4648 §3.5).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::Malformed;
 
-/// Decodes whole segments: with vector instructions, where the processor has them.
+/// The engine that decodes segments of a JWS. It uses vector instructions if the processor has them.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static SEGMENTS: std::sync::LazyLock<base64::engine::simd::Simd> =
     std::sync::LazyLock::new(|| base64::engine::simd::Simd::url_safe(base64::engine::general_purpose::NO_PAD));
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use URL_SAFE_NO_PAD as SEGMENTS;
 
-/// Encodes without padding.
+/// Encodes as base64url without padding.
 #[must_use]
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Encodes with the standard alphabet and padding, for `Basic` credentials (RFC 7617).
+/// Encodes as base64 with the standard alphabet and padding, for `Basic` credentials (RFC 7617).
 #[must_use]
 pub fn encode_standard(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Decodes the standard alphabet with padding.
+/// Decodes base64 with the standard alphabet and padding.
 ///
 /// # Errors
-/// [`Malformed::NotBase64url`] for everything else.
+/// [`Malformed::NotBase64url`] for any other input.
 pub fn decode_standard(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Malformed> {
     STANDARD.decode(text).map_err(|_| Malformed::NotBase64url)
 }
 
-/// Decodes one canonical string.
+/// Decodes canonical base64url.
 ///
 /// # Errors
 /// [`Malformed::NotBase64url`] for padding, whitespace, the standard alphabet and non-zero trailing bits.
@@ -40,10 +40,10 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Malformed> {
     SEGMENTS.decode(text).map_err(|_| Malformed::NotBase64url)
 }
 
-/// Decodes a string that stands for exactly `N` bytes.
+/// Decodes canonical base64url of exactly `N` bytes.
 ///
 /// # Errors
-/// [`Malformed::NotBase64url`] as for [`decode`], and when the length differs.
+/// [`Malformed::NotBase64url`] as for [`decode`], and if the length is different.
 pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], Malformed> {
     let text = text.as_ref();
     let mut bytes = [0; N];
@@ -61,7 +61,7 @@ pub(crate) fn decode_onto(text: &str, buffer: &mut Vec<u8>) -> Result<(), Malfor
     SEGMENTS.decode_vec(text, buffer).map_err(|_| Malformed::NotBase64url)
 }
 
-/// Encodes into `buffer` and returns the text, without allocating.
+/// Encodes into `buffer` without allocating. Returns the encoded bytes, or none if `buffer` is too small.
 pub(crate) fn encode_onto<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
     let written = URL_SAFE_NO_PAD.encode_slice(bytes, buffer).unwrap_or(0);
     buffer.get(..written).unwrap_or_default()
@@ -92,7 +92,7 @@ mod tests {
             }
             let mut bytes = text.clone().into_bytes();
             bytes[at] |= 0x80;
-            assert!(decode(&bytes).is_err(), "a byte that is no ASCII at {at}");
+            assert!(decode(&bytes).is_err(), "a non-ASCII byte at {at}");
         }
     }
 

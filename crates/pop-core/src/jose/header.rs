@@ -1,21 +1,22 @@
-//! The header parameters that every JWS must satisfy (RFC 7515 §4).
+//! JOSE headers (RFC 7515 §4): the parameters that are read, and those that make a JWS invalid.
 
 use super::{Algorithm, Found, Json, JsonLimits, Malformed, Member, Object, WrongType};
 
-/// Why a JOSE header is refused.
+/// Why a JOSE header is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
     /// `alg` is missing, not a string, unknown, or not on the allowlist.
     #[error("algorithm not allowed")]
     Algorithm,
-    /// `typ` is missing, not a string or another type.
+    /// `typ` is missing, not a string, or another type.
     #[error("wrong typ")]
     Type(Found),
-    /// `crit` names an extension, or is malformed: none is understood here (RFC 7515 §4.1.11).
-    #[error("crit is not understood")]
+    /// `crit` is present. No extension is implemented, so that the JWS must be rejected (RFC 7515 §4.1.11).
+    #[error("crit is not supported")]
     Critical,
-    /// `b64: false`, `zip` or `enc`: never part of a JWT of ours (RFC 7797 §7, RFC 8725 §3.6).
+    /// The header has `b64: false`, `zip` or `enc`. JWTs must not use `b64: false` (RFC 7797 §7), and compression and
+    /// encryption are not supported (RFC 8725 §3.6).
     #[error("unencoded, compressed or encrypted payload")]
     Encoding,
     /// A parameter has the wrong JSON type.
@@ -29,7 +30,7 @@ impl From<WrongType> for HeaderError {
     }
 }
 
-/// The header parameters that mean something here; others are ignored. `Debug` shows the algorithm only.
+/// The header parameters that are used. Other parameters are ignored. `Debug` shows only the algorithm.
 pub struct JoseHeader<'h> {
     /// The signature algorithm.
     pub alg: Algorithm,
@@ -39,10 +40,11 @@ pub struct JoseHeader<'h> {
 }
 
 impl<'h> JoseHeader<'h> {
-    /// Reads a header, decoded, and refuses every parameter that would change what the signature means.
+    /// Parses a decoded header. Rejects every parameter that changes how the payload or the signature is read.
     ///
     /// # Errors
-    /// Any [`Malformed`] that concerns JSON; any [`HeaderError`] except [`HeaderError::Type`].
+    /// Any [`Malformed`] that concerns JSON, and [`HeaderError::Critical`], [`HeaderError::Encoding`] or
+    /// [`HeaderError::Algorithm`].
     pub fn parse<E: From<Malformed> + From<HeaderError>>(json: &'h [u8], limits: JsonLimits) -> Result<Self, E> {
         let [mut alg, mut typ, mut kid, mut jwk, mut b64] = [const { Member::ABSENT }; 5];
         let (mut critical, mut encoded) = (false, false);
@@ -66,21 +68,21 @@ impl<'h> JoseHeader<'h> {
         Ok(Self { alg, typ, kid, jwk })
     }
 
-    /// The `typ` parameter.
+    /// Returns the `typ` parameter.
     #[must_use]
     pub const fn typ(&self) -> Option<&Json<'h>> {
         self.typ.json()
     }
 
-    /// The `kid` parameter; a value that is not a string is an error.
+    /// Returns the `kid` parameter.
     ///
     /// # Errors
-    /// [`HeaderError::Parameter`].
+    /// [`HeaderError::Parameter`] if it is not a string.
     pub fn kid(&self) -> Result<Option<&str>, HeaderError> {
         Ok(self.kid.text("kid")?)
     }
 
-    /// The `jwk` parameter.
+    /// Returns the `jwk` parameter if it is an object.
     #[must_use]
     pub fn jwk(&self) -> Option<&Object<'h>> {
         self.jwk.json().and_then(Json::as_object)
@@ -93,7 +95,7 @@ impl std::fmt::Debug for JoseHeader<'_> {
     }
 }
 
-/// Whether a `typ` is this media type, `application/` left out or not, in any case (RFC 7515 §4.1.9).
+/// Returns whether `typ` is the expected media type, ignoring case. The prefix `application/` is optional (RFC 7515 §4.1.9).
 pub(crate) fn is_media_type(typ: &str, expected: &str) -> bool {
     const PREFIX: &str = "application/";
     let subtype = match typ.get(..PREFIX.len()) {

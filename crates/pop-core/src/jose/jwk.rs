@@ -1,26 +1,30 @@
 //! Public JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037).
 //!
-//! Accepted are EC keys on P-256, P-384 and P-521, RSA keys within [`RsaLimits`] and Ed25519 keys, each in the one
-//! spelling its RFC prescribes. Refused are keys with any private member, with coordinates of another length, with
-//! leading zero octets, with weak parameters. Keys that an issuer publishes are read with some patience for other
-//! people's serializers ([`Jwk::parse_published`]), keys in proofs never ([`Jwk::parse`]). Whether a point lies on its curve is checked when a key is imported for
-//! verification ([`super::crypto::VerifyingKey::new`]).
+//! 1. EC keys on P-256, P-384 and P-521, RSA keys within [`RsaLimits`] and Ed25519 keys are accepted, each in the only
+//!    encoding that its RFC allows.
+//! 2. Keys with a private member, with coordinates of another length, with leading zero octets or with weak parameters are
+//!    rejected.
+//! 3. Keys in proofs are read strictly ([`Jwk::parse`]). For keys that an issuer publishes, a few deviations of common
+//!    serializers are accepted ([`Jwk::parse_published`]).
+//! 4. Whether a point is on its curve is not checked here, but when the key is imported for verification
+//!    ([`VerifyingKey::new`](super::crypto::VerifyingKey::new)).
 
 use std::fmt;
 
 use super::{Algorithm, Family, Json, JwkThumbprint, Object, base64url};
 
-/// Members that only private or secret keys have (RFC 7518 §6, RFC 9964 §3). Their presence is refused, not their value.
+/// Members that only private or symmetric keys have (RFC 7518 §6, RFC 9964 §3). A key that has one is rejected, whatever its
+/// value.
 const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
-/// Why a JWK is not usable. Nothing of the key is kept.
+/// Why a JWK is rejected. Contains nothing of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkError {
     /// There is no `jwk`, or it is not an object.
     #[error("no JWK object")]
     NotObject,
-    /// A private or secret member is present (RFC 9449 §4.3 check 7).
+    /// A member that only a private or symmetric key has is present (RFC 9449 §4.3 check 7).
     #[error("a private member is present")]
     PrivateMember,
     /// `kty` is missing, not a string, or not EC, RSA or OKP.
@@ -32,29 +36,30 @@ pub enum JwkError {
     /// A required member is missing, not a string, not canonical base64url or not of the prescribed length.
     #[error("malformed key member")]
     Member,
-    /// The RSA modulus or exponent starts with a zero octet, a second encoding of the same key (RFC 7518 §6.3.1.1). See
-    /// [`RsaLimits::allow_leading_zero`].
+    /// The RSA modulus or exponent has a leading zero octet, which would be a second encoding of the same key (RFC 7518
+    /// §6.3.1.1). See [`RsaLimits::allow_leading_zero`].
     #[error("the RSA modulus or exponent has a leading zero octet")]
     LeadingZero,
-    /// The RSA modulus is even or outside the allowed size.
-    #[error("RSA modulus refused")]
+    /// The RSA modulus is even, or its size is outside [`RsaLimits`].
+    #[error("the RSA modulus is even, too short or too long")]
     RsaModulus,
     /// The RSA exponent is even, below 3 or longer than 32 bits.
-    #[error("RSA exponent refused")]
+    #[error("the RSA exponent is even, 1 or too long")]
     RsaExponent,
-    /// The point is not on its curve, or of small order.
+    /// The point is not on its curve, or has a small order.
     #[error("invalid point")]
     Point,
-    /// `alg`, `kty` or `crv` of the key do not fit the algorithm of the signature.
-    #[error("key does not fit the algorithm")]
+    /// `alg`, `kty` or `crv` of the key does not fit the algorithm of the signature.
+    #[error("the key does not fit the algorithm")]
     Algorithm,
     /// `use` is not `sig`, or `key_ops` does not list `verify`.
-    #[error("key is not meant for signatures")]
+    #[error("the key must not be used to verify signatures")]
     Usage,
 }
 
 /// An elliptic curve of RFC 7518 §6.2.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Curve {
     /// NIST P-256.
     P256,
@@ -65,7 +70,7 @@ pub enum Curve {
 }
 
 impl Curve {
-    /// The registered name.
+    /// Returns the registered name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,7 +80,7 @@ impl Curve {
         }
     }
 
-    /// Bytes of one coordinate.
+    /// Returns the length of a coordinate, in bytes.
     #[must_use]
     pub const fn coordinate_len(self) -> usize {
         match self {
@@ -90,7 +95,7 @@ impl Curve {
     }
 }
 
-/// Bounds on RSA keys.
+/// Limits on RSA keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RsaLimits {
     max_bits: u32,
@@ -98,19 +103,21 @@ pub struct RsaLimits {
 }
 
 impl RsaLimits {
-    /// Smallest modulus, never configurable (RFC 7518 §3.3).
+    /// The minimum length of a modulus, in bits. It cannot be configured (RFC 7518 §3.3).
     pub const MIN_BITS: u32 = 2048;
 
-    /// Moduli of 2048 to `max_bits` bits, clamped to 2048..=8192.
+    /// Accepts moduli of 2048 to `max_bits` bits. `max_bits` is clamped to 2048..=8192.
     #[must_use]
     pub const fn up_to(max_bits: u32) -> Self {
         let max_bits = if max_bits > 8192 { 8192 } else { max_bits };
         Self { max_bits: if max_bits < Self::MIN_BITS { Self::MIN_BITS } else { max_bits }, leading_zero: false }
     }
 
-    /// Accepts one zero octet before the modulus of a key that an issuer publishes, against RFC 7518 §6.3.1.1: some
-    /// libraries write the sign octet of their big integers. The key is the same without it, and so are its thumbprint
-    /// and what it verifies. [`Jwk::parse`], which reads the keys of proofs, ignores this. Off by default.
+    /// Accepts one zero octet before the modulus of a key that an issuer publishes, although RFC 7518 §6.3.1.1 forbids it. Some
+    /// libraries write the sign octet of their big integers. Off by default.
+    ///
+    /// The octet is removed, so that key, thumbprint and signatures are those of the modulus without it. [`Jwk::parse`], which
+    /// reads the keys of proofs, ignores this option.
     #[must_use]
     pub const fn allow_leading_zero(mut self) -> Self {
         self.leading_zero = true;
@@ -118,14 +125,14 @@ impl RsaLimits {
     }
 }
 
-/// 2048 to 4096 bits.
+/// Accepts 2048 to 4096 bits, without a leading zero octet.
 impl Default for RsaLimits {
     fn default() -> Self {
         Self::up_to(4096)
     }
 }
 
-/// A point in uncompressed SEC 1 form, its coordinates of full length. Not yet checked to be on the curve.
+/// A point in uncompressed SEC 1 form. Its coordinates have their full length. Whether it is on the curve is not checked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EcPoint {
     curve: Curve,
@@ -151,13 +158,13 @@ impl EcPoint {
         Ok(Self { curve, sec1 })
     }
 
-    /// The curve.
+    /// Returns the curve.
     #[must_use]
     pub const fn curve(&self) -> Curve {
         self.curve
     }
 
-    /// `0x04 ‖ x ‖ y`.
+    /// Returns `0x04 ‖ x ‖ y`.
     #[must_use]
     pub fn as_sec1(&self) -> &[u8] {
         &self.sec1[..=2 * self.curve.coordinate_len()]
@@ -179,25 +186,25 @@ impl fmt::Debug for EcPoint {
     }
 }
 
-/// The public key inside a JWK.
+/// The public key of a JWK.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublicKey {
     /// An elliptic curve point.
     Ec(EcPoint),
-    /// Modulus and exponent, big-endian, without leading zeros.
+    /// An RSA key. Modulus and exponent are big-endian, without leading zeros.
     Rsa {
         /// The modulus.
         n: Box<[u8]>,
         /// The exponent.
         e: Box<[u8]>,
     },
-    /// An Ed25519 key.
+    /// An Ed25519 key: the encoded point (RFC 8032 §5.1.2).
     Ed25519([u8; 32]),
 }
 
 impl PublicKey {
-    /// What kind of algorithm it fits.
+    /// Returns the kind of key.
     #[must_use]
     pub const fn family(&self) -> Family {
         match self {
@@ -207,7 +214,7 @@ impl PublicKey {
         }
     }
 
-    /// The RFC 7638 thumbprint.
+    /// Returns the thumbprint of the key (RFC 7638).
     #[must_use]
     pub fn thumbprint(&self) -> JwkThumbprint {
         JwkThumbprint::of(self)
@@ -220,7 +227,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A public JWK with the members that restrict its use.
+/// A public JWK, with its `kid` and `alg`.
 #[derive(Debug, Clone)]
 pub struct Jwk {
     key: PublicKey,
@@ -229,7 +236,7 @@ pub struct Jwk {
 }
 
 impl Jwk {
-    /// Reads a JWK from its JSON object. Unknown members are ignored (RFC 7517 §4).
+    /// Reads a JWK from its JSON object, strictly. Unknown members are ignored (RFC 7517 §4).
     ///
     /// # Errors
     /// Any [`JwkError`] except [`JwkError::Point`] and [`JwkError::Algorithm`].
@@ -237,10 +244,13 @@ impl Jwk {
         Self::read(object, rsa, Reader::Strict)
     }
 
-    /// Reads a JWK of a key set, which its issuer answers for. Members that are `null` count as absent, private ones
-    /// included, and so do an empty `use`, `alg` or `key_ops`: some serializers write every member that they know. A
-    /// leading zero octet of an RSA modulus is skipped where `rsa` allows it. Everything else is as strict as in
-    /// [`parse`](Self::parse).
+    /// Reads a JWK of a key set that an issuer publishes.
+    ///
+    /// It differs from [`parse`](Self::parse) only as follows, because some serializers write every member that they know:
+    ///
+    /// - A member that is `null` counts as absent. This includes private members.
+    /// - An empty `use`, `alg` or `key_ops` counts as absent.
+    /// - A leading zero octet of an RSA modulus is removed if `rsa` allows it.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse).
@@ -269,23 +279,24 @@ impl Jwk {
         Ok(Self {
             key,
             kid: reader.optional_text(object, "kid")?.map(Into::into),
-            alg: reader.optional_text(object, "alg")?.filter(|alg| !reader.is_nothing(alg)).map(Into::into),
+            alg: reader.optional_text(object, "alg")?.filter(|alg| !reader.is_absent(alg)).map(Into::into),
         })
     }
 
-    /// The key itself.
+    /// Returns the key.
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
         &self.key
     }
 
-    /// The `kid` member.
+    /// Returns the `kid` member.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Whether this key may serve this algorithm: `kty` and `crv` fit, and `alg`, if present, names it (RFC 8725 §3.1).
+    /// Returns whether the key may be used with an algorithm: `kty` and `crv` fit it, and `alg`, if present, names it (RFC 8725
+    /// §3.1).
     #[must_use]
     pub fn serves(&self, alg: Algorithm) -> bool {
         self.key.family() == alg.family()
@@ -293,10 +304,10 @@ impl Jwk {
     }
 }
 
-/// How optional members are read.
+/// How `null` and empty members are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reader {
-    /// A member that is there means something, whatever its value.
+    /// Every member that is present counts, whatever its value.
     Strict,
     /// `null` and empty values count as absent.
     Tolerant,
@@ -311,17 +322,17 @@ impl Reader {
         self.get(object, name).map(|value| value.as_str().ok_or(JwkError::Member)).transpose()
     }
 
-    fn is_nothing(self, text: &str) -> bool {
-        self == Self::Tolerant && text.is_empty()
+    fn is_absent(self, value: &str) -> bool {
+        self == Self::Tolerant && value.is_empty()
     }
 }
 
 fn rsa_key(n: &str, e: &str, limits: RsaLimits, reader: Reader) -> Result<PublicKey, JwkError> {
     let leading_zero = limits.leading_zero && reader == Reader::Tolerant;
-    // 8192 bits are 1,366 characters, and one more with an octet before them; nothing longer is worth decoding.
-    let longest = if leading_zero { 1367 } else { 1366 };
-    if n.len() > longest || e.len() > 8 {
-        return Err(if n.len() > longest { JwkError::RsaModulus } else { JwkError::RsaExponent });
+    // 8192 bits are 1,366 characters, or 1,367 with a leading octet. Longer values are rejected before they are decoded.
+    let max_len = if leading_zero { 1367 } else { 1366 };
+    if n.len() > max_len || e.len() > 8 {
+        return Err(if n.len() > max_len { JwkError::RsaModulus } else { JwkError::RsaExponent });
     }
     let mut n = base64url::decode(n).map_err(|_| JwkError::Member)?;
     let e = base64url::decode(e).map_err(|_| JwkError::Member)?;
@@ -348,7 +359,7 @@ fn rsa_key(n: &str, e: &str, limits: RsaLimits, reader: Reader) -> Result<Public
 }
 
 fn check_usage(object: &Object<'_>, reader: Reader) -> Result<(), JwkError> {
-    let for_signatures = |usage: &str| usage == "sig" || reader.is_nothing(usage);
+    let for_signatures = |usage: &str| usage == "sig" || reader.is_absent(usage);
     if reader.get(object, "use").is_some_and(|usage| !usage.as_str().is_some_and(for_signatures)) {
         return Err(JwkError::Usage);
     }

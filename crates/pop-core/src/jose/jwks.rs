@@ -1,43 +1,43 @@
-//! JWK sets (RFC 7517 §5): usable keys are kept, all others are skipped with a reason.
+//! JWK sets (RFC 7517 §5). Usable keys are kept. Other keys are skipped, and the reason is reported.
 
 use std::fmt;
 
 use super::crypto::{CryptoBackend, VerifyingKey};
 use super::{Algorithm, AlgorithmSet, Json, JsonLimits, Jwk, JwkError, Malformed, Object, RsaLimits};
 
-/// Most keys that are read from one set; a longer set is refused.
+/// The maximum number of keys in a set. A larger set is rejected.
 pub(crate) const MAX_KEYS: usize = 64;
 
-/// Why a whole set is refused.
+/// Why a key set is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwksError {
-    /// Not a JSON object without duplicate members.
+    /// The set is not a JSON object without duplicate members, or exceeds [`JsonLimits::DOCUMENT`].
     #[error("malformed key set: {0}")]
     Malformed(#[from] Malformed),
     /// `keys` is missing or not an array.
     #[error("no keys array")]
     NoKeys,
-    /// More than 64 keys.
+    /// The set has more than 64 keys.
     #[error("more than {MAX_KEYS} keys")]
     TooMany,
-    /// Not one of the keys is usable.
+    /// None of the keys is usable.
     #[error("no usable key")]
     NoUsableKey,
 }
 
-/// Longest part of a `kid` that is kept for a report, in characters.
+/// The maximum length of a reported `kid`, in characters.
 const REPORTED_KID: usize = 64;
 
-/// A key of a set that was left out.
+/// A key of a set that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SkippedKey {
-    /// Position in the `keys` array.
+    /// The position in the `keys` array, from 0.
     pub index: usize,
-    /// Its `kid`, for a log: at most 64 characters, and `?` for what is not printable ASCII.
+    /// The `kid`, made safe for logs: the first 64 characters, with `?` for every character that is not printable ASCII.
     pub kid: Option<Box<str>>,
-    /// Why it was left out.
+    /// Why the key was skipped.
     pub reason: JwkError,
 }
 
@@ -47,18 +47,18 @@ struct Entry {
     key: VerifyingKey,
 }
 
-/// The public keys of one issuer, each parsed once for each algorithm that it may serve.
+/// The public keys of an issuer. Each key is imported once for every algorithm that it may be used with.
 #[derive(Clone, Default)]
 pub struct JwkSet {
     entries: Vec<Entry>,
 }
 
 impl JwkSet {
-    /// Reads a set. Keys that cannot be used are skipped and reported, not fatal (RFC 7517 §5). Each key is read by
-    /// [`Jwk::parse_published`].
+    /// Parses a set. Each key is read by [`Jwk::parse_published`]. Keys that cannot be used are skipped and returned with the
+    /// reason (RFC 7517 §5).
     ///
     /// # Errors
-    /// Any [`JwksError`]. A set without one usable key is an error: it must not replace keys that work.
+    /// Any [`JwksError`]. A set without a usable key is an error, so that it does not replace keys that work.
     pub fn parse(
         text: &[u8],
         allowed: AlgorithmSet,
@@ -69,8 +69,8 @@ impl JwkSet {
         Self::parse_reporting(text, allowed, rsa, backend, &mut |key| skipped.push(key)).map(|set| (set, skipped))
     }
 
-    /// Reads a set as [`parse`](Self::parse) does and reports each skipped key, also of a set that is then refused
-    /// because none is left.
+    /// Parses a set as [`parse`](Self::parse) does, and passes each skipped key to `report`. Keys are also reported if the set
+    /// is then rejected because no usable key is left.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse).
@@ -99,8 +99,8 @@ impl JwkSet {
         Ok(Self { entries })
     }
 
-    /// The keys that may have made a signature with this `kid` and algorithm, in the order of the set. Without a `kid`
-    /// every key for the algorithm is a candidate.
+    /// Returns the keys with this `kid` and algorithm, in the order of the set. Without a `kid`, returns every key of the
+    /// algorithm.
     pub fn candidates<'s>(&'s self, kid: Option<&'s str>, alg: Algorithm) -> impl Iterator<Item = &'s VerifyingKey> {
         self.entries.iter().filter_map(move |entry| {
             let fits = entry.key.algorithm() == alg && kid.is_none_or(|kid| entry.kid.as_deref() == Some(kid));
@@ -108,7 +108,7 @@ impl JwkSet {
         })
     }
 
-    /// Whether any key has this `kid`.
+    /// Returns whether a key has this `kid`.
     #[must_use]
     pub fn has_kid(&self, kid: &str) -> bool {
         self.entries.iter().any(|entry| entry.kid.as_deref() == Some(kid))

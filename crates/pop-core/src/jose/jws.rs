@@ -1,10 +1,10 @@
-//! The compact serialisation (RFC 7515 §7.1).
+//! JWS compact serialization (RFC 7515 §7.1).
 
 use std::ops::Range;
 
 use super::{Malformed, base64url};
 
-/// Three segments of a compact JWS, not yet decoded.
+/// The three segments of a compact JWS, before they are decoded.
 #[derive(Clone, Copy)]
 pub struct CompactJws<'a> {
     text: &'a str,
@@ -13,11 +13,11 @@ pub struct CompactJws<'a> {
 }
 
 impl<'a> CompactJws<'a> {
-    /// Splits a compact JWS. The length is checked before anything else is looked at.
+    /// Splits a compact JWS. `max_len` is the maximum length in bytes; it is checked first.
     ///
     /// # Errors
-    /// [`Malformed::TooLarge`], [`Malformed::Encrypted`] for five segments, [`Malformed::NotCompact`] for any other
-    /// number and for an empty one.
+    /// [`Malformed::TooLarge`]; [`Malformed::Encrypted`] for five segments; [`Malformed::NotCompact`] for any number of
+    /// segments but three or five, and for an empty segment.
     pub fn split(text: &'a str, max_len: usize) -> Result<Self, Malformed> {
         if text.len() > max_len {
             return Err(Malformed::TooLarge);
@@ -36,13 +36,13 @@ impl<'a> CompactJws<'a> {
         }
     }
 
-    /// The bytes the signature covers: `header.payload` as received (RFC 7515 §5.2).
+    /// Returns the bytes that the signature covers: `header.payload` as received (RFC 7515 §5.2).
     #[must_use]
     pub fn signing_input(&self) -> &'a [u8] {
         self.text.as_bytes().get(..self.signature_at - 1).unwrap_or_default()
     }
 
-    /// The header as received, still encoded.
+    /// Returns the header as received, still encoded.
     #[must_use]
     pub fn header_segment(&self) -> &'a str {
         self.text.get(..self.payload_at - 1).unwrap_or_default()
@@ -51,15 +51,16 @@ impl<'a> CompactJws<'a> {
     /// Decodes all three segments into one buffer.
     ///
     /// # Errors
-    /// [`Malformed::NotBase64url`].
+    /// [`Malformed::NotBase64url`] if a segment is not canonical base64url.
     pub fn decode(self) -> Result<DecodedJws<'a>, Malformed> {
         self.decode_after(self.header_segment())
     }
 
-    /// Decodes payload and signature, for a header that is known from its segment. [`DecodedJws::header`] is then empty.
+    /// Decodes the payload and the signature, for callers that know the header by its segment. [`DecodedJws::header`] is then
+    /// empty.
     ///
     /// # Errors
-    /// [`Malformed::NotBase64url`].
+    /// [`Malformed::NotBase64url`] if a segment is not canonical base64url.
     pub fn decode_body(self) -> Result<DecodedJws<'a>, Malformed> {
         self.decode_after("")
     }
@@ -76,7 +77,7 @@ impl<'a> CompactJws<'a> {
     }
 }
 
-/// A compact JWS and its decoded segments. `Debug` shows lengths only.
+/// A compact JWS and its decoded segments. `Debug` shows only the length.
 pub struct DecodedJws<'a> {
     compact: CompactJws<'a>,
     bytes: Vec<u8>,
@@ -85,7 +86,7 @@ pub struct DecodedJws<'a> {
 }
 
 impl<'a> DecodedJws<'a> {
-    /// Splits and decodes.
+    /// Splits and decodes a compact JWS. `max_len` is the maximum length in bytes.
     ///
     /// # Errors
     /// As for [`CompactJws::split`] and [`CompactJws::decode`].
@@ -93,7 +94,7 @@ impl<'a> DecodedJws<'a> {
         CompactJws::split(text, max_len)?.decode()
     }
 
-    /// The bytes the signature covers.
+    /// Returns the bytes that the signature covers: `header.payload` as received (RFC 7515 §5.2).
     #[must_use]
     pub fn signing_input(&self) -> &'a [u8] {
         self.compact.signing_input()
@@ -105,7 +106,7 @@ impl<'a> DecodedJws<'a> {
         self.compact.header_segment()
     }
 
-    /// Returns the payload alone, without copying it.
+    /// Returns the payload in the buffer that holds it. Nothing is allocated.
     #[must_use]
     pub fn into_payload(self) -> Vec<u8> {
         let mut bytes = self.bytes;
@@ -114,19 +115,19 @@ impl<'a> DecodedJws<'a> {
         bytes
     }
 
-    /// The header's JSON.
+    /// Returns the decoded header. It is empty after [`CompactJws::decode_body`].
     #[must_use]
     pub fn header(&self) -> &[u8] {
         self.bytes.get(..self.payload_at).unwrap_or_default()
     }
 
-    /// The payload.
+    /// Returns the decoded payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.bytes.get(self.payload_at..self.signature_at).unwrap_or_default()
     }
 
-    /// The signature.
+    /// Returns the decoded signature.
     #[must_use]
     pub fn signature(&self) -> &[u8] {
         self.bytes.get(self.signature_at..).unwrap_or_default()

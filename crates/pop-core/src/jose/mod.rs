@@ -1,11 +1,12 @@
-//! Strict JOSE: what RFC 7515, 7517, 7518 and 7638 allow, and nothing that two parsers could read differently.
+//! Strict JOSE (RFC 7515, RFC 7517, RFC 7518, RFC 7638). Input that two parsers could read differently is rejected.
 //!
-//! 1. base64url is canonical: no padding, no whitespace, no other alphabet, no stray trailing bits.
-//! 2. JSON objects have no duplicate members at any level, bounded depth and a bounded number of members.
-//! 3. `crit`, `zip` and `b64: false` are refused; a JWE is never mistaken for a JWS.
-//! 4. Algorithms are an enum of asymmetric signatures. `none` and the HMAC family cannot be written.
-//! 5. A JWK that carries a private member is refused by the *presence* of that member.
-//! 6. A verification key serves exactly one algorithm.
+//! 1. base64url is canonical: no padding, no whitespace, no other alphabet, no non-zero trailing bits.
+//! 2. JSON has no duplicate members at any level. Its depth, its members and its values are limited ([`JsonLimits`]).
+//! 3. `crit`, `zip`, `enc` and `b64: false` are rejected. A JWE is never read as a JWS.
+//! 4. [`Algorithm`] has only asymmetric signature algorithms. `none` and the HMAC algorithms do not exist in it.
+//! 5. A JWK with a private member is rejected, whatever the value of the member. Issuers may publish such members as `null`
+//!    ([`Jwk::parse_published`]).
+//! 6. A [`VerifyingKey`](crypto::VerifyingKey) verifies exactly one algorithm.
 
 mod alg;
 mod base64url;
@@ -32,35 +33,35 @@ pub use jws::{CompactJws, DecodedJws};
 pub use signing::{KeyError, SigningKey};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};
 
-/// Why a JWS, JWK or JSON text could not be read. Nothing of the input is kept.
+/// Why a JWS, a JWK or a JSON document is malformed. Contains nothing of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// Longer than the configured limit; nothing was decoded.
+    /// The input is longer than the configured limit. Nothing was decoded.
     #[error("longer than the limit")]
     TooLarge,
-    /// Not three non-empty segments separated by dots.
+    /// The input is not three non-empty segments separated by dots.
     #[error("not a compact JWS")]
     NotCompact,
-    /// Five segments: an encrypted token.
+    /// The input has five segments, so it is an encrypted token (JWE).
     #[error("a JWE, not a JWS")]
     Encrypted,
-    /// A segment is not canonical, unpadded base64url (RFC 7515 §2).
+    /// A segment is not canonical base64url without padding (RFC 7515 §2).
     #[error("not canonical base64url")]
     NotBase64url,
-    /// A segment is not UTF-8 JSON, or has trailing data.
+    /// The input is not JSON in UTF-8, or has trailing data.
     #[error("not JSON")]
     NotJson,
-    /// The JSON text is not an object.
+    /// The JSON is not an object.
     #[error("not a JSON object")]
     NotObject,
     /// A member name occurs twice in one object.
     #[error("duplicate member")]
     DuplicateMember,
-    /// Nested deeper than the limit.
+    /// Objects and arrays are nested deeper than the limit.
     #[error("nested too deeply")]
     TooDeep,
-    /// More members or elements than the limit.
-    #[error("too many members")]
+    /// An object has more members than the limit, or the input has more values than the limit.
+    #[error("too many members or values")]
     TooManyMembers,
 }

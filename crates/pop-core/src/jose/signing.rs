@@ -1,4 +1,4 @@
-//! Signing keys: for proofs, client assertions and, in development, tokens. Feature `signing`.
+//! Signing keys for proofs, client assertions and, in development, access tokens. Requires the feature `signing`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,16 +11,18 @@ use serde_json::{Value, json};
 
 use super::{Algorithm, Family, JsonLimits, Jwk, JwkThumbprint, Object, RsaLimits, encode};
 
-/// A key could not be generated, read or used.
+/// Generating, reading or using a key failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key does not fit the algorithm, or the operating system gave no random bytes")]
 pub struct KeyError;
 
-/// A private key and the one algorithm it signs with. Cheap to clone; the private part stays inside the crypto library
-/// and is wiped by it. `Debug` shows algorithm and thumbprint.
+/// A private key and the one algorithm that it signs with. Cheap to clone. `Debug` shows the algorithm and the thumbprint.
 ///
-/// Use a key of its own for each authorization server: with one key for two, a malicious server can hand a stolen token
-/// back to the client it was stolen from (RFC 9449 §11, "cuckoo token").
+/// # Security
+/// The private key stays inside the crypto library, which erases it from memory.
+///
+/// Use a different key for each authorization server. If two servers share a key, a malicious one can give the client a token
+/// that was stolen from it, and the client makes valid proofs for that token (RFC 9449 §11, "cuckoo token").
 #[derive(Clone)]
 pub struct SigningKey {
     inner: Arc<Inner>,
@@ -40,10 +42,10 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Generates a key; RSA keys have 2048 bits.
+    /// Generates a key. RSA keys have 2048 bits.
     ///
     /// # Errors
-    /// [`KeyError`] when there is no randomness.
+    /// [`KeyError`] if the operating system returns no random bytes.
     pub fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
         let pair = match algorithm.family() {
             Family::Ec(_) => Pair::Ec(EcdsaKeyPair::generate(ecdsa(algorithm)?).map_err(|_| KeyError)?),
@@ -53,10 +55,10 @@ impl SigningKey {
         Self::new(algorithm, pair)
     }
 
-    /// Reads a PKCS#8 private key.
+    /// Reads a private key in PKCS#8 DER.
     ///
     /// # Errors
-    /// [`KeyError`] when it is not a key for the algorithm.
+    /// [`KeyError`] if it is not a key for the algorithm.
     pub fn from_pkcs8_der(der: &[u8], algorithm: Algorithm) -> Result<Self, KeyError> {
         let pair = match algorithm.family() {
             Family::Ec(_) => Pair::Ec(EcdsaKeyPair::from_pkcs8(ecdsa(algorithm)?, der).map_err(|_| KeyError)?),
@@ -74,10 +76,10 @@ impl SigningKey {
         Ok(Self { inner: Arc::new(Inner { algorithm, pair, jwk, thumbprint }) })
     }
 
-    /// The private key as PKCS#8 DER, to be stored safely.
+    /// Returns the private key in PKCS#8 DER. Keep it secret.
     ///
     /// # Errors
-    /// [`KeyError`] when the crypto library cannot export it.
+    /// [`KeyError`] if the crypto library cannot export it.
     pub fn to_pkcs8_der(&self) -> Result<zeroize::Zeroizing<Vec<u8>>, KeyError> {
         let der = match &self.inner.pair {
             Pair::Ec(pair) => pair.to_pkcs8v1().map_err(|_| KeyError)?.as_ref().to_vec(),
@@ -90,28 +92,28 @@ impl SigningKey {
         Ok(zeroize::Zeroizing::new(der))
     }
 
-    /// The algorithm it signs with.
+    /// Returns the algorithm that the key signs with.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.inner.algorithm
     }
 
-    /// The public key as a JWK: only the members that the key consists of.
+    /// Returns the public key as a JWK. It has only the members that the thumbprint covers.
     #[must_use]
     pub fn public_jwk(&self) -> Value {
         self.inner.jwk.clone()
     }
 
-    /// The RFC 7638 thumbprint: what `cnf.jkt` and `dpop_jkt` hold.
+    /// Returns the thumbprint of the public key (RFC 7638): the value of `cnf.jkt` and `dpop_jkt`.
     #[must_use]
     pub fn thumbprint(&self) -> JwkThumbprint {
         self.inner.thumbprint
     }
 
-    /// Signs a message in the format of RFC 7518.
+    /// Signs a message. The signature has the format of RFC 7518 §3.
     ///
     /// # Errors
-    /// [`KeyError`] when the crypto library fails.
+    /// [`KeyError`] if the crypto library fails.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
         match &self.inner.pair {
@@ -125,10 +127,10 @@ impl SigningKey {
         }
     }
 
-    /// A compact JWS of this header and payload, taken as they are. `alg` is the caller's to set.
+    /// Returns a compact JWS of the header and the payload, which are not changed. The caller must set `alg` in the header.
     ///
     /// # Errors
-    /// [`KeyError`] when the crypto library fails.
+    /// [`KeyError`] if the crypto library fails.
     pub fn sign_jws(&self, header: &str, payload: &str) -> Result<String, KeyError> {
         let mut jws = format!("{}.{}", encode(header), encode(payload));
         let signature = self.sign(jws.as_bytes())?;
@@ -161,7 +163,7 @@ impl Pair {
                 let e = encode(key.exponent().big_endian_without_leading_zero());
                 json!({ "kty": "RSA", "n": n, "e": e })
             }
-            (Self::Ec(_), _) => Value::Null, // refused when it is read back
+            (Self::Ec(_), _) => Value::Null, // `SigningKey::new` rejects it
         }
     }
 }
@@ -204,7 +206,7 @@ mod tests {
             let public = VerifyingKey::new(jwk.key(), algorithm, CryptoBackend::default()).unwrap();
             let signature = again.sign(b"message").unwrap();
             assert!(public.verify(b"message", &signature).is_ok(), "{algorithm}");
-            assert!(public.verify(b"massage", &signature).is_err(), "{algorithm}");
+            assert!(public.verify(b"another message", &signature).is_err(), "{algorithm}");
         }
     }
 

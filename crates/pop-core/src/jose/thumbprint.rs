@@ -9,7 +9,8 @@ use super::jwk::PublicKey;
 use super::{Malformed, base64url};
 use crate::constant_time;
 
-fn text<'b>(digest: &[u8; 32], buffer: &'b mut [u8; 43]) -> &'b str {
+/// Encodes a digest into `buffer`.
+fn base64url_str<'b>(digest: &[u8; 32], buffer: &'b mut [u8; 43]) -> &'b str {
     std::str::from_utf8(base64url::encode_onto(digest, buffer)).unwrap_or_default()
 }
 
@@ -20,22 +21,22 @@ macro_rules! thumbprint {
         pub struct $name([u8; 32]);
 
         impl $name {
-            /// Reads 43 characters of canonical base64url.
+            /// Parses 43 characters of canonical base64url.
             ///
             /// # Errors
-            /// [`Malformed::NotBase64url`] for every other length, alphabet or spelling: hex and padding never match.
+            /// [`Malformed::NotBase64url`] for any other length, alphabet or encoding, such as hexadecimal or padding.
             pub fn parse(text: &str) -> Result<Self, Malformed> {
                 base64url::decode_array(text).map(Self)
             }
 
-            /// The digest.
+            /// Returns the digest.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
         }
 
-        /// In constant time.
+        /// Compares in constant time.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
                 constant_time::equal(&self.0, &other.0)
@@ -48,17 +49,17 @@ macro_rules! thumbprint {
             }
         }
 
-        /// base64url, 43 characters.
+        /// Writes 43 characters of base64url.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(text(&self.0, &mut [0; 43]))
+                f.write_str(base64url_str(&self.0, &mut [0; 43]))
             }
         }
 
-        /// As `Display`, and as the members of `cnf` have it.
+        /// Serializes as a string of base64url: the format of the members of `cnf`.
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
-                output.serialize_str(text(&self.0, &mut [0; 43]))
+                output.serialize_str(base64url_str(&self.0, &mut [0; 43]))
             }
         }
 
@@ -71,23 +72,23 @@ macro_rules! thumbprint {
 }
 
 thumbprint! {
-    /// The RFC 7638 SHA-256 thumbprint of a public key: the value of `cnf.jkt` (RFC 9449 §6.1).
+    /// The SHA-256 thumbprint of a public key (RFC 7638): the value of `cnf.jkt` (RFC 9449 §6.1).
     JwkThumbprint
 }
 
 thumbprint! {
-    /// The SHA-256 digest of a certificate's DER: the value of `cnf.x5t#S256` (RFC 8705 §3.1).
+    /// The SHA-256 digest of a certificate in DER: the value of `cnf.x5t#S256` (RFC 8705 §3.1).
     CertThumbprint
 }
 
 impl CertThumbprint {
-    /// Hashes a certificate's DER as received: it is compared, never interpreted (RFC 8705 §3.1).
+    /// Hashes a certificate in DER, as received. The certificate is not parsed (RFC 8705 §3.1).
     #[must_use]
     pub fn of_der(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
     }
 
-    /// A digest that was computed elsewhere.
+    /// Wraps a digest that was computed elsewhere.
     #[must_use]
     pub const fn from_digest(digest: [u8; 32]) -> Self {
         Self(digest)
@@ -95,7 +96,7 @@ impl CertThumbprint {
 }
 
 impl JwkThumbprint {
-    /// Hashes the required members of a key in lexicographic order, without whitespace.
+    /// Hashes the required members of a key, in lexicographic order and without whitespace (RFC 7638 §3).
     #[must_use]
     pub fn of(key: &PublicKey) -> Self {
         let mut hash = Sha256::new();
@@ -124,7 +125,7 @@ impl JwkThumbprint {
         Self(hash.finalize().into())
     }
 
-    /// The thumbprint URI (RFC 9278 §3).
+    /// Returns the thumbprint URI (RFC 9278 §3).
     #[must_use]
     pub fn to_uri(&self) -> String {
         format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{self}")

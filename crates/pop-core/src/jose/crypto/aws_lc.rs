@@ -1,4 +1,4 @@
-//! Keys and signatures through `aws-lc-rs`.
+//! Signature verification with `aws-lc-rs`.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rsa::PublicKeyComponents;
@@ -10,11 +10,12 @@ use crate::jose::{Algorithm, PublicKey};
 #[derive(Clone)]
 pub(super) struct Key {
     key: ParsedPublicKey,
-    /// What an ECDSA signature is made over.
+    /// The digest of an ECDSA key; `None` for other keys.
     ecdsa: Option<&'static digest::Algorithm>,
 }
 
 impl Key {
+    /// Imports a key. Returns `None` if the key is invalid or does not fit the algorithm.
     pub(super) fn import(key: &PublicKey, algorithm: Algorithm) -> Option<Self> {
         match key {
             PublicKey::Ec(point) => {
@@ -46,8 +47,8 @@ impl Key {
         }
     }
 
-    /// ECDSA signatures are handed over as the library holds them, DER over a digest: its own way there from the two
-    /// numbers of a JWS goes through big integers and a dozen allocations.
+    /// Verifies a signature. An ECDSA signature is converted to DER here and verified over a digest. The library could convert
+    /// the two numbers of a JWS, but it would use big integers and about a dozen allocations.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         let Some(algorithm) = self.ecdsa else {
             return self.key.verify_sig(message, signature).is_ok();

@@ -1,29 +1,29 @@
-//! ECDSA signatures in DER: `SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279 §2.2.3), made of the two numbers of equal length
-//! that a JWS holds (RFC 7518 §3.4).
+//! Conversion of ECDSA signatures from the format of a JWS, two numbers of equal length (RFC 7518 §3.4), to DER:
+//! `SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279 §2.2.3).
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
-/// Says that one byte of length follows.
+/// The first byte of a length that is written in the next byte.
 const LONG_FORM: u8 = 0x81;
 
-/// Bytes of a coordinate of P-521, the largest curve.
-const MAX_COORDINATE: usize = 66;
-/// Two integers with tag, length and a zero before the number.
-const MAX_BODY: usize = 2 * (MAX_COORDINATE + 3);
+/// The length of a number of P-521, the largest curve, in bytes.
+const MAX_NUMBER: usize = 66;
+/// The maximum length of two integers, each with tag, length and a leading zero, in bytes.
+const MAX_BODY: usize = 2 * (MAX_NUMBER + 3);
 
 /// A signature in DER, on the stack.
 pub(super) struct EcdsaSigValue {
     bytes: [u8; MAX_BODY + 3],
-    /// Where it begins: the header stands right before the body.
+    /// The position of the header. It ends where the body begins, at byte 3.
     start: usize,
     end: usize,
 }
 
 impl EcdsaSigValue {
-    /// Of `r` and `s`, one after the other. `None` when they are not of one length, or longer than any curve's.
+    /// Converts `r ‖ s`. Returns `None` if they are empty, of different lengths, or longer than those of any curve.
     pub(super) fn new(fixed: &[u8]) -> Option<Self> {
         let (r, s) = fixed.split_at_checked(fixed.len() / 2)?;
-        if r.len() != s.len() || r.is_empty() || r.len() > MAX_COORDINATE {
+        if r.len() != s.len() || r.is_empty() || r.len() > MAX_NUMBER {
             return None;
         }
         let mut value = Self { bytes: [0; MAX_BODY + 3], start: 3, end: 3 };
@@ -40,7 +40,8 @@ impl EcdsaSigValue {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Without leading zeros, but with one where the number would else be negative; zero is one byte.
+    /// Appends an integer in its shortest form: without leading zeros, except one if the number would otherwise be negative. Zero
+    /// is one byte.
     fn push_integer(&mut self, number: &[u8]) -> Option<()> {
         let zeros = number.iter().take(number.len() - 1).take_while(|byte| **byte == 0).count();
         let digits = number.get(zeros..)?;

@@ -1,6 +1,7 @@
-//! Encodings that Ed25519 libraries disagree about (RFC 8032 §5.1.7); both backends refuse them here.
+//! Checks of Ed25519 keys and signatures that libraries handle differently (RFC 8032 §5.1.7). They run for both backends, so
+//! that both accept the same input.
 
-/// y-coordinates of the points of order 1, 2, 4 and 8.
+/// The y-coordinates of the points of order 1, 2, 4 and 8, little-endian.
 const SMALL_ORDER_Y: [[u8; 32]; 5] = [
     {
         let mut one = [0; 32];
@@ -30,24 +31,26 @@ const L: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-fn without_sign(point: &[u8; 32]) -> [u8; 32] {
+/// Returns the y-coordinate of an encoded point: clears the sign bit of x.
+fn y_coordinate(point: &[u8; 32]) -> [u8; 32] {
     let mut y = *point;
     y[31] &= 0x7f;
     y
 }
 
-/// Whether y is below the field prime 2^255 - 19.
+/// Returns whether y is below the field prime 2^255 - 19.
 pub(super) fn is_canonical(point: &[u8; 32]) -> bool {
-    let y = without_sign(point);
+    let y = y_coordinate(point);
     !(y[0] >= 0xed && y[1..31].iter().all(|byte| *byte == 0xff) && y[31] == 0x7f)
 }
 
-/// Whether the point has an order of 1, 2, 4 or 8: a signature under it proves nothing.
+/// Returns whether the point has an order of 1, 2, 4 or 8. A signature that verifies with such a key proves nothing.
 pub(super) fn is_small_order(point: &[u8; 32]) -> bool {
-    SMALL_ORDER_Y.contains(&without_sign(point))
+    SMALL_ORDER_Y.contains(&y_coordinate(point))
 }
 
-/// Whether R is canonical and not of small order, and S is below L. Everything here is public: no need for constant time.
+/// Returns whether R is canonical and not of small order, and S is below L. All values are public, so that constant time is not
+/// needed.
 pub(super) fn is_acceptable_signature(signature: &[u8]) -> bool {
     let Some((r, s)) = signature.split_first_chunk::<32>() else {
         return false;

@@ -1,4 +1,4 @@
-//! Signature verification by a chosen library, behind checks that both libraries share.
+//! Signature verification with one of two libraries. Both run behind the same checks.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
@@ -15,11 +15,11 @@ use super::{Algorithm, JwkError, PublicKey};
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 compile_error!("pop-core needs one of the features `aws-lc-rs` (default) and `rust-crypto`");
 
-/// Which library verifies signatures. Both accept and refuse the same inputs.
+/// The library that verifies signatures. Both accept and reject the same input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CryptoBackend {
-    /// AWS-LC through `aws-lc-rs`: the default whenever it is compiled in.
+    /// AWS-LC, through `aws-lc-rs`. The default if it is compiled in.
     #[cfg(feature = "aws-lc-rs")]
     AwsLcRs,
     /// The pure Rust crates `p256`, `p384`, `p521`, `rsa` and `ed25519-dalek`.
@@ -28,7 +28,7 @@ pub enum CryptoBackend {
 }
 
 impl CryptoBackend {
-    /// Every backend that is compiled in, the default first.
+    /// The backends that are compiled in. The default comes first.
     pub const COMPILED_IN: &'static [Self] = &[
         #[cfg(feature = "aws-lc-rs")]
         Self::AwsLcRs,
@@ -37,7 +37,7 @@ impl CryptoBackend {
     ];
 }
 
-/// `aws-lc-rs` when compiled in, whatever else is.
+/// Returns `aws-lc-rs` if it is compiled in, even if other backends are, too.
 impl Default for CryptoBackend {
     fn default() -> Self {
         #[cfg(feature = "aws-lc-rs")]
@@ -47,12 +47,12 @@ impl Default for CryptoBackend {
     }
 }
 
-/// The signature does not verify. Deliberately without detail.
+/// The signature does not verify. The reason is deliberately not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature does not verify")]
 pub struct BadSignature;
 
-/// A public key imported for exactly one algorithm (RFC 8725 §3.1). Cheap to clone, `Send` and `Sync`.
+/// A public key that is imported for exactly one algorithm (RFC 8725 §3.1). Cheap to clone, `Send` and `Sync`.
 #[derive(Clone)]
 pub struct VerifyingKey {
     algorithm: Algorithm,
@@ -69,10 +69,11 @@ enum Inner {
 }
 
 impl VerifyingKey {
-    /// Imports a key: the point must be on its curve, the kind of key must fit the algorithm.
+    /// Imports a key for an algorithm.
     ///
     /// # Errors
-    /// [`JwkError::Algorithm`] or [`JwkError::Point`].
+    /// [`JwkError::Algorithm`] if the kind of key does not fit the algorithm. [`JwkError::Point`] if a point is not on its curve,
+    /// is not canonical or has a small order, or if the library rejects the key.
     pub fn new(key: &PublicKey, algorithm: Algorithm, backend: CryptoBackend) -> Result<Self, JwkError> {
         if key.family() != algorithm.family() {
             return Err(JwkError::Algorithm);
@@ -98,7 +99,7 @@ impl VerifyingKey {
         Ok(Self { algorithm, signature_len, inner })
     }
 
-    /// The one algorithm it serves.
+    /// Returns the algorithm of the key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -107,7 +108,7 @@ impl VerifyingKey {
     /// Verifies a JWS signature over the signing input.
     ///
     /// # Errors
-    /// [`BadSignature`] also for every signature that is not of the one length the algorithm has (RFC 7518 §3.4).
+    /// [`BadSignature`] if the signature does not verify, or does not have the exact length of the algorithm (RFC 7518 §3.4).
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         if signature.len() != self.signature_len {
             return Err(BadSignature);

@@ -1,4 +1,4 @@
-//! Keys and signatures through the pure Rust crates.
+//! Signature verification with the pure Rust crates.
 
 use rsa::signature::Verifier;
 use rsa::{BoxedUint, pkcs1v15, pss};
@@ -21,6 +21,7 @@ pub(super) enum Key {
 }
 
 impl Key {
+    /// Imports a key. Returns `None` if the key is invalid or does not fit the algorithm.
     pub(super) fn import(key: &PublicKey, algorithm: Algorithm) -> Option<Self> {
         match key {
             PublicKey::Ec(point) => {

@@ -6,7 +6,7 @@ use super::Json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Found {
-    /// No such member.
+    /// The member is absent.
     Nothing,
     /// `null`.
     Null,

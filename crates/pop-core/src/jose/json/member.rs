@@ -8,7 +8,7 @@ use super::{Found, Json};
 #[derive(Default)]
 pub(crate) struct Member<'j>(Option<Json<'j>>);
 
-/// A claim has the wrong JSON type.
+/// A claim or header parameter has the wrong JSON type.
 pub(crate) struct WrongType {
     pub(crate) claim: &'static str,
     pub(crate) found: Found,
@@ -21,7 +21,7 @@ impl<'j> Member<'j> {
         self.0.as_ref()
     }
 
-    /// Returns the string. `claim` is the name for the error.
+    /// Returns the string. `claim` is the name that an error reports.
     pub(crate) fn text(&self, claim: &'static str) -> Result<Option<&str>, WrongType> {
         self.0.as_ref().map(|text| text.as_str().ok_or_else(|| self.wrong(claim))).transpose()
     }
@@ -40,7 +40,7 @@ impl<'j> Member<'j> {
         self.0.as_ref().map(|date| date.as_numeric_date().ok_or_else(|| self.wrong(claim))).transpose()
     }
 
-    /// Returns the kind of value that was found.
+    /// Returns the kind of the value.
     pub(crate) const fn found(&self) -> Found {
         Found::of(self.0.as_ref())
     }

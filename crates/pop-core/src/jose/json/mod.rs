@@ -1,5 +1,6 @@
-//! A JSON reader that rejects what two parsers could read differently: duplicate members at any level, excessive depth
-//! and size, a byte order mark, trailing data. `serde_json` makes the tokens; the tree borrows from the input.
+//! A strict JSON reader. It rejects input that two parsers could read differently: duplicate members at any level, a byte order
+//! mark and trailing data. It also rejects input beyond [`JsonLimits`]. `serde_json` parses the syntax. Values borrow from the
+//! input.
 
 mod found;
 mod member;
@@ -13,30 +14,30 @@ pub use self::found::Found;
 pub(crate) use self::member::{Member, WrongType};
 use super::Malformed;
 
-/// Largest integer that every JSON implementation reads alike (2^53).
+/// The maximum integer that every JSON implementation reads exactly (2^53).
 const MAX_EXACT: u64 = 1 << 53;
 
-/// Bounds on one JSON text.
+/// Limits on one JSON document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonLimits {
-    /// Nesting of objects and arrays; the outermost object counts as one.
+    /// The maximum nesting of objects and arrays. The outermost object counts as one.
     pub depth: u8,
-    /// Members of one object.
+    /// The maximum number of members of one object.
     pub members: u16,
-    /// Values in the whole text.
+    /// The maximum number of values in the document, including objects and arrays.
     pub values: u32,
 }
 
 impl JsonLimits {
-    /// For proofs: depth 8, 64 members an object, 256 values.
+    /// The limits for proofs: depth 8, 64 members per object, 256 values.
     pub const PROOF: Self = Self { depth: 8, members: 64, values: 256 };
-    /// For access tokens: depth 8, 128 members an object, 4,096 values.
+    /// The limits for access tokens: depth 8, 128 members per object, 4,096 values.
     pub const TOKEN: Self = Self { depth: 8, members: 128, values: 4096 };
-    /// For documents of an authorization server: depth 16, 256 members an object, 16,384 values.
+    /// The limits for documents of an authorization server: depth 16, 256 members per object, 16,384 values.
     pub const DOCUMENT: Self = Self { depth: 16, members: 256, values: 16_384 };
 }
 
-/// One JSON value, borrowing its strings from the input wherever they hold no escape.
+/// A JSON value. Strings without escapes borrow from the input.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Json<'a> {
@@ -57,7 +58,7 @@ pub enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// The string, if this is one.
+    /// Returns the string, if the value is a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -66,7 +67,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The object, if this is one.
+    /// Returns the object, if the value is an object.
     #[must_use]
     pub fn as_object(&self) -> Option<&Object<'a>> {
         match self {
@@ -75,7 +76,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The elements, if this is an array.
+    /// Returns the elements, if the value is an array.
     #[must_use]
     pub fn as_array(&self) -> Option<&[Json<'a>]> {
         match self {
@@ -84,7 +85,8 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Seconds since the epoch (RFC 7519 §2): a number from 0 to 2^53, fractions rounded down.
+    /// Returns a NumericDate: seconds since the epoch (RFC 7519 §2). The value must be a number from 0 to 2^53. Fractions are
+    /// rounded down.
     #[must_use]
     pub fn as_numeric_date(&self) -> Option<u64> {
         match *self {
@@ -101,7 +103,7 @@ impl<'a> Json<'a> {
 pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Object<'a> {
-    /// Reads one object; the whole text must be that object.
+    /// Parses a document that is one object.
     ///
     /// # Errors
     /// Any [`Malformed`] that concerns JSON.
@@ -113,8 +115,10 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Reads one object as [`parse`](Self::parse) does, and hands each member over instead of keeping it: for objects
-    /// whose members are known, of which nothing then needs to be allocated. Returns the text, which is UTF-8.
+    /// Parses a document that is one object, and passes each member of that object to `take`. Returns the document as a string.
+    /// It allocates less than [`parse`](Self::parse), because it keeps no members.
+    ///
+    /// `take` may be called before an error in the rest of the document is found.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse).
@@ -123,17 +127,17 @@ impl<'a> Object<'a> {
         limits: JsonLimits,
         take: &mut dyn FnMut(&str, Json<'a>),
     ) -> Result<&'t str, Malformed> {
-        // Once for the whole text, instead of once for each string.
+        // Checking UTF-8 once for the document is faster than once for each string.
         let text = std::str::from_utf8(text).map_err(|_| Malformed::NotJson)?;
         match visitor::members(text, limits, take) {
             Ok(()) => Ok(text),
-            Err(Some(fault)) => Err(fault),
-            // The parser says whether this is JSON but not an object.
+            Err(Some(malformed)) => Err(malformed),
+            // Parsing again tells whether the document is JSON that is not an object.
             Err(None) => Self::parse(text.as_bytes(), limits).and(Err(Malformed::NotJson)),
         }
     }
 
-    /// The value of a member.
+    /// Returns the value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
         self.0.iter().find_map(|(member, value)| (member == name).then_some(value))
@@ -145,25 +149,25 @@ impl<'a> Object<'a> {
         Some(self.0.swap_remove(at).1)
     }
 
-    /// Whether the member is there, whatever its value.
+    /// Returns whether there is a member with this name, whatever its value.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Names and values in the order of the text.
+    /// Returns names and values. The order is that of the document until [`take`](Self::take) removes a member.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
-    /// Whether there is no member at all.
+    /// Returns whether the object has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// As it was read; only spelling and order of characters within values may differ from the text.
+/// Serializes the value that was read. Escapes, whitespace and the notation of numbers may differ from the input.
 impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -213,7 +217,7 @@ mod tests {
 
     /// JOSE-04, JOSE-05: without comparing each member with each other.
     #[test]
-    #[allow(clippy::disallowed_methods)] // the cost is what is tested
+    #[allow(clippy::disallowed_methods)] // this test measures time
     fn finds_duplicates_among_thousands_of_members_in_bounded_time() {
         const MANY: usize = 10_000;
         let limits = JsonLimits { members: u16::MAX, values: 1 << 20, ..JsonLimits::PROOF };
@@ -234,7 +238,7 @@ mod tests {
                 let start = std::time::Instant::now();
                 assert_eq!(Object::parse(text.as_bytes(), limits).map(drop), expected, "{last}");
                 assert_eq!(walk(&text), expected, "{last}");
-                // Fifty million comparisons take far longer, here and on any other machine.
+                // Comparing each name with each would be fifty million comparisons, which take longer on any machine.
                 assert!(start.elapsed() < std::time::Duration::from_secs(1), "{:?}", start.elapsed());
             }
         }

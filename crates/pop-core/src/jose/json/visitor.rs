@@ -1,4 +1,5 @@
-//! The visitor behind [`Json`] and [`Object`]: one for both, so that every bound holds for a tree and for a walk alike.
+//! The visitors behind [`Json`] and [`Object`]. [`Object::parse`] and [`Object::walk`] share them, so that the same limits apply
+//! to both.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -10,44 +11,48 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::{Json, JsonLimits, Object};
 use crate::jose::Malformed;
 
-/// Reads one value, which must be the whole text.
+/// Parses a document that is one value.
 pub(super) fn value(text: &str, limits: JsonLimits) -> Result<Json<'_>, Malformed> {
-    let walk = Walk { limits, values: Cell::new(0), fault: Cell::new(None) };
+    let walk = Walk { limits, values: Cell::new(0), malformed: Cell::new(None) };
     let mut input = serde_json::Deserializer::from_str(text);
     Node { walk: &walk, depth: 0 }
         .deserialize(&mut input)
         .and_then(|value| input.end().map(|()| value))
-        .map_err(|_| walk.fault.get().unwrap_or(Malformed::NotJson))
+        .map_err(|_| walk.malformed.get().unwrap_or(Malformed::NotJson))
 }
 
-/// Reads one object, which must be the whole text, and passes each member to `take`. An error without a fault means that
-/// the text is not a JSON object.
+/// Parses a document that is one object, and passes each member to `take`. The error is `None` if the document is not a JSON
+/// object.
 pub(super) fn members<'a>(
     text: &'a str,
     limits: JsonLimits,
     take: &mut dyn FnMut(&str, Json<'a>),
 ) -> Result<(), Option<Malformed>> {
-    let walk = Walk { limits, values: Cell::new(1), fault: Cell::new(None) };
+    let walk = Walk { limits, values: Cell::new(1), malformed: Cell::new(None) };
     let mut input = serde_json::Deserializer::from_str(text);
     input
         .deserialize_map(Members { node: Node { walk: &walk, depth: 0 }, take })
         .and_then(|()| input.end())
-        .map_err(|_| walk.fault.get())
+        .map_err(|_| walk.malformed.get())
 }
 
+/// The state of parsing one document.
 struct Walk {
     limits: JsonLimits,
+    /// The number of values so far.
     values: Cell<u32>,
-    fault: Cell<Option<Malformed>>,
+    /// The reason if this module rejected the document, and not the parser.
+    malformed: Cell<Option<Malformed>>,
 }
 
 impl Walk {
-    fn reject<E: serde::de::Error>(&self, fault: Malformed) -> E {
-        self.fault.set(Some(fault));
+    fn reject<E: serde::de::Error>(&self, malformed: Malformed) -> E {
+        self.malformed.set(Some(malformed));
         E::custom("")
     }
 }
 
+/// Visits one value at a depth.
 #[derive(Clone, Copy)]
 struct Node<'w> {
     walk: &'w Walk,
@@ -139,14 +144,14 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 }
 
-/// The outermost object of [`Object::walk`].
+/// Visits the outermost object of [`Object::walk`].
 struct Members<'w, 'f, 'a> {
     node: Node<'w>,
     take: &'f mut dyn FnMut(&str, Json<'a>),
 }
 
-/// Members whose names are compared one by one, without allocating. Further names are found by hash, so that an object
-/// with thousands of members costs no more for each of them than a small one.
+/// The number of members whose names are compared one by one, without allocating. Further names are found by hash, so that the
+/// cost per member does not grow with the number of members.
 const ON_STACK: usize = 16;
 
 impl<'a> Visitor<'a> for Members<'_, '_, 'a> {
@@ -181,6 +186,7 @@ impl<'a> Visitor<'a> for Members<'_, '_, 'a> {
     }
 }
 
+/// Visits the name of a member.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
