@@ -1,32 +1,36 @@
-//! What a server's `Date` fields (RFC 9110 §6.6.1) say about this machine's clock.
+//! The current time: by the clock of this machine, and by the clocks of servers, which their `Date` fields show (RFC 9110
+//! §6.6.1).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::DATE;
 use pop_core::target::Origin;
 
-use crate::proof::unix_now;
-
-/// Smaller differences are the way of the network.
+/// Seconds. Smaller differences are caused by the network and by the resolution of `Date`.
 const TOLERANCE: u64 = 5;
 
-/// The newest difference between each server's clock and ours, in seconds. One server says nothing about the clock of
-/// another. Clones share it.
+/// Returns the current time of this machine in seconds since the epoch.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The newest difference between the clock of each server and the clock of this machine, in seconds. Each server has its own
+/// difference. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerClock(Arc<Mutex<HashMap<Origin, i64>>>);
 
 impl ServerClock {
-    /// Seconds since the epoch by the clock of a server.
+    /// Returns the current time of a server in seconds since the epoch.
     pub(crate) fn now(&self, origin: &Origin) -> u64 {
         let differences = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         unix_now().saturating_add_signed(differences.get(origin).copied().unwrap_or(0))
     }
 
-    /// Takes the time of a response; returns whether it differs from what was known.
-    pub(crate) fn learn(&self, origin: &Origin, headers: &HeaderMap) -> bool {
+    /// Stores the time of a response. Returns whether it differs from the known time of the server.
+    pub(crate) fn update(&self, origin: &Origin, headers: &HeaderMap) -> bool {
         let date = headers
             .get(DATE)
             .and_then(|value| value.to_str().ok())
@@ -56,15 +60,15 @@ mod tests {
             let date = UNIX_EPOCH + std::time::Duration::from_secs(unix_now().saturating_add_signed(offset));
             HeaderMap::from_iter([(DATE, httpdate::fmt_http_date(date).parse().unwrap())])
         };
-        assert!(!clock.learn(&one, &answer(2)) && !clock.learn(&one, &HeaderMap::new()));
-        assert!(clock.learn(&one, &answer(-3600)));
+        assert!(!clock.update(&one, &answer(2)) && !clock.update(&one, &HeaderMap::new()));
+        assert!(clock.update(&one, &answer(-3600)));
         assert!(clock.now(&one).abs_diff(unix_now() - 3600) < 5);
         assert!(clock.now(&other).abs_diff(unix_now()) < 5, "CLI-10 the other server's clock is its own");
-        assert!(!clock.learn(&one, &answer(-3600)), "known by now");
-        assert!(clock.learn(&other, &answer(7200)));
+        assert!(!clock.update(&one, &answer(-3600)), "known by now");
+        assert!(clock.update(&other, &answer(7200)));
         assert!(clock.now(&one).abs_diff(unix_now() - 3600) < 5, "CLI-10");
-        assert!(clock.learn(&one, &answer(0)), "and back");
+        assert!(clock.update(&one, &answer(0)), "and back");
         let garbage = HeaderMap::from_iter([(DATE, "yesterday".parse().unwrap())]);
-        assert!(!clock.learn(&one, &garbage));
+        assert!(!clock.update(&one, &garbage));
     }
 }
