@@ -1,11 +1,12 @@
-//! A JWT that is bound to the client's certificate (RFC 8705).
+//! Requests with a JWT that is bound to the certificate of the client (RFC 8705).
 
 use pop_authserver::{Algorithm, AuthServer, DpopKey, TestCertificate, proof};
 use pop_client::{ClientAuthentication, ClientCertificate, ClientError, MtlsClient, MtlsTokenClient};
 
-use super::{DemoError, Row, TOKEN, describe};
+use super::error::DemoError;
+use super::row::{Row, TOKEN, describe};
 
-pub(super) async fn play(
+pub(super) async fn run(
     server: &AuthServer,
     tls_url: &str,
     api_certificate: &TestCertificate,
@@ -22,7 +23,7 @@ pub(super) async fn play(
     let client = MtlsTokenClient::discover(server.issuer(), "demo-mtls", authentication, trusting(&own)?).await?;
     let token = client.client_credentials(Some("notes:read"), None).await?;
     let url = format!("{tls_url}/notes");
-    let mut row = |what, expected, got| rows.push(Row { what, expected, got });
+    let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
 
     let answer = client.http_client(&token).get(&url)?.send().await?;
     row("GET with a certificate-bound token over mTLS", "200", describe(&answer));
