@@ -13,7 +13,7 @@ use crate::grant::{self, Form};
 use crate::json;
 use crate::random::random_id;
 use crate::token_endpoint::{printable, success};
-use crate::transport::Answer;
+use crate::transport::CompleteResponse;
 
 /// An authorization request, with what is needed to verify its response. `Debug` hides the PKCE verifier.
 #[derive(Clone)]
@@ -72,9 +72,9 @@ impl AuthorizationRequest {
         parameter("code").ok_or_else(|| rejected("no code"))
     }
 
-    /// Asks for what a resource found lacking (RFC 9470 §4): an authentication of one of these classes, or of this age, and
-    /// the scopes in addition to those that the request has already. The caller decides whether to try again, and how often,
-    /// because each attempt involves the user. A request that was pushed must be pushed again.
+    /// Adds what a resource requires (RFC 9470 §4): an authentication of one of the classes, or of the maximum age, and the
+    /// missing scopes. The request keeps its scopes. The caller decides whether to try again, and how often, because each
+    /// attempt involves the user. A request that was pushed must be pushed again.
     ///
     /// ```no_run
     /// # use pop_client::{AuthorizationRequest, Challenge};
@@ -111,8 +111,12 @@ impl AuthorizationRequest {
     }
 
     /// Reads the response to a pushed request. The URL then has the `request_uri` instead of the parameters (RFC 9126 §4).
-    pub(crate) fn pushed(mut self, server: &AuthorizationServer, answer: Answer) -> Result<Self, ClientError> {
-        let document = success(answer)?;
+    pub(crate) fn pushed(
+        mut self,
+        server: &AuthorizationServer,
+        response: CompleteResponse,
+    ) -> Result<Self, ClientError> {
+        let document = success(response)?;
         let request_uri = json::string(&document, "request_uri").ok().flatten();
         let request_uri = request_uri.ok_or(ClientError::Response("no request_uri for a pushed request"))?;
         let mut url = server.authorization_endpoint()?.clone();

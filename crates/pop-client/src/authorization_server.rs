@@ -9,7 +9,7 @@ use crate::client_authentication::ClientAuthentication;
 use crate::discovery::ServerMetadata;
 use crate::error::ClientError;
 use crate::header::{DPOP, sensitive};
-use crate::transport::{Answer, Transport};
+use crate::transport::{CompleteResponse, Transport};
 
 /// The endpoints of one issuer, for one client.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl AuthorizationServer {
         url: &Url,
         form: &[(&str, &str)],
         proof: Option<String>,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<CompleteResponse, ClientError> {
         let mut request = self.transport.client(url).post(url.clone()).header(ACCEPT, "application/json");
         if let Some(proof) = proof {
             request = request.header(DPOP, sensitive(proof)?);

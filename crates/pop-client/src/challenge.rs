@@ -73,7 +73,7 @@ impl Challenge {
 
     /// Returns what the request lacks if its token and proof are valid. Returns `None` for all other challenges.
     ///
-    /// [`AuthorizationRequest::to_satisfy`](crate::AuthorizationRequest::to_satisfy) asks for it.
+    /// [`AuthorizationRequest::to_satisfy`](crate::AuthorizationRequest::to_satisfy) requests it.
     #[must_use]
     pub fn lacking(&self) -> Option<Lacking> {
         let owned = |name: &str| self.parameter(name).map(str::to_owned);

@@ -6,7 +6,7 @@
 //! | a key, and tokens that are bound to it by DPoP (RFC 9449) | [`TokenClient`], [`DpopClient`] |
 //! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
 //! | both | [`TokenClient::discover_mtls`] |
-//! | an HTTP client of your own | [`Proof`], [`NonceMemory`], [`Challenge`] |
+//! | another HTTP client | [`Proof`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {

@@ -101,8 +101,8 @@ impl MtlsTokenClient {
         let url = self.server.pushed_authorization_endpoint()?;
         let parameters = request.pushed_form();
         let form: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let answer = self.server.send(url, &form, None).await?;
-        request.pushed(&self.server, answer)
+        let response = self.server.send(url, &form, None).await?;
+        request.pushed(&self.server, response)
     }
 
     /// Exchanges the code in the URL that the browser was redirected to. `state` must match, and `iss` too if it is present

@@ -16,7 +16,7 @@ use crate::nonce_challenge::asks_for_nonce;
 use crate::proof::Proof;
 use crate::redaction::redacted;
 use crate::token_endpoint::TokenResponse;
-use crate::transport::{Answer, Transport};
+use crate::transport::{CompleteResponse, Transport};
 use crate::url::origin_of;
 
 /// Requests DPoP-bound tokens from one authorization server, all with the same key. Cheap to clone.
@@ -147,8 +147,8 @@ impl TokenClient {
         let url = self.server.pushed_authorization_endpoint()?;
         let parameters = request.pushed_form();
         let form: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let answer = self.post(url, &form).await?;
-        request.pushed(&self.server, answer)
+        let response = self.post(url, &form).await?;
+        request.pushed(&self.server, response)
     }
 
     /// Returns whether the server accepts authorization requests only if they are pushed (RFC 9126 §5).
@@ -195,21 +195,21 @@ impl TokenClient {
     }
 
     /// Sends a form with a proof, and once more when the server asks for a nonce.
-    async fn post(&self, url: &Url, form: &[(&str, &str)]) -> Result<Answer, ClientError> {
+    async fn post(&self, url: &Url, form: &[(&str, &str)]) -> Result<CompleteResponse, ClientError> {
         let origin = origin_of(url)?;
         let mut challenged = false;
         loop {
             let nonce = self.nonces.newest(Role::AuthorizationServer, &origin);
             let proof = Proof::new("POST", url.as_str()).nonce(nonce.as_deref()).sign(&self.key)?;
-            let answer = self.server.send(url, form, Some(proof)).await?;
-            let learned = self.nonces.learn(Role::AuthorizationServer, &origin, &answer.headers);
+            let response = self.server.send(url, form, Some(proof)).await?;
+            let learned = self.nonces.learn(Role::AuthorizationServer, &origin, &response.headers);
             if learned.is_err() {
                 // The token or the error in the response matters more than the malformed field.
                 tracing::warn!(url = redacted(url), "ignored a malformed DPoP-Nonce");
             }
-            let body = answer.body.as_deref().unwrap_or_default();
-            if !asks_for_nonce(answer.status, &answer.headers, body) {
-                return Ok(answer);
+            let body = response.body.as_deref().unwrap_or_default();
+            if !asks_for_nonce(response.status, &response.headers, body) {
+                return Ok(response);
             }
             match learned {
                 Ok(true) if challenged => return Err(ClientError::NonceLoop),

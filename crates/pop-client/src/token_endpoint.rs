@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use crate::error::ClientError;
 use crate::json::{self, Document};
 use crate::redaction::redacted;
-use crate::transport::Answer;
+use crate::transport::CompleteResponse;
 
 /// Characters that are kept of an `error` or `error_description`.
 const MAX_DESCRIPTION: usize = 1000;
@@ -70,8 +70,8 @@ impl TokenResponse {
     }
 
     /// Reads a response of the token endpoint. A token of another type is discarded.
-    pub(crate) fn read(answer: Answer, token_type: &str) -> Result<Self, ClientError> {
-        let token = Self::from_document(success(answer)?).map_err(ClientError::Response)?;
+    pub(crate) fn read(response: CompleteResponse, token_type: &str) -> Result<Self, ClientError> {
+        let token = Self::from_document(success(response)?).map_err(ClientError::Response)?;
         if !token.token_type.eq_ignore_ascii_case(token_type) {
             return Err(ClientError::TokenType);
         }
@@ -107,8 +107,8 @@ impl<'de> Deserialize<'de> for TokenResponse {
 }
 
 /// Returns the JSON object of a successful response, or the error that the server sent.
-pub(crate) fn success(answer: Answer) -> Result<Document, ClientError> {
-    let Answer { url, status, body, .. } = answer;
+pub(crate) fn success(response: CompleteResponse) -> Result<Document, ClientError> {
+    let CompleteResponse { url, status, body, .. } = response;
     let document = match body {
         Ok(body) => json::object(&body),
         Err(error) if status.is_success() => return Err(error),
@@ -159,7 +159,7 @@ mod tests {
     fn read(body: &str, status: u16) -> Result<TokenResponse, ClientError> {
         let url = Url::parse("https://as.example/token").unwrap();
         let (status, headers) = (StatusCode::from_u16(status).unwrap(), http::HeaderMap::new());
-        TokenResponse::read(Answer { url, status, headers, body: Ok(body.to_owned().into()) }, "DPoP")
+        TokenResponse::read(CompleteResponse { url, status, headers, body: Ok(body.to_owned().into()) }, "DPoP")
     }
 
     #[test]

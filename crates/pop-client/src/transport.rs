@@ -26,7 +26,7 @@ pub(crate) struct Transport {
 
 /// A response that was read completely.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct CompleteResponse {
     pub(crate) url: Url,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -93,12 +93,12 @@ impl Transport {
     /// Fetches one JSON object.
     pub(crate) async fn fetch_document(&self, url: Url) -> Result<Document, ClientError> {
         let request = self.client(&url).get(url.clone()).header("accept", "application/json").build()?;
-        let answer = self.exchange(request, self.options.document_timeout, self.options.max_document_len).await?;
-        if answer.status != StatusCode::OK {
+        let response = self.exchange(request, self.options.document_timeout, self.options.max_document_len).await?;
+        if response.status != StatusCode::OK {
             let what = "no metadata";
-            return Err(ClientError::Status { url: redacted(&url), status: answer.status, what });
+            return Err(ClientError::Status { url: redacted(&url), status: response.status, what });
         }
-        json::object(&answer.body?)
+        json::object(&response.body?)
             .ok_or(ClientError::Response("the metadata is not a single JSON object without duplicate members"))
     }
 
@@ -108,14 +108,14 @@ impl Transport {
         mut request: Request,
         timeout: Duration,
         limit: usize,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<CompleteResponse, ClientError> {
         let url = request.url().clone();
         *request.timeout_mut() = Some(timeout);
         let response = self.client(&url).execute(request).await;
         let response = response.map_err(|error| failed(&url, error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read_limited(response, &url, limit).await;
-        Ok(Answer { url, status, headers, body })
+        Ok(CompleteResponse { url, status, headers, body })
     }
 
     /// Sends a request whose response body the caller reads. The timeout for the head starts when the last part of the request

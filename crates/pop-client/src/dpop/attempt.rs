@@ -57,7 +57,7 @@ impl Attempt {
     }
 }
 
-/// Whether a body is large, or of unknown size.
+/// Returns whether a body is large, or of unknown size.
 pub(super) fn is_large(request: &Request, large_body_len: usize) -> bool {
     let size = |body: &reqwest::Body| body.size_hint().exact();
     request.body().is_some_and(|body| size(body).is_none_or(|size| size >= large_body_len as u64 && size > 0))

@@ -18,7 +18,7 @@ use crate::url::origin_of;
 impl DpopClient {
     pub(super) async fn call(&self, mut request: Request) -> Result<Response, ClientError> {
         let options = &self.transport.options;
-        let (mut challenged, mut redated, mut interrupted, mut redirects) = (false, false, false, 0);
+        let (mut challenged, mut clock_corrected, mut interrupted, mut redirects) = (false, false, false, 0);
         loop {
             let (method, url) = (request.method().clone(), request.url().clone());
             let origin = origin_of(&url)?;
@@ -36,7 +36,8 @@ impl DpopClient {
             let learned = self.learn_nonce(&origin, &response);
             let clock = self.server_clock.as_ref();
             let clock_differs = clock.is_some_and(|clock| clock.update(&origin, response.headers()));
-            let (response, asks) = error_response::asks_for_nonce(response, &url, options.head_timeout()).await;
+            let (response, asks) =
+                error_response::check_for_nonce_challenge(response, &url, options.head_timeout()).await;
             if asks {
                 let renewed = learned.and_then(|present| if present { Ok(()) } else { Err(MalformedNonce) });
                 renewed.map_err(ClientError::Nonce)?;
@@ -47,8 +48,8 @@ impl DpopClient {
                 request = attempt.into_request().ok_or(ClientError::BodyNotReplayable)?;
                 continue;
             }
-            if clock_differs && !redated && rejects_proof(&response) {
-                redated = true;
+            if clock_differs && !clock_corrected && rejects_proof(&response) {
+                clock_corrected = true;
                 request = attempt.into_request().ok_or(ClientError::BodyNotReplayable)?;
                 continue;
             }

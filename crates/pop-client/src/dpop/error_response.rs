@@ -15,7 +15,7 @@ use crate::nonce_challenge::{body_asks_for_nonce, challenge_asks_for_nonce, may_
 const MAX_ERROR_LEN: usize = 8 * 1024;
 
 /// Returns whether a response asks for a nonce, and the complete response.
-pub(super) async fn asks_for_nonce(response: Response, url: &Url, timeout: Duration) -> (Response, bool) {
+pub(super) async fn check_for_nonce_challenge(response: Response, url: &Url, timeout: Duration) -> (Response, bool) {
     if !may_ask_for_nonce(response.status()) {
         return (response, false);
     }

@@ -89,7 +89,7 @@ impl HttpError {
         self.source.as_ref().is_some_and(reqwest::Error::is_connect)
     }
 
-    /// Whether a connection ended while a request was sent on it.
+    /// Returns whether a connection ended while a request was sent on it.
     pub(crate) fn broke(&self) -> bool {
         !matches!(self.failure, HttpFailure::Timeout | HttpFailure::Setting)
             && !self.is_connect()

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     introspection: IntrospectionArgs,
     #[command(flatten)]
     pub(crate) cors: CorsArgs,
-    /// The preset: settings for a profile.
+    /// The profile whose settings the API uses.
     #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = by_name::<Preset>(Preset::ALL.iter().map(|preset| preset.name())))]
     pub(crate) preset: Preset,
     /// The maximum age of a proof in seconds [default: that of the preset].
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     /// Whether proofs need a nonce.
     #[arg(long, env = "POP_NONCE", default_value = "off", value_parser = by_name::<NoncePolicy>(NoncePolicy::NAMES))]
     pub(crate) nonce: NoncePolicy,
-    /// Which requests pass the layer.
+    /// Which requests the layer lets pass.
     #[arg(long, env = "POP_MODE", default_value = "required", value_parser = by_name::<Mode>(Mode::ALL.iter().map(|mode| mode.name())))]
     pub(crate) mode: Mode,
     /// The claim that has the scopes of a token, such as scp [default: scope].

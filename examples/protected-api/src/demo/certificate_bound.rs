@@ -25,25 +25,25 @@ pub(super) async fn run(
     let url = format!("{tls_url}/notes");
     let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
 
-    let answer = client.http_client(&token).get(&url)?.send().await?;
-    row("GET with a certificate-bound token over mTLS", "200", describe(&answer));
+    let response = client.http_client(&token).get(&url)?.send().await?;
+    row("GET with a certificate-bound token over mTLS", "200", describe(&response));
     let stolen = MtlsClient::new(trusting(&thief)?, &token.access_token)?;
-    let answer = stolen.get(&url)?.send().await?;
-    row("the same token, the thief's certificate", TOKEN, describe(&answer));
+    let response = stolen.get(&url)?.send().await?;
+    row("the same token, the thief's certificate", TOKEN, describe(&response));
 
     let trusted = reqwest::Certificate::from_pem(api_certificate.pem().as_bytes())?;
     let without = reqwest::Client::builder().tls_certs_merge([trusted]).build()?;
     let bearer = format!("Bearer {}", token.access_token);
-    let answer = without.get(&url).header("authorization", &bearer).send().await?;
-    row("the same token, no certificate", TOKEN, describe(&answer));
+    let response = without.get(&url).header("authorization", &bearer).send().await?;
+    row("the same token, no certificate", TOKEN, describe(&response));
     let claimed = format!(":{}:", tower_pop::pop_core::jose::encode_standard(own.der()));
-    let answer = without.get(&url).header("authorization", bearer).header("client-cert", claimed).send().await?;
-    row("the same token, certificate claimed in a header", TOKEN, describe(&answer));
+    let response = without.get(&url).header("authorization", bearer).header("client-cert", claimed).send().await?;
+    row("the same token, certificate claimed in a header", TOKEN, describe(&response));
 
     let key = DpopKey::generate(Algorithm::ES256)?;
     let proof = proof(&key).method("GET").url(&url).for_token(&token.access_token).mint();
     let request = without.get(&url).header("authorization", format!("DPoP {}", token.access_token));
-    let answer = request.header("dpop", proof).send().await?;
-    row("the same token under DPoP, the thief's own key", TOKEN, describe(&answer));
+    let response = request.header("dpop", proof).send().await?;
+    row("the same token under DPoP, the thief's own key", TOKEN, describe(&response));
     Ok(())
 }

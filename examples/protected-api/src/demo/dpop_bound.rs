@@ -29,14 +29,14 @@ pub(super) async fn run(server: &AuthServer, public_url: &str, rows: &mut Vec<Ro
     let url = format!("{public_url}/notes");
     let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
 
-    let answer = api.get(&url).send().await?;
-    let nonce = header(answer.headers(), "dpop-nonce");
-    row("GET with a bound token and a fresh proof", "200", describe(&answer));
-    let answer = api.post(&url).body("a note").send().await?;
-    row("POST without the scope for it", "403 insufficient_scope", describe(&answer));
+    let response = api.get(&url).send().await?;
+    let nonce = header(response.headers(), "dpop-nonce");
+    row("GET with a bound token and a fresh proof", "200", describe(&response));
+    let response = api.post(&url).body("a note").send().await?;
+    row("POST without the scope for it", "403 insufficient_scope", describe(&response));
     let writer = client.client_credentials(Some("notes:write"), None).await?;
-    let answer = client.http_client(&writer).post(&url).body("a note").send().await?;
-    row("POST with the scope for it", "201", describe(&answer));
+    let response = client.http_client(&writer).post(&url).body("a note").send().await?;
+    row("POST with the scope for it", "201", describe(&response));
 
     let mut requests = DpopRequests {
         http: reqwest::Client::new(),

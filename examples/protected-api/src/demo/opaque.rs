@@ -14,8 +14,8 @@ pub(super) async fn run(server: &AuthServer, requests: &DpopRequests, rows: &mut
     let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
 
     let token = client.client_credentials(Some("notes:read"), None).await?;
-    let answer = client.http_client(&token).get(&requests.url).send().await?;
-    row("GET with an opaque token and a fresh proof", "200", describe(&answer));
+    let response = client.http_client(&token).get(&requests.url).send().await?;
+    row("GET with an opaque token and a fresh proof", "200", describe(&response));
 
     let stolen = requests.proof(&requests.thief, &token.access_token).mint();
     let actual = requests.send_dpop(&token.access_token, &stolen).await?;
@@ -27,7 +27,7 @@ pub(super) async fn run(server: &AuthServer, requests: &DpopRequests, rows: &mut
 
     let token = client.client_credentials(Some("notes:read"), None).await?;
     server.revoke(&token.access_token);
-    let answer = client.http_client(&token).get(&requests.url).send().await?;
-    row("opaque token that was revoked", TOKEN, describe(&answer));
+    let response = client.http_client(&token).get(&requests.url).send().await?;
+    row("opaque token that was revoked", TOKEN, describe(&response));
     Ok(())
 }
