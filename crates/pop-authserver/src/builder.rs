@@ -88,8 +88,8 @@ impl AuthServerBuilder {
         self
     }
 
-    /// Adds a resource that tokens can be requested for (RFC 8707). The first resource is the default of requests without
-    /// `resource`. Defaults to none: then no token can be requested.
+    /// Adds a resource that tokens can be requested for (RFC 8707). The first resource is the default of requests
+    /// without `resource`. Defaults to none: then no token can be requested.
     ///
     /// ```
     /// # use pop_authserver::AuthServer;
@@ -127,7 +127,8 @@ impl AuthServerBuilder {
         self
     }
 
-    /// Requires a nonce in proofs at the token endpoint and in pushed authorization requests (RFC 9449 §8). Off by default.
+    /// Requires a nonce in proofs at the token endpoint and in pushed authorization requests (RFC 9449 §8). Off by
+    /// default.
     ///
     /// ```
     /// # use pop_authserver::AuthServer;
@@ -212,8 +213,8 @@ impl AuthServerBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::NotLoopback`], [`StartError::Listen`], [`StartError::LocalAddress`], [`StartError::Certificate`], and
-    /// as for [`build`](Self::build).
+    /// [`StartError::NotLoopback`], [`StartError::Listen`], [`StartError::LocalAddress`], [`StartError::Certificate`],
+    /// and as for [`build`](Self::build).
     pub async fn listen(
         self,
         address: SocketAddr,

@@ -126,8 +126,8 @@ impl Client {
         self
     }
 
-    /// Sets `tls_client_certificate_bound_access_tokens` (RFC 8705 §3.4): token requests without a client certificate are
-    /// rejected, and tokens are bound to the certificate of the connection. Off by default. Needs
+    /// Sets `tls_client_certificate_bound_access_tokens` (RFC 8705 §3.4): token requests without a client certificate
+    /// are rejected, and tokens are bound to the certificate of the connection. Off by default. Needs
     /// [`AuthServerBuilder::mutual_tls`](crate::AuthServerBuilder::mutual_tls).
     ///
     /// ```
@@ -140,7 +140,8 @@ impl Client {
         self
     }
 
-    /// Issues opaque access tokens instead of JWTs: 256 random bits that only this server can introspect. Off by default.
+    /// Issues opaque access tokens instead of JWTs: 256 random bits that only this server can introspect. Off by
+    /// default.
     ///
     /// ```
     /// # use pop_authserver::Client;

@@ -8,7 +8,8 @@ use crate::oauth_error::OAuthError;
 /// Parameters that authenticate a client.
 const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
 
-/// The parameters of a form or a query string. No parameter occurs twice (RFC 6749 §3.2), except `resource` (RFC 8707 §2).
+/// The parameters of a form or a query string. No parameter occurs twice (RFC 6749 §3.2), except `resource` (RFC 8707
+/// §2).
 #[derive(Debug)]
 pub(crate) struct Form(Vec<(String, String)>);
 
@@ -22,8 +23,8 @@ impl Form {
             }
             parameters.push((name.into_owned(), value.into_owned()));
         }
-        // A parameter without a value counts as omitted (RFC 6749 §3.2), but only after the check for duplicates, so that it
-        // cannot hide one.
+        // A parameter without a value counts as omitted (RFC 6749 §3.2), but only after the check for duplicates, so
+        // that it cannot hide one.
         parameters.retain(|(_, value)| !value.is_empty());
         Ok(Self(parameters))
     }

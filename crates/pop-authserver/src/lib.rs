@@ -1,7 +1,7 @@
 //! A development authorization server, and a testing kit that mints any token and any proof, valid or defective.
 //!
-//! **Never for production**: it approves every authorization request without asking a user, keeps its keys in memory, and
-//! listens on loopback only.
+//! **Never for production**: it approves every authorization request without asking a user, keeps its keys in memory,
+//! and listens on loopback only.
 //!
 //! # Test a resource server without a socket
 //!
@@ -40,10 +40,10 @@
 //!
 //! # What the server does
 //!
-//! 1. It issues access tokens (RFC 9068) for client credentials, authorization codes with PKCE, and refresh tokens. Tokens are
-//!    JWTs or opaque.
-//! 2. It binds tokens to the key of a DPoP proof (RFC 9449) or to a client certificate (RFC 8705). It requires nonces on
-//!    request ([`AuthServerBuilder::require_nonce`]).
+//! 1. It issues access tokens (RFC 9068) for client credentials, authorization codes with PKCE, and refresh tokens.
+//!    Tokens are JWTs or opaque.
+//! 2. It binds tokens to the key of a DPoP proof (RFC 9449) or to a client certificate (RFC 8705). It requires nonces
+//!    on request ([`AuthServerBuilder::require_nonce`]).
 //! 3. It authenticates clients by `client_secret_basic`, `client_secret_post`, `private_key_jwt` or
 //!    `self_signed_tls_client_auth`.
 //! 4. It accepts pushed authorization requests (RFC 9126), and serves introspection (RFC 7662, RFC 9701), revocation

@@ -42,8 +42,8 @@ struct Args {
     /// A resource server that may introspect tokens for the first audience: `id:secret`. Repeatable.
     #[arg(long, env = "POP_AS_RESOURCE_SERVER", hide_env_values = true)]
     resource_server: Vec<String>,
-    /// Listen for TLS too, on a free port, and request client certificates there. The certificate of that port is written to
-    /// this file (PEM). Clients must trust it.
+    /// Listen for TLS too, on a free port, and request client certificates there. The certificate of that port is
+    /// written to this file (PEM). Clients must trust it.
     #[arg(long, env = "POP_AS_MUTUAL_TLS", value_name = "FILE")]
     mutual_tls: Option<PathBuf>,
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::server::AuthServer;
 
 impl AuthServer {
-    /// Revokes an access token: it is inactive in introspection responses. A JWT that a resource server verifies itself stays
-    /// valid until it expires.
+    /// Revokes an access token: it is inactive in introspection responses. A JWT that a resource server verifies itself
+    /// stays valid until it expires.
     pub fn revoke(&self, token: &str) {
         let jti = self.verified_claims(token).and_then(|claims| Some(claims.get("jti")?.as_str()?.to_owned()));
         self.tokens().revoke(token, jti.as_deref());

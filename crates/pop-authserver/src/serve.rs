@@ -8,8 +8,8 @@ impl AuthServer {
     /// Serves requests until the future is dropped, which also closes all connections.
     ///
     /// # Errors
-    /// [`StartError::NotLoopback`] when the listener is not on loopback, and [`StartError::LocalAddress`]. Nothing is served
-    /// then.
+    /// [`StartError::NotLoopback`] when the listener is not on loopback, and [`StartError::LocalAddress`]. Nothing is
+    /// served then.
     pub async fn serve(&self, listeners: impl Into<Listeners>) -> Result<(), StartError> {
         let listeners = listeners.into();
         listeners.check_loopback()?;

@@ -13,8 +13,8 @@ use crate::server::AuthServer;
 
 /// An [`AuthServer`] for tests: on a free port of 127.0.0.1 until it is dropped, or without a socket.
 ///
-/// [`defaults`](Self::defaults) has a public client `app` with the redirect URI `http://127.0.0.1/callback`, and the audience
-/// `https://api.example`. [`AuthServer::token`] and [`AuthServer::proof`] mint at the time of its clock.
+/// [`defaults`](Self::defaults) has a public client `app` with the redirect URI `http://127.0.0.1/callback`, and the
+/// audience `https://api.example`. [`AuthServer::token`] and [`AuthServer::proof`] mint at the time of its clock.
 ///
 /// ```
 /// use pop_authserver::{Client, TestAuthServer};
@@ -84,7 +84,8 @@ impl TestAuthServer {
     /// Makes a server without a socket: only keys and minting, for resource servers with static keys.
     ///
     /// # Errors
-    /// [`StartError`] when the issuer is not an absolute http or https URL, or the operating system gives no random bytes.
+    /// [`StartError`] when the issuer is not an absolute http or https URL, or the operating system gives no random
+    /// bytes.
     pub fn try_offline(issuer: &str) -> Result<Self, StartError> {
         Self::try_offline_with(Self::defaults(), issuer)
     }

@@ -72,9 +72,9 @@ impl AuthorizationRequest {
         parameter("code").ok_or_else(|| rejected("no code"))
     }
 
-    /// Adds what a resource requires (RFC 9470 §4): an authentication of one of the classes, or of the maximum age, and the
-    /// missing scopes. The request keeps its scopes. The caller decides whether to try again, and how often, because each
-    /// attempt involves the user. A request that was pushed must be pushed again.
+    /// Adds what a resource requires (RFC 9470 §4): an authentication of one of the classes, or of the maximum age, and
+    /// the missing scopes. The request keeps its scopes. The caller decides whether to try again, and how often,
+    /// because each attempt involves the user. A request that was pushed must be pushed again.
     ///
     /// ```no_run
     /// # use pop_client::{AuthorizationRequest, Challenge};
@@ -110,7 +110,8 @@ impl AuthorizationRequest {
         self.unpushed.as_ref().unwrap_or(&self.url).query_pairs().into_owned().collect()
     }
 
-    /// Reads the response to a pushed request. The URL then has the `request_uri` instead of the parameters (RFC 9126 §4).
+    /// Reads the response to a pushed request. The URL then has the `request_uri` instead of the parameters (RFC 9126
+    /// §4).
     pub(crate) fn pushed(
         mut self,
         server: &AuthorizationServer,

@@ -82,15 +82,15 @@ impl TokenClientBuilder {
         self
     }
 
-    /// Uses these endpoints, and does not fetch the metadata of the issuer. Defaults to discovery. See [`Endpoints`] for an
-    /// example.
+    /// Uses these endpoints, and does not fetch the metadata of the issuer. Defaults to discovery. See [`Endpoints`]
+    /// for an example.
     pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
         self.endpoints = Some(endpoints);
         self
     }
 
-    /// Sends this certificate in TLS. Requests go to the `mtls_endpoint_aliases` of the server, if it has some (RFC 8705
-    /// §5). The token endpoint must be https then. Defaults to none.
+    /// Sends this certificate in TLS. Requests go to the `mtls_endpoint_aliases` of the server, if it has some (RFC
+    /// 8705 §5). The token endpoint must be https then. Defaults to none.
     ///
     /// ```no_run
     /// # async fn call() -> Result<(), Box<dyn std::error::Error>> {

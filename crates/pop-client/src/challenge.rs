@@ -29,7 +29,8 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Reads all challenges of a response, in order. Skips what cannot be parsed, and replaces bytes that are not UTF-8.
+    /// Reads all challenges of a response, in order. Skips what cannot be parsed, and replaces bytes that are not
+    /// UTF-8.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Vec<Self> {
         let lines = headers.get_all(WWW_AUTHENTICATE).iter();
@@ -65,7 +66,8 @@ impl Challenge {
         self.parameter("algs").unwrap_or_default().split(' ').filter(|name| !name.is_empty())
     }
 
-    /// Returns the algorithm to generate a key for. Returns `None` if the server lists no algorithm that this crate supports.
+    /// Returns the algorithm to generate a key for. Returns `None` if the server lists no algorithm that this crate
+    /// supports.
     #[must_use]
     pub fn preferred_algorithm(&self) -> Option<Algorithm> {
         preferred(self.algorithms())
@@ -107,8 +109,8 @@ pub enum Lacking {
 }
 
 impl Lacking {
-    /// Returns the scopes to request for a client that has the scopes `held`: those first, then the missing ones. No scope is
-    /// lost. Scopes are separated by spaces.
+    /// Returns the scopes to request for a client that has the scopes `held`: those first, then the missing ones. No
+    /// scope is lost. Scopes are separated by spaces.
     #[must_use]
     pub fn scope_beside(&self, held: &str) -> String {
         let needed = match self {

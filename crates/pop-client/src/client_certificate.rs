@@ -23,7 +23,8 @@ impl ClientCertificate {
         Ok(Self { identity, trusted: Vec::new() })
     }
 
-    /// Trusts servers whose certificate is this one or is issued by it (PEM), in addition to those that the platform trusts.
+    /// Trusts servers whose certificate is this one or is issued by it (PEM), in addition to those that the platform
+    /// trusts.
     ///
     /// # Errors
     /// [`ClientError::Http`] when the certificate cannot be read.

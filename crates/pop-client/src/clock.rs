@@ -1,5 +1,5 @@
-//! The current time: by the clock of this machine, and by the clocks of servers, which their `Date` fields show (RFC 9110
-//! §6.6.1).
+//! The current time: by the clock of this machine, and by the clocks of servers, which their `Date` fields show (RFC
+//! 9110 §6.6.1).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +17,8 @@ pub(crate) fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The newest difference between the clock of each server and the clock of this machine, in seconds. Each server has its own
-/// difference. Clones share it.
+/// The newest difference between the clock of each server and the clock of this machine, in seconds. Each server has
+/// its own difference. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerClock(Arc<Mutex<HashMap<Origin, i64>>>);
 

@@ -125,8 +125,8 @@ fn issuer_url(issuer: &str, allow_http: bool) -> Result<Url, UrlError> {
     Ok(url)
 }
 
-/// Returns the URLs where the metadata of an issuer may be, in the order of RFC 8414 §3.1, §5 and OpenID Connect Discovery
-/// §4.
+/// Returns the URLs where the metadata of an issuer may be, in the order of RFC 8414 §3.1, §5 and OpenID Connect
+/// Discovery §4.
 fn well_known_urls(issuer: &Url) -> Vec<Url> {
     let (oauth, oidc) = ("oauth-authorization-server", "openid-configuration");
     let mut urls: Vec<Url> = Vec::new();
@@ -155,8 +155,8 @@ fn appended(url: &Url, name: &str) -> Url {
     url
 }
 
-/// Returns an endpoint that the metadata of an issuer names. The endpoints of an https issuer must be https too: otherwise its
-/// metadata could send secrets to a process that listens on this machine.
+/// Returns an endpoint that the metadata of an issuer names. The endpoints of an https issuer must be https too:
+/// otherwise its metadata could send secrets to a process that listens on this machine.
 fn endpoint_of(issuer: &Url, url: &str, allow_http: bool) -> Result<Url, ClientError> {
     let endpoint = checked_url(url, allow_http)?;
     if issuer.scheme() == "https" && endpoint.scheme() != "https" {

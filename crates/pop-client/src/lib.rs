@@ -1,5 +1,5 @@
-//! The client side of proof of possession for OAuth: it gets tokens that are bound to a key or a certificate, and calls APIs
-//! with them.
+//! The client side of proof of possession for OAuth: it gets tokens that are bound to a key or a certificate, and calls
+//! APIs with them.
 //!
 //! | you have | use |
 //! |---|---|
@@ -26,16 +26,17 @@
 //! # What it does
 //!
 //! 1. Signs a new proof for each request and each repetition (RFC 9449 §4.2).
-//! 2. Keeps the newest nonce of each server, and repeats a request once when the server asks for a nonce (RFC 9449 §8, §9).
-//! 3. Follows redirects within the origin, with a new proof. A redirect to another origin is returned as the response, so
-//!    the token is not sent there.
-//! 4. Reads URLs as browsers read them: `?filter[name]=x`, spaces, `é` and `https://bücher.example` are allowed. The proof
-//!    names the path that is sent, in the characters of RFC 3986.
+//! 2. Keeps the newest nonce of each server, and repeats a request once when the server asks for a nonce (RFC 9449 §8,
+//!    §9).
+//! 3. Follows redirects within the origin, with a new proof. A redirect to another origin is returned as the response,
+//!    so the token is not sent there.
+//! 4. Reads URLs as browsers read them: `?filter[name]=x`, spaces, `é` and `https://bücher.example` are allowed. The
+//!    proof names the path that is sent, in the characters of RFC 3986.
 //!
 //! # What it rejects
 //!
-//! - plain http beyond loopback (RFC 9449 §2), unless [`DangerousClientOptions::allow_http`] is set. Plain http never goes
-//!   through a proxy;
+//! - plain http beyond loopback (RFC 9449 §2), unless [`DangerousClientOptions::allow_http`] is set. Plain http never
+//!   goes through a proxy;
 //! - tokens of another type than the requested one (RFC 9449 §5);
 //! - metadata that names another issuer or resource than the requested one (RFC 8414 §3.3, RFC 9728 §3.3);
 //! - authorization responses with another `state` or `iss` (RFC 9207);
@@ -44,14 +45,14 @@
 //!
 //! # What it limits
 //!
-//! [`ClientOptions`] limits the time to connect, for each metadata document, for each token request and for the response
-//! head of a resource. It limits the size of metadata and of responses of the authorization server. The caller reads the
-//! body of a resource's response, which has no limit unless [`ClientOptions::total_timeout`] is set.
+//! [`ClientOptions`] limits the time to connect, for each metadata document, for each token request and for the
+//! response head of a resource. It limits the size of metadata and of responses of the authorization server. The caller
+//! reads the body of a resource's response, which has no limit unless [`ClientOptions::total_timeout`] is set.
 //!
 //! # Errors and logs
 //!
-//! [`ClientError`] has a variant for each cause. No error and no log event contains a token, a proof, a secret or the query
-//! of a URL. Failures are logged with `tracing`, with the URL and the cause.
+//! [`ClientError`] has a variant for each cause. No error and no log event contains a token, a proof, a secret or the
+//! query of a URL. Failures are logged with `tracing`, with the URL and the cause.
 //!
 //! # Features
 //!

@@ -13,8 +13,8 @@ use crate::redaction::redacted;
 use crate::transport::Transport;
 use crate::url::checked_url;
 
-/// An HTTP client that presents a certificate-bound access token under the scheme `Bearer`, over TLS with that certificate.
-/// Redirects are not followed: the caller gets them as responses. `Debug` does not show the token.
+/// An HTTP client that presents a certificate-bound access token under the scheme `Bearer`, over TLS with that
+/// certificate. Redirects are not followed: the caller gets them as responses. `Debug` does not show the token.
 ///
 /// ```no_run
 /// # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,8 +58,8 @@ impl MtlsClient {
         Self { transport, token }
     }
 
-    /// Sends a request of [`request`](Self::request). Unlike `reqwest::RequestBuilder::send`, it logs a failure, and the
-    /// error has URL and cause.
+    /// Sends a request of [`request`](Self::request). Unlike `reqwest::RequestBuilder::send`, it logs a failure, and
+    /// the error has URL and cause.
     ///
     /// # Errors
     /// [`ClientError::Http`].

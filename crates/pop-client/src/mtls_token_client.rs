@@ -11,8 +11,9 @@ use crate::mtls_client::MtlsClient;
 use crate::token_endpoint::TokenResponse;
 use crate::transport::Transport;
 
-/// Requests certificate-bound tokens from one authorization server, and presents them with the certificate that they are
-/// bound to. Requests go to the `mtls_endpoint_aliases` of the server, if it has some (RFC 8705 §5). Cheap to clone.
+/// Requests certificate-bound tokens from one authorization server, and presents them with the certificate that they
+/// are bound to. Requests go to the `mtls_endpoint_aliases` of the server, if it has some (RFC 8705 §5). Cheap to
+/// clone.
 ///
 /// ```no_run
 /// # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,7 +36,8 @@ pub struct MtlsTokenClient {
 }
 
 impl TokenClientBuilder {
-    /// Finds the endpoints and builds a client for tokens that are bound to the [`certificate`](Self::certificate) alone.
+    /// Finds the endpoints and builds a client for tokens that are bound to the [`certificate`](Self::certificate)
+    /// alone.
     ///
     /// # Errors
     /// [`ClientError::Options`], also without a certificate. [`ClientError::Url`], [`ClientError::Http`],
@@ -53,8 +55,8 @@ impl MtlsTokenClient {
     /// Finds the endpoints of an issuer (RFC 8414). [`TokenClientBuilder`] has options for this.
     ///
     /// # Errors
-    /// [`ClientError::Url`], also when the token endpoint is not https. [`ClientError::Http`], [`ClientError::Discovery`]
-    /// or [`ClientError::WrongMetadata`].
+    /// [`ClientError::Url`], also when the token endpoint is not https. [`ClientError::Http`],
+    /// [`ClientError::Discovery`] or [`ClientError::WrongMetadata`].
     pub async fn discover(
         issuer: &str,
         client_id: impl Into<String>,
@@ -81,8 +83,8 @@ impl MtlsTokenClient {
     /// Starts an authorization code flow with PKCE (S256) and `state`.
     ///
     /// # Errors
-    /// [`ClientError::Response`] when the server has no authorization endpoint, and [`ClientError::Key`] when the operating
-    /// system gives no random bytes.
+    /// [`ClientError::Response`] when the server has no authorization endpoint, and [`ClientError::Key`] when the
+    /// operating system gives no random bytes.
     pub fn authorize(
         &self,
         redirect_uri: &str,
@@ -105,8 +107,8 @@ impl MtlsTokenClient {
         request.pushed(&self.server, response)
     }
 
-    /// Exchanges the code in the URL that the browser was redirected to. `state` must match, and `iss` too if it is present
-    /// (RFC 9207).
+    /// Exchanges the code in the URL that the browser was redirected to. `state` must match, and `iss` too if it is
+    /// present (RFC 9207).
     ///
     /// # Errors
     /// [`ClientError::AuthorizationResponse`], and as for [`client_credentials`](Self::client_credentials).

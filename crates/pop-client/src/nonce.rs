@@ -9,17 +9,18 @@ use http::HeaderMap;
 use pop_core::nonce::is_nonce;
 use pop_core::target::Origin;
 
-/// A server sent an unusable `DPoP-Nonce`: an empty one, several, or one with characters that RFC 9449 §8.1 does not allow.
+/// A server sent an unusable `DPoP-Nonce`: an empty one, several, or one with characters that RFC 9449 §8.1 does not
+/// allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server sent a malformed DPoP-Nonce")]
 #[non_exhaustive]
 pub struct MalformedNonce;
 
-/// Remembers the newest nonce of each origin and role. An authorization server and a resource server at the same origin have
-/// separate nonces. Clones share the memory.
+/// Remembers the newest nonce of each origin and role. An authorization server and a resource server at the same origin
+/// have separate nonces. Clones share the memory.
 ///
-/// [`TokenClient`](crate::TokenClient) and [`DpopClient`](crate::DpopClient) have one already. It is public for applications
-/// that send requests with another HTTP client.
+/// [`TokenClient`](crate::TokenClient) and [`DpopClient`](crate::DpopClient) have one already. It is public for
+/// applications that send requests with another HTTP client.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};

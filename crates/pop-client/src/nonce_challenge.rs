@@ -7,7 +7,8 @@ use crate::json;
 
 const USE_NONCE: &str = "use_dpop_nonce";
 
-/// Returns whether a response with this status can ask for a nonce. RFC 9449 uses 400 and 401; servers of both roles use either.
+/// Returns whether a response with this status can ask for a nonce. RFC 9449 uses 400 and 401; servers of both roles
+/// use either.
 pub(crate) fn may_ask_for_nonce(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED)
 }

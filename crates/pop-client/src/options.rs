@@ -23,17 +23,19 @@ type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + 
 /// | [`max_document_len`](Self::max_document_len) | 256 KiB | a metadata document |
 /// | [`max_token_response_len`](Self::max_token_response_len) | 64 KiB | a response of the authorization server |
 ///
-/// The constructors of clients reject a timeout or a size of zero with [`ClientError::Options`](crate::ClientError::Options).
-/// A timeout of more than 365 days has the effect of 365 days, so `Duration::MAX` is allowed.
+/// The constructors of clients reject a timeout or a size of zero with
+/// [`ClientError::Options`](crate::ClientError::Options). A timeout of more than 365 days has the effect of 365 days,
+/// so `Duration::MAX` is allowed.
 ///
 /// The body of a resource's response is passed to the caller as it arrives, and has no size limit.
 ///
-/// Only [`DpopClient`](crate::DpopClient) uses [`large_body_len`](Self::large_body_len), [`body_delay`](Self::body_delay) and
-/// [`max_nonce_age`](Self::max_nonce_age). [`MtlsClient`](crate::MtlsClient) always requires https.
+/// Only [`DpopClient`](crate::DpopClient) uses [`large_body_len`](Self::large_body_len),
+/// [`body_delay`](Self::body_delay) and [`max_nonce_age`](Self::max_nonce_age). [`MtlsClient`](crate::MtlsClient)
+/// always requires https.
 ///
 /// # Security
-/// No setting in [`http`](Self::http) can change these: `reqwest` does not follow redirects, it verifies certificates, and
-/// plain http never goes through a proxy, which would read the token and the proof.
+/// No setting in [`http`](Self::http) can change these: `reqwest` does not follow redirects, it verifies certificates,
+/// and plain http never goes through a proxy, which would read the token and the proof.
 ///
 /// ```
 /// use std::time::Duration;
@@ -99,8 +101,8 @@ impl ClientOptions {
         self
     }
 
-    /// Sets the timeout for one metadata document, from connecting to its last byte. Discovery tries up to four documents.
-    /// Defaults to 10 seconds.
+    /// Sets the timeout for one metadata document, from connecting to its last byte. Discovery tries up to four
+    /// documents. Defaults to 10 seconds.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -130,8 +132,8 @@ impl ClientOptions {
     /// Sets the timeout for the response head of a resource. It starts when the server has taken the last part of the
     /// request, so a long upload that makes progress is not cut off. Defaults to 60 seconds.
     ///
-    /// For [`MtlsClient`](crate::MtlsClient) it is the read timeout of `reqwest`: it starts with the request, and again with
-    /// each part of the response.
+    /// For [`MtlsClient`](crate::MtlsClient) it is the read timeout of `reqwest`: it starts with the request, and again
+    /// with each part of the response.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -144,8 +146,8 @@ impl ClientOptions {
         self
     }
 
-    /// Sets the timeout for a complete call of a resource, from connecting to the last byte of the response. Defaults to
-    /// none, because the caller reads the body.
+    /// Sets the timeout for a complete call of a resource, from connecting to the last byte of the response. Defaults
+    /// to none, because the caller reads the body.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -184,9 +186,9 @@ impl ClientOptions {
 
     /// Sets the minimum size in bytes of a large request body. A stream of unknown size is large. Defaults to 16 KiB.
     ///
-    /// A server that rejects a request by its head often closes the connection while a large body still arrives. Then the
-    /// response with the nonce is lost. So the client fetches a nonce before it sends a large body to a server that needs
-    /// nonces. It gives an unknown server time to respond to the head first ([`body_delay`](Self::body_delay)).
+    /// A server that rejects a request by its head often closes the connection while a large body still arrives. Then
+    /// the response with the nonce is lost. So the client fetches a nonce before it sends a large body to a server that
+    /// needs nonces. It gives an unknown server time to respond to the head first ([`body_delay`](Self::body_delay)).
     ///
     /// ```
     /// # use pop_client::ClientOptions;
@@ -198,9 +200,9 @@ impl ClientOptions {
         self
     }
 
-    /// Sets how long the first large body to a server is held back for an early response. The delay ends when the server
-    /// responds. There is no delay after [`DpopClient::warm_up`](crate::DpopClient::warm_up), or after another response of
-    /// the server. Zero disables the delay. Defaults to 500 milliseconds.
+    /// Sets how long the first large body to a server is held back for an early response. The delay ends when the
+    /// server responds. There is no delay after [`DpopClient::warm_up`](crate::DpopClient::warm_up), or after another
+    /// response of the server. Zero disables the delay. Defaults to 500 milliseconds.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -227,11 +229,11 @@ impl ClientOptions {
         self
     }
 
-    /// Sets a function that changes the settings of the `reqwest` clients: CAs, proxies, timeouts, user agent and so on.
-    /// Replaces an earlier function. It is called twice: for the https client and for the plain http client.
+    /// Sets a function that changes the settings of the `reqwest` clients: CAs, proxies, timeouts, user agent and so
+    /// on. Replaces an earlier function. It is called twice: for the https client and for the plain http client.
     ///
-    /// Afterwards the client overrides unsafe settings: redirects, acceptance of invalid certificates, and proxies for plain
-    /// http. Do not set a retry policy: it repeats a request with the same proof, which servers reject.
+    /// Afterwards the client overrides unsafe settings: redirects, acceptance of invalid certificates, and proxies for
+    /// plain http. Do not set a retry policy: it repeats a request with the same proof, which servers reject.
     ///
     /// ```
     /// use pop_client::{ClientOptions, reqwest};
@@ -306,9 +308,9 @@ impl DangerousClientOptions {
     /// Allows plain http beyond loopback for issuers, endpoints and resources. Use it in closed test networks only.
     ///
     /// # Security
-    /// An attacker on the network can read and change everything: tokens, secrets, codes and metadata. A proof protects a
-    /// stolen token from use with another key or request, and nothing else. The endpoints of an https issuer must still be
-    /// https.
+    /// An attacker on the network can read and change everything: tokens, secrets, codes and metadata. A proof protects
+    /// a stolen token from use with another key or request, and nothing else. The endpoints of an https issuer must
+    /// still be https.
     ///
     /// ```
     /// # use pop_client::ClientOptions;

@@ -10,8 +10,8 @@ use crate::url;
 
 /// Builds a DPoP proof. Every signature gets a new `jti` of 128 random bits, and the current time.
 ///
-/// [`DpopClient`](crate::DpopClient) makes proofs itself. This builder is for applications that send requests with another
-/// HTTP client.
+/// [`DpopClient`](crate::DpopClient) makes proofs itself. This builder is for applications that send requests with
+/// another HTTP client.
 ///
 /// ```
 /// use pop_client::{Algorithm, DpopKey, Proof};
@@ -32,8 +32,9 @@ pub struct Proof<'p> {
 }
 
 impl<'p> Proof<'p> {
-    /// Starts a proof for a request with this method, in the same case as sent, to this URL. The URL is read as browsers and
-    /// `reqwest` read it. `htu` has no query, fragment or userinfo, and its path has only characters that RFC 3986 allows.
+    /// Starts a proof for a request with this method, in the same case as sent, to this URL. The URL is read as
+    /// browsers and `reqwest` read it. `htu` has no query, fragment or userinfo, and its path has only characters that
+    /// RFC 3986 allows.
     pub const fn new(method: &'p str, url: &'p str) -> Self {
         Self { method, url, access_token: None, nonce: None, issued_at: None }
     }

@@ -40,8 +40,8 @@ pub struct ResourceMetadata {
 }
 
 impl ResourceMetadata {
-    /// Fetches the metadata of a resource with the default [`ClientOptions`]. The metadata must name the requested resource
-    /// (RFC 9728 §3.3).
+    /// Fetches the metadata of a resource with the default [`ClientOptions`]. The metadata must name the requested
+    /// resource (RFC 9728 §3.3).
     ///
     /// # Errors
     /// [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Status`], [`ClientError::TooLarge`],

@@ -36,9 +36,10 @@ use crate::url::origin_of;
 /// ```
 ///
 /// # Security
-/// Use a separate client with a separate key for each authorization server. With one key for two servers, a malicious server
-/// can issue the client a token that was stolen elsewhere. Use a separate key for each resource server too, if resource
-/// servers must not recognise the client: a key that is used everywhere identifies the client everywhere (RFC 7800 §5).
+/// Use a separate client with a separate key for each authorization server. With one key for two servers, a malicious
+/// server can issue the client a token that was stolen elsewhere. Use a separate key for each resource server too, if
+/// resource servers must not recognise the client: a key that is used everywhere identifies the client everywhere (RFC
+/// 7800 §5).
 #[derive(Debug, Clone)]
 pub struct TokenClient {
     server: AuthorizationServer,
@@ -122,12 +123,12 @@ impl TokenClient {
         self.request_token(&grant::client_credentials(scope, resource)).await
     }
 
-    /// Starts an authorization code flow with PKCE (S256), `state` and `dpop_jkt` (RFC 9449 §10). If the server requires
-    /// pushed authorization requests, call [`push`](Self::push) next.
+    /// Starts an authorization code flow with PKCE (S256), `state` and `dpop_jkt` (RFC 9449 §10). If the server
+    /// requires pushed authorization requests, call [`push`](Self::push) next.
     ///
     /// # Errors
-    /// [`ClientError::Response`] when the server has no authorization endpoint, and [`ClientError::Key`] when the operating
-    /// system gives no random bytes.
+    /// [`ClientError::Response`] when the server has no authorization endpoint, and [`ClientError::Key`] when the
+    /// operating system gives no random bytes.
     pub fn authorize(
         &self,
         redirect_uri: &str,
@@ -138,8 +139,8 @@ impl TokenClient {
         AuthorizationRequest::new(&self.server, redirect_uri, scope, resource, Some(&jkt))
     }
 
-    /// Pushes the authorization request to the server, with client authentication and a proof (RFC 9126, RFC 9449 §10.1).
-    /// The URL of the returned request refers to the pushed one. It is valid for a short time only.
+    /// Pushes the authorization request to the server, with client authentication and a proof (RFC 9126, RFC 9449
+    /// §10.1). The URL of the returned request refers to the pushed one. It is valid for a short time only.
     ///
     /// # Errors
     /// [`ClientError::Response`] when the server has no endpoint for pushed requests, and as for every token request.
@@ -157,8 +158,8 @@ impl TokenClient {
         self.server.metadata.requires_push
     }
 
-    /// Exchanges the code in the URL that the browser was redirected to. `state` must match, and `iss` too if it is present
-    /// (RFC 9207).
+    /// Exchanges the code in the URL that the browser was redirected to. `state` must match, and `iss` too if it is
+    /// present (RFC 9207).
     ///
     /// # Errors
     /// [`ClientError::AuthorizationResponse`], and as for every token request.

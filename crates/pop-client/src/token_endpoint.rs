@@ -35,7 +35,8 @@ const MAX_DESCRIPTION: usize = 1000;
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
-    /// The lifetime of the access token in seconds. Servers that write it as a string or with a fraction are understood.
+    /// The lifetime of the access token in seconds. Servers that write it as a string or with a fraction are
+    /// understood.
     pub expires_in: Option<u64>,
     /// The refresh token.
     pub refresh_token: Option<String>,

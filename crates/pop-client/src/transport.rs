@@ -68,8 +68,8 @@ impl Transport {
                     builder = builder.timeout(total);
                 }
             }
-            // After the settings of the caller: each redirect needs a new proof, and tokens must only be sent to servers whose
-            // certificate is verified.
+            // After the settings of the caller: each redirect needs a new proof, and tokens must only be sent to
+            // servers whose certificate is verified.
             options
                 .configured(builder)
                 .redirect(reqwest::redirect::Policy::none())
@@ -80,7 +80,8 @@ impl Transport {
             Some(certificate) => certificate.install(start()),
             None => start(),
         };
-        // This client has no TLS and needs no CAs. The settings of the caller may require some, then it is built with them.
+        // This client has no TLS and needs no CAs. The settings of the caller may require some, then it is built with
+        // them.
         let http = start().no_proxy().tls_certs_only([]).build().or_else(|_| start().no_proxy().build())?;
         Ok(Self { https: https.build()?, http, options: Arc::new(options.clone()) })
     }
@@ -118,8 +119,8 @@ impl Transport {
         Ok(CompleteResponse { url, status, headers, body })
     }
 
-    /// Sends a request whose response body the caller reads. The timeout for the head starts when the last part of the request
-    /// body is taken.
+    /// Sends a request whose response body the caller reads. The timeout for the head starts when the last part of the
+    /// request body is taken.
     pub(crate) async fn send(&self, mut request: Request, upload: Option<&Upload>) -> Result<Response, HttpError> {
         let url = request.url().clone();
         if request.timeout().is_none() {

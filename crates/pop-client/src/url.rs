@@ -1,8 +1,9 @@
 //! Which URLs the client uses, and their encoding: read as browsers read them, sent in the characters of RFC 3986.
 //!
-//! The path that a proof names (`htu`) is the path that is sent. Browsers send some characters raw that RFC 3986 does not
-//! allow in a path (`|`, `[`, `]`, `^`, a `%` that does not start a percent-encoding). They are percent-encoded in both,
-//! because servers differ in how they read them. Queries are sent as browsers send them. Proofs do not contain them.
+//! The path that a proof names (`htu`) is the path that is sent. Browsers send some characters raw that RFC 3986 does
+//! not allow in a path (`|`, `[`, `]`, `^`, a `%` that does not start a percent-encoding). They are percent-encoded in
+//! both, because servers differ in how they read them. Queries are sent as browsers send them. Proofs do not contain
+//! them.
 
 use std::borrow::Cow;
 
@@ -35,8 +36,8 @@ pub(crate) fn origin_of(url: &Url) -> Result<Origin, UrlError> {
         .map_err(|error| UrlError::Syntax { url: redacted(url), source: UrlSyntaxError::origin(error) })
 }
 
-/// Returns the `htu` of a request to this URL: the URL that is sent, without query and fragment. Of a string that is not an
-/// http URL, only query and fragment are removed.
+/// Returns the `htu` of a request to this URL: the URL that is sent, without query and fragment. Of a string that is
+/// not an http URL, only query and fragment are removed.
 pub(crate) fn htu(text: &str) -> Cow<'_, str> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "https" | "http") => {

@@ -1,7 +1,7 @@
 //! An API behind `PopLayer`.
 //!
-//! `cargo run -p protected-api` also starts a development authorization server, sends valid requests and attacks, and prints a
-//! table of the responses. With `--issuer` it runs only the API, for that authorization server.
+//! `cargo run -p protected-api` also starts a development authorization server, sends valid requests and attacks, and
+//! prints a table of the responses. With `--issuer` it runs only the API, for that authorization server.
 
 mod api;
 mod args;

@@ -25,9 +25,9 @@ const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failed accept. File descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until the future is dropped, over TLS if there is a configuration. The request extensions have the peer: over TLS as
-/// `ConnectInfo<TlsPeer>`, otherwise as `ConnectInfo<SocketAddr>` if proxies are recognised by their addresses. It is left
-/// out otherwise, because it costs every request two allocations.
+/// Serves until the future is dropped, over TLS if there is a configuration. The request extensions have the peer: over
+/// TLS as `ConnectInfo<TlsPeer>`, otherwise as `ConnectInfo<SocketAddr>` if proxies are recognised by their addresses.
+/// It is left out otherwise, because it costs every request two allocations.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<ServerConfig>, app: Router, recognise_proxies: bool) {
     match tls {
         None => serve_plain(listener, app, recognise_proxies).await,

@@ -5,8 +5,8 @@ use crate::grant::Grant;
 use crate::oauth_error::OAuthError;
 use crate::server::AuthServer;
 
-/// Returns the audience for a request: its `resource`, which must be known and the only one, or the first audience of the
-/// server.
+/// Returns the audience for a request: its `resource`, which must be known and the only one, or the first audience of
+/// the server.
 pub(super) fn requested_audience(server: &AuthServer, form: &Form) -> Result<String, OAuthError> {
     let known = &server.inner.audiences;
     let mut requested = form.values("resource");

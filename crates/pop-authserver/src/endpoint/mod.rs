@@ -34,7 +34,8 @@ impl AuthServer {
     pub fn router(&self) -> Router {
         let at = |name: &str| format!("{}{name}", self.issuer_path());
         Router::new()
-            // RFC 8414 §3.1 inserts the well-known name before the path of the issuer. OpenID Connect Discovery appends it.
+            // RFC 8414 §3.1 inserts the well-known name before the path of the issuer. OpenID Connect Discovery appends
+            // it.
             .route(&format!("/.well-known/oauth-authorization-server{}", self.issuer_path()), get(metadata::metadata))
             .route(&at("/.well-known/openid-configuration"), get(metadata::metadata))
             .route(&at("/jwks"), get(jwks::jwks))

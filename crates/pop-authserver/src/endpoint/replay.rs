@@ -28,8 +28,8 @@ fn is_first_use(server: &AuthServer, entry: ReplayEntry) -> bool {
     matches!(server.inner.replay.insert(entry), ReplayAnswer::Now(Ok(_)))
 }
 
-/// The replay store keys its entries by a key thumbprint and a target. The hash of the client identifier and a path that is
-/// not an endpoint take their places.
+/// The replay store keys its entries by a key thumbprint and a target. The hash of the client identifier and a path
+/// that is not an endpoint take their places.
 fn assertion_entry(server: &AuthServer, client: &Client, assertion: &Assertion) -> Option<ReplayEntry> {
     let owner = JwkThumbprint::parse(&encode(Sha256::digest(&client.id))).ok()?;
     let target = RequestTarget::new(&server.inner.origin, "/client-assertion").ok()?;

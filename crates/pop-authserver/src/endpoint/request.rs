@@ -1,4 +1,5 @@
-//! Requests that clients send themselves, not through a browser: a form with client authentication, and a proof if it has one.
+//! Requests that clients send themselves, not through a browser: a form with client authentication, and a proof if it
+//! has one.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -92,8 +93,8 @@ pub(super) struct VerifiedRequest<'s> {
 }
 
 impl VerifiedRequest<'_> {
-    /// Records the assertion and the proof. It is called after all other checks, so that a rejected request does not use them
-    /// up.
+    /// Records the assertion and the proof. It is called after all other checks, so that a rejected request does not
+    /// use them up.
     pub(super) fn record(&self, server: &AuthServer) -> Result<(), OAuthError> {
         if let Some(assertion) = &self.assertion {
             record_assertion(server, self.client, assertion)?;

@@ -6,8 +6,8 @@ use crate::client::Client;
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
 
-/// Returns the scopes to grant: the requested ones if the client may have all of them. Without `scope`, all scopes of the
-/// client.
+/// Returns the scopes to grant: the requested ones if the client may have all of them. Without `scope`, all scopes of
+/// the client.
 pub(super) fn requested_scope(client: &Client, form: &Form) -> Result<String, OAuthError> {
     let Some(scope) = form.get("scope") else {
         return Ok(client.scopes.join(" "));

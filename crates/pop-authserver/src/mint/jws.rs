@@ -89,7 +89,8 @@ macro_rules! jws_methods {
             self
         }
 
-        /// Replaces the JSON of the header, for duplicate members and similar defects. Overrides the other header methods.
+        /// Replaces the JSON of the header, for duplicate members and similar defects. Overrides the other header
+        /// methods.
         pub fn raw_header(mut self, json: impl Into<String>) -> Self {
             self.draft.raw_header = Some(json.into());
             self

@@ -1,4 +1,5 @@
-//! Minting tokens and proofs, valid or defective. A builder changes exactly what it is told, even if the result is invalid.
+//! Minting tokens and proofs, valid or defective. A builder changes exactly what it is told, even if the result is
+//! invalid.
 
 mod jws;
 mod proof;

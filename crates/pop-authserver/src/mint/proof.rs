@@ -9,8 +9,8 @@ use tower_pop::clock::{Clock, SystemClock};
 use super::jws::{JwsDraft, jws_methods};
 use crate::random::random_id;
 
-/// Builds a DPoP proof. It has the method `GET`, a random `jti` and the current time, unless a method changes that. `htu` and
-/// `ath` are absent until [`url`](Self::url) and [`for_token`](Self::for_token) set them.
+/// Builds a DPoP proof. It has the method `GET`, a random `jti` and the current time, unless a method changes that.
+/// `htu` and `ath` are absent until [`url`](Self::url) and [`for_token`](Self::for_token) set them.
 ///
 /// ```
 /// use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
@@ -30,8 +30,8 @@ pub struct ProofMint {
     draft: JwsDraft,
 }
 
-/// Starts a proof with this key, at the time of the system clock. [`AuthServer::proof`](crate::AuthServer::proof) uses the
-/// clock of a server.
+/// Starts a proof with this key, at the time of the system clock. [`AuthServer::proof`](crate::AuthServer::proof) uses
+/// the clock of a server.
 ///
 /// # Panics
 /// When the operating system gives no random bytes.

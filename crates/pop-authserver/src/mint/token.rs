@@ -10,8 +10,8 @@ use crate::random::random_id;
 /// Seconds that a token is valid, unless a builder sets `exp`.
 const LIFETIME: u64 = 300;
 
-/// Builds an access token. It is valid for 300 seconds, for the subject `alice`, the client `app` and the first audience of its
-/// server, unless a method changes that. [`without`](Self::without)`("aud")` removes the audience.
+/// Builds an access token. It is valid for 300 seconds, for the subject `alice`, the client `app` and the first
+/// audience of its server, unless a method changes that. [`without`](Self::without)`("aud")` removes the audience.
 ///
 /// ```
 /// use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
@@ -79,8 +79,8 @@ impl TokenMint {
         self.claim("cnf", json!({ "x5t#S256": CertThumbprint::of_der(certificate_der).to_string() }))
     }
 
-    /// Sets `exp` relative to the clock of the server, in seconds. A negative number makes an expired token. Defaults to
-    /// 300 seconds.
+    /// Sets `exp` relative to the clock of the server, in seconds. A negative number makes an expired token. Defaults
+    /// to 300 seconds.
     pub fn expires_in(self, seconds: i64) -> Self {
         let expires_at = self.now.saturating_add_signed(seconds);
         self.claim("exp", expires_at)

@@ -18,8 +18,8 @@ use crate::redaction::redacted;
 use crate::transport::Transport;
 use crate::url::{checked_url, origin_of};
 
-/// An HTTP client that presents a DPoP-bound access token, always under the scheme `DPoP`. Cheap to clone. `Debug` shows only
-/// the thumbprint of the key.
+/// An HTTP client that presents a DPoP-bound access token, always under the scheme `DPoP`. Cheap to clone. `Debug`
+/// shows only the thumbprint of the key.
 ///
 /// ```no_run
 /// # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,8 +65,9 @@ impl DpopClient {
         Self { transport, key, token, nonces, server_clock: None }
     }
 
-    /// Sets `iat` of proofs by the clock of each server, which its `Date` fields show, for machines whose clock is wrong. A
-    /// request whose proof is rejected is then sent a second time, if the clock of the server differs. Off by default.
+    /// Sets `iat` of proofs by the clock of each server, which its `Date` fields show, for machines whose clock is
+    /// wrong. A request whose proof is rejected is then sent a second time, if the clock of the server differs. Off by
+    /// default.
     ///
     /// ```no_run
     /// # fn client(key: pop_client::DpopKey) -> Result<pop_client::DpopClient, pop_client::ClientError> {
@@ -79,7 +80,8 @@ impl DpopClient {
         self
     }
 
-    /// Fetches a nonce from the server at this URL, with a HEAD request. Returns whether the server sent one, now or earlier.
+    /// Fetches a nonce from the server at this URL, with a HEAD request. Returns whether the server sent one, now or
+    /// earlier.
     ///
     /// Call it before the first stream or large body. Otherwise the server may end the connection because the nonce is
     /// missing.

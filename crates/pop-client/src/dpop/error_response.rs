@@ -1,4 +1,5 @@
-//! Error responses that ask for a nonce only in their body. The body is read as far as needed, and is passed on complete.
+//! Error responses that ask for a nonce only in their body. The body is read as far as needed, and is passed on
+//! complete.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -12,8 +12,8 @@ use crate::url::{checked_url, origin_of};
 /// The maximum number of redirects that are followed for one request.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// Returns the URL to follow. A redirect to another origin is not followed, so that the token is not sent there: the caller
-/// gets the response.
+/// Returns the URL to follow. A redirect to another origin is not followed, so that the token is not sent there: the
+/// caller gets the response.
 pub(super) fn target(response: &Response, base: &Url, origin: &Origin, allow_http: bool) -> Option<Url> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -23,7 +23,8 @@ pub(super) fn target(response: &Response, base: &Url, origin: &Origin, allow_htt
     (origin_of(&target).ok()? == *origin).then_some(target)
 }
 
-/// Returns the request for a redirect: 303 turns into GET, 301 and 302 turn POST into GET, 307 and 308 repeat the request.
+/// Returns the request for a redirect: 303 turns into GET, 301 and 302 turn POST into GET, 307 and 308 repeat the
+/// request.
 pub(super) fn request(
     attempt: Attempt,
     status: StatusCode,

@@ -72,8 +72,8 @@ impl RequestBuilder {
     }
 
     /// Sets a body that may be a stream. A stream is sent only once: if the server asks for a nonce after a part of the
-    /// stream was read, [`send`](Self::send) returns [`ClientError::BodyNotReplayable`]. Call [`DpopClient::warm_up`] first
-    /// to fetch the nonce.
+    /// stream was read, [`send`](Self::send) returns [`ClientError::BodyNotReplayable`]. Call [`DpopClient::warm_up`]
+    /// first to fetch the nonce.
     ///
     /// ```no_run
     /// # async fn call(client: pop_client::DpopClient, file: reqwest::Body) -> Result<(), pop_client::ClientError> {
@@ -92,19 +92,20 @@ impl RequestBuilder {
         self.map(|request| request.json(value))
     }
 
-    /// Sets the timeout for each HTTP exchange of this call, from connecting to the last byte of the response. Defaults to
-    /// [`ClientOptions::total_timeout`](crate::ClientOptions::total_timeout).
+    /// Sets the timeout for each HTTP exchange of this call, from connecting to the last byte of the response. Defaults
+    /// to [`ClientOptions::total_timeout`](crate::ClientOptions::total_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         self.map(|request| request.timeout(timeout))
     }
 
-    /// Signs and sends the request. Follows up to five redirects within the origin. A redirect to another origin is returned
-    /// as the response. The caller may follow it without the token.
+    /// Signs and sends the request. Follows up to five redirects within the origin. A redirect to another origin is
+    /// returned as the response. The caller may follow it without the token.
     ///
     /// # Errors
     /// [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Interrupted`], [`ClientError::Nonce`],
-    /// [`ClientError::NonceLoop`], [`ClientError::BodyNotReplayable`], [`ClientError::Redirect`] or [`ClientError::Key`].
-    /// Every other status is a response. [`Challenge::from_headers`](crate::Challenge::from_headers) reads what it asks for.
+    /// [`ClientError::NonceLoop`], [`ClientError::BodyNotReplayable`], [`ClientError::Redirect`] or
+    /// [`ClientError::Key`]. Every other status is a response.
+    /// [`Challenge::from_headers`](crate::Challenge::from_headers) reads what it asks for.
     pub async fn send(self) -> Result<Response, ClientError> {
         let request = self.request?.build()?;
         self.client.call(request).await

@@ -47,9 +47,9 @@ pub enum ClientError {
     /// There was no complete exchange with the server.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The connection broke while a large body was sent. The server may have rejected the request early, or processed it.
-    /// The client repeats idempotent requests itself (RFC 9110 §9.2.2). The caller decides whether other requests may be
-    /// repeated. The repetition fetches a nonce first.
+    /// The connection broke while a large body was sent. The server may have rejected the request early, or processed
+    /// it. The client repeats idempotent requests itself (RFC 9110 §9.2.2). The caller decides whether other requests
+    /// may be repeated. The repetition fetches a nonce first.
     #[error("the connection broke while the body was sent, so the server may have processed the request: {0}")]
     Interrupted(#[source] HttpError),
     /// A URL that the client does not send tokens or secrets to (RFC 9449 §2).

@@ -10,8 +10,9 @@ pub enum OptionsError {
         /// The name of the option in [`ClientOptions`](crate::ClientOptions).
         option: &'static str,
     },
-    /// A certificate-bound token, or [`ClientAuthentication::TlsCertificate`](crate::ClientAuthentication::TlsCertificate),
-    /// needs a [`certificate`](crate::TokenClientBuilder::certificate).
+    /// A certificate-bound token, or
+    /// [`ClientAuthentication::TlsCertificate`](crate::ClientAuthentication::TlsCertificate), needs a
+    /// [`certificate`](crate::TokenClientBuilder::certificate).
     #[error("no client certificate is set, but {option} needs one")]
     NoCertificate {
         /// What needs the certificate.

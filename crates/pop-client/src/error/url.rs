@@ -24,7 +24,8 @@ pub enum UrlError {
         /// The URL without query and userinfo.
         url: String,
     },
-    /// Plain http beyond loopback, without [`DangerousClientOptions::allow_http`](crate::DangerousClientOptions::allow_http).
+    /// Plain http beyond loopback, without
+    /// [`DangerousClientOptions::allow_http`](crate::DangerousClientOptions::allow_http).
     #[error("{url:?} is plain http beyond loopback")]
     PlainHttp {
         /// The URL without query and userinfo.

@@ -8,7 +8,8 @@ use tower_pop::pop_core::target::Origin;
 
 #[derive(Debug, Args)]
 pub(crate) struct CorsArgs {
-    /// The origin of web pages that may call the API, such as `https://app.example`, or `*` for every origin. Repeatable.
+    /// The origin of web pages that may call the API, such as `https://app.example`, or `*` for every origin.
+    /// Repeatable.
     #[arg(long, env = "POP_CORS_ORIGIN", value_delimiter = ',', value_parser = origin)]
     cors_origin: Vec<HeaderValue>,
 }

@@ -20,8 +20,8 @@ use self::names::by_name;
 use self::proxy::ProxyArgs;
 use self::tls::TlsArgs;
 
-/// An API behind PopLayer. Without --issuer, it also starts a development authorization server and shows which requests the
-/// API rejects.
+/// An API behind PopLayer. Without --issuer, it also starts a development authorization server and shows which requests
+/// the API rejects.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// The URL of the API for clients [default: http:// and the address, or https:// with --tls-cert].
     #[arg(long, env = "POP_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
-    /// The issuer whose tokens the API accepts. The development authorization server and the demonstration do not start.
+    /// The issuer whose tokens the API accepts. The development authorization server and the demonstration do not
+    /// start.
     #[arg(long, env = "POP_ISSUER")]
     pub(crate) issuer: Option<String>,
     /// The identifier of the API that tokens must have in `aud` [default: the public URL].

@@ -21,7 +21,8 @@ pub(crate) struct TlsArgs {
     /// Request client certificates that these CAs issued (PEM file).
     #[arg(long, env = "POP_CLIENT_CA", requires = "tls_cert", conflicts_with = "client_cert_any")]
     client_ca: Option<PathBuf>,
-    /// Request client certificates and accept any, including self-signed ones. Tokens are bound to the certificate itself.
+    /// Request client certificates and accept any, including self-signed ones. Tokens are bound to the certificate
+    /// itself.
     #[arg(long, env = "POP_CLIENT_CERT_ANY", requires = "tls_cert")]
     client_cert_any: bool,
 }
