@@ -49,7 +49,7 @@ pub(crate) fn rows(report: &mut Report) {
         few.warm(&small);
         let (rounds, operations) = (report.size(61, 3), report.size(100, 5));
         let time = |token: &str| timed(operations, &|| few.request(token), &|request| few.send(request), 200);
-        report.rounds(CLAIMS, (0..rounds).map(|_| time(&large) / time(&small)).collect(), Target::None);
+        report.rounds(CLAIMS, &(0..rounds).map(|_| time(&large) / time(&small)).collect::<Vec<_>>(), Target::None);
     }
     if report.wants(THREADS, false) {
         let ratio = threads(report, &few);

@@ -36,7 +36,7 @@ pub(crate) fn rows(report: &mut Report) {
         Ok(rates) => {
             report.row("throughput: requests/s, bare verification", rates.bare, Target::None);
             report.row("throughput: requests/s, protected-api", rates.ours, Target::None);
-            report.rounds(NAME, rates.ratios, Target::AtLeast(0.92));
+            report.rounds(NAME, &rates.ratios, Target::AtLeast(0.92));
         }
         Err(why) => report.missing(NAME, &why),
     }

@@ -45,8 +45,8 @@ impl Report {
     }
 
     /// A row whose value is the median of several rounds. The middle eight tenths of them stand beside it.
-    fn rounds(&mut self, name: &str, rounds: Vec<f64>, target: Target) {
-        let at = |tenths: usize| quantile(&rounds, tenths);
+    fn rounds(&mut self, name: &str, rounds: &[f64], target: Target) {
+        let at = |tenths: usize| quantile(rounds, tenths);
         let spread = format!("{:.3}..{:.3}", at(1), at(9));
         self.write(name, at(5), target, &spread);
     }

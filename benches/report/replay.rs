@@ -103,7 +103,7 @@ fn threads(report: &mut Report) {
     let inserts = if report.full { 1_000_000 } else { 1_000 };
     // The same work on both sides: what is inserted into a larger store costs more, whoever does it.
     let ratios = (0..report.size(9, 1)).map(|_| rate(2, inserts) / rate(1, 2 * inserts));
-    report.rounds(name, ratios.collect(), Target::AtLeast(if report.full { 1.7 } else { 0.0 }));
+    report.rounds(name, &ratios.collect::<Vec<_>>(), Target::AtLeast(if report.full { 1.7 } else { 0.0 }));
 }
 
 /// Prints inserts per second, for a profiler to look at.

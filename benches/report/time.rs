@@ -76,7 +76,7 @@ fn row(report: &mut Report, name: &str, target: f64, baseline: &dyn Fn(), make: 
         }
         ratios.push(ours / start.elapsed().as_secs_f64());
     }
-    report.rounds(name, ratios, Target::AtMost(target));
+    report.rounds(name, &ratios, Target::AtMost(target));
 }
 
 fn opaque_over_jwt(report: &mut Report, plain: &Bench, token: &str, opaque: &Bench) {
@@ -89,7 +89,7 @@ fn opaque_over_jwt(report: &mut Report, plain: &Bench, token: &str, opaque: &Ben
         let opaque = timed(operations, &|| opaque.request(OPAQUE), &|r| opaque.send(r), 200);
         opaque / timed(operations, &|| plain.request(token), &|r| plain.send(r), 200)
     });
-    report.rounds(name, ratios.collect(), Target::AtMost(1.05));
+    report.rounds(name, &ratios.collect::<Vec<_>>(), Target::AtMost(1.05));
 }
 
 /// Seconds for this many requests, their making and the dropping of responses left out.

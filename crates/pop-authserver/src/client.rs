@@ -2,12 +2,23 @@
 
 use std::fmt;
 
+use pop_client::Algorithm;
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use pop_core::jose::{CertThumbprint, JsonLimits, Jwk, Object, RsaLimits};
+use pop_core::jose::{CertThumbprint, JsonLimits, Jwk, JwkError, Object, RsaLimits};
 use serde_json::Value;
 
-/// A registered client. `Debug` hides secrets.
+/// A client of the authorization server. `Debug` hides secrets.
+///
+/// ```
+/// use pop_authserver::{AuthServer, Client};
+///
+/// let client = Client::confidential("worker", "secret").scopes("notes:read notes:write").dpop_bound_access_tokens();
+/// let server = AuthServer::builder().client(client).build("https://as.example")?;
+/// # drop(server);
+/// # Ok::<(), pop_authserver::StartError>(())
+/// ```
 #[derive(Clone)]
+#[must_use = "register the client with AuthServerBuilder::client"]
 pub struct Client {
     pub(crate) id: String,
     pub(crate) authentication: Authentication,
@@ -16,7 +27,7 @@ pub struct Client {
     pub(crate) dpop_required: bool,
     pub(crate) certificate_bound: bool,
     pub(crate) opaque: bool,
-    /// The resource about whose tokens this client may ask.
+    /// The audience whose tokens this client may introspect.
     pub(crate) introspects: Option<String>,
 }
 
@@ -29,34 +40,44 @@ pub(crate) enum Authentication {
 }
 
 impl Client {
-    /// A client without authentication; may use every grant, for testing.
+    /// Describes a client without authentication. It may use every grant, for testing.
     pub fn public(id: impl Into<String>) -> Self {
         Self::new(id.into(), Authentication::None)
     }
 
-    /// A client with a secret (`client_secret_basic` or `client_secret_post`).
+    /// Describes a client with a secret (`client_secret_basic` or `client_secret_post`).
     pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self::new(id.into(), Authentication::Secret(secret.into()))
     }
 
-    /// A client that signs assertions with the key of this public JWK (`private_key_jwt`). `None` when the JWK cannot be
-    /// used with the algorithm.
-    #[must_use]
-    pub fn private_key_jwt(id: impl Into<String>, jwk: &Value, algorithm: pop_client::Algorithm) -> Option<Self> {
-        let text = jwk.to_string();
-        let object = Object::parse(text.as_bytes(), JsonLimits::DOCUMENT).ok()?;
-        let jwk = Jwk::parse(&object, RsaLimits::default()).ok()?;
-        let key = VerifyingKey::new(jwk.key(), algorithm, CryptoBackend::default()).ok()?;
-        Some(Self::new(id.into(), Authentication::PrivateKeyJwt(key)))
+    /// Describes a client that signs assertions with the key of this public JWK (`private_key_jwt`).
+    ///
+    /// ```
+    /// use pop_authserver::{Algorithm, Client, DpopKey};
+    ///
+    /// let key = DpopKey::generate(Algorithm::ES256)?;
+    /// let client = Client::private_key_jwt("worker", &key.public_jwk(), key.algorithm())?;
+    /// # drop(client);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`JwkError`] when the JWK is not a public key for the algorithm.
+    pub fn private_key_jwt(id: impl Into<String>, jwk: &Value, algorithm: Algorithm) -> Result<Self, JwkError> {
+        let json = jwk.to_string();
+        let object = Object::parse(json.as_bytes(), JsonLimits::DOCUMENT).map_err(|_| JwkError::NotObject)?;
+        let jwk = Jwk::parse(&object, RsaLimits::default())?;
+        let key = VerifyingKey::new(jwk.key(), algorithm, CryptoBackend::default())?;
+        Ok(Self::new(id.into(), Authentication::PrivateKeyJwt(key)))
     }
 
-    /// A client that authenticates with the very certificate whose DER this is (`self_signed_tls_client_auth`, RFC 8705
-    /// §2.2).
+    /// Describes a client that authenticates with the certificate that has this DER encoding
+    /// (`self_signed_tls_client_auth`, RFC 8705 §2.2).
     pub fn self_signed_tls(id: impl Into<String>, certificate_der: &[u8]) -> Self {
         Self::new(id.into(), Authentication::Certificate(CertThumbprint::of_der(certificate_der)))
     }
 
-    fn new(id: String, authentication: Authentication) -> Self {
+    const fn new(id: String, authentication: Authentication) -> Self {
         Self {
             id,
             authentication,
@@ -69,50 +90,83 @@ impl Client {
         }
     }
 
-    /// Adds a redirect URI; requests must name it exactly.
-    #[must_use]
+    /// Adds a redirect URI. Requests must name it exactly. Defaults to none.
+    ///
+    /// ```
+    /// # use pop_authserver::Client;
+    /// let client = Client::public("app").redirect_uri("http://127.0.0.1/callback");
+    /// # drop(client);
+    /// ```
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
         self
     }
 
-    /// Adds scopes, separated by spaces. Without any, every scope is granted.
-    #[must_use]
+    /// Adds scopes, separated by spaces. Defaults to none: then every scope is granted.
+    ///
+    /// ```
+    /// # use pop_authserver::Client;
+    /// let client = Client::public("app").scopes("notes:read notes:write");
+    /// # drop(client);
+    /// ```
     pub fn scopes(mut self, scopes: &str) -> Self {
         self.scopes.extend(scopes.split_whitespace().map(ToOwned::to_owned));
         self
     }
 
-    /// Sets `dpop_bound_access_tokens`: token requests without a proof are refused (RFC 9449 §5.2).
-    #[must_use]
+    /// Sets `dpop_bound_access_tokens` (RFC 9449 §5.2): token requests without a proof are rejected. Off by default.
+    ///
+    /// ```
+    /// # use pop_authserver::Client;
+    /// let client = Client::public("app").dpop_bound_access_tokens();
+    /// # drop(client);
+    /// ```
     pub fn dpop_bound_access_tokens(mut self) -> Self {
         self.dpop_required = true;
         self
     }
 
-    /// Sets `tls_client_certificate_bound_access_tokens` (RFC 8705 §3.4): token requests without a client certificate are
-    /// refused, and tokens are bound to the one that is shown.
-    #[must_use]
+    /// Sets `tls_client_certificate_bound_access_tokens` (RFC 8705 §3.4): token requests without a client certificate
+    /// are rejected, and tokens are bound to the certificate of the connection. Off by default. Needs
+    /// [`AuthServerBuilder::mutual_tls`](crate::AuthServerBuilder::mutual_tls).
+    ///
+    /// ```
+    /// # use pop_authserver::Client;
+    /// let client = Client::public("app").certificate_bound_access_tokens();
+    /// # drop(client);
+    /// ```
     pub fn certificate_bound_access_tokens(mut self) -> Self {
         self.certificate_bound = true;
         self
     }
 
-    /// Issues opaque access tokens instead of JWTs: 256 random bits, known to this server alone.
-    #[must_use]
+    /// Issues opaque access tokens instead of JWTs: 256 random bits that only this server can introspect. Off by
+    /// default.
+    ///
+    /// ```
+    /// # use pop_authserver::Client;
+    /// let client = Client::public("app").opaque_access_tokens();
+    /// # drop(client);
+    /// ```
     pub fn opaque_access_tokens(mut self) -> Self {
         self.opaque = true;
         self
     }
 
-    /// Makes this client the resource server of an audience: it may ask about tokens for it, and about no others.
-    #[must_use]
+    /// Allows this client to introspect tokens for this audience, and no others. Replaces an earlier audience. Off by
+    /// default. The client must be confidential: introspection requests of a public client are rejected.
+    ///
+    /// ```
+    /// # use pop_authserver::Client;
+    /// let api = Client::confidential("api", "secret").introspects("https://api.example");
+    /// # drop(api);
+    /// ```
     pub fn introspects(mut self, audience: impl Into<String>) -> Self {
         self.introspects = Some(audience.into());
         self
     }
 
-    pub(crate) fn is_public(&self) -> bool {
+    pub(crate) const fn is_public(&self) -> bool {
         matches!(self.authentication, Authentication::None)
     }
 }

@@ -1,103 +1,84 @@
-//! Errors: of a server that cannot start, and of requests, as RFC 6749 §5.2 has them.
+//! Errors of servers that cannot start, and of certificates that cannot be made.
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
-use serde_json::json;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::{fmt, io};
 
-/// Why a server did not start.
+use pop_client::KeyError;
+use pop_core::target::TargetError;
+
+/// Why a server cannot start. [`source`](Error::source) returns the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address is not on loopback: this server is for development only.
+    /// The address is not on loopback. This server is for development only.
     #[error("{0} is not on loopback: this server is for development only")]
-    NotLoopback(std::net::SocketAddr),
-    /// The address cannot be bound.
-    #[error("cannot listen: {0}")]
-    Listen(#[from] std::io::Error),
-    /// No key could be generated.
+    NotLoopback(SocketAddr),
+    /// The server cannot listen on the address.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address to listen on.
+        address: SocketAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The operating system does not return the address of a listener.
+    #[error("the address of the listener is unknown")]
+    LocalAddress(#[source] io::Error),
+    /// A signing key or the nonce key cannot be generated.
     #[error(transparent)]
-    Key(#[from] pop_client::KeyError),
-    /// A resource server without a secret.
-    #[error("the resource server {0:?} is not id:secret")]
-    ResourceServer(String),
-    /// The certificate of the TLS listener could not be made.
-    #[error("no certificate for the TLS listener: {0}")]
-    Certificate(String),
-    /// The issuer is no URL.
-    #[error("the issuer {0:?} is not a URL")]
-    Issuer(String),
+    Key(#[from] KeyError),
+    /// The TLS listener has no certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The issuer is not an absolute http or https URL.
+    #[error("the issuer {issuer:?} is not an absolute http or https URL")]
+    Issuer {
+        /// The issuer as it was set.
+        issuer: String,
+        /// What is wrong with it.
+        source: TargetError,
+    },
+    /// Two clients have the same identifier.
+    #[error("two clients have the identifier {0:?}")]
+    DuplicateClient(String),
+    /// The lifetime of tokens is not a whole number of seconds, or longer than `u32::MAX` seconds.
+    #[error("token_lifetime is {0:?}, but it must be a whole number of seconds, at most {max}", max = u32::MAX)]
+    TokenLifetime(Duration),
+    /// Mutual TLS needs a listener, but the server is built without one.
+    #[error("mutual_tls() needs a listener: use listen() instead of build()")]
+    MutualTlsWithoutListener,
 }
 
-/// An error response of the token endpoint.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OAuthError {
-    status: StatusCode,
-    code: &'static str,
-    description: &'static str,
-    pub(crate) needs_nonce: bool,
-}
+/// A certificate cannot be made: a name is not a host name or address, or the operating system gives no random bytes.
+#[derive(Debug)]
+pub struct CertificateError(Box<dyn Error + Send + Sync>);
 
-impl OAuthError {
-    const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
-        Self { status, code, description, needs_nonce: false }
-    }
-
-    pub(crate) const fn code(&self) -> &'static str {
-        self.code
-    }
-
-    const fn bad(code: &'static str, description: &'static str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, description)
-    }
-
-    pub(crate) const fn invalid_request(description: &'static str) -> Self {
-        Self::bad("invalid_request", description)
-    }
-
-    pub(crate) const fn invalid_client() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", "client authentication failed")
-    }
-
-    pub(crate) const fn invalid_grant(description: &'static str) -> Self {
-        Self::bad("invalid_grant", description)
-    }
-
-    /// RFC 9701 §5: questions that want a JWT are refused with 400.
-    pub(crate) const fn into_bad_request(self) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, ..self }
-    }
-
-    pub(crate) const fn invalid_scope() -> Self {
-        Self::bad("invalid_scope", "a scope that this client may not have")
-    }
-
-    pub(crate) const fn invalid_target() -> Self {
-        Self::bad("invalid_target", "an unknown resource, or more than one")
-    }
-
-    pub(crate) const fn unsupported_grant_type() -> Self {
-        Self::bad("unsupported_grant_type", "this grant is not supported")
-    }
-
-    pub(crate) const fn invalid_dpop_proof(description: &'static str) -> Self {
-        Self::bad("invalid_dpop_proof", description)
-    }
-
-    pub(crate) const fn use_dpop_nonce() -> Self {
-        Self { needs_nonce: true, ..Self::bad("use_dpop_nonce", "Authorization server requires nonce in DPoP proof") }
+impl CertificateError {
+    pub(crate) fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(source.into())
     }
 }
 
-impl IntoResponse for OAuthError {
-    fn into_response(self) -> Response {
-        let body = Json(json!({ "error": self.code, "error_description": self.description }));
-        let mut response = (self.status, body).into_response();
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\""));
-        }
-        response
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the certificate cannot be made")
     }
+}
+
+impl Error for CertificateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// Returns the message of an error followed by those of its causes.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut message = error.to_string();
+    for cause in std::iter::successors(error.source(), |&error| error.source()) {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+    }
+    message
 }

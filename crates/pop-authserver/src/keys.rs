@@ -1,4 +1,4 @@
-//! The signing keys: the newest signs, older ones stay published until they are dropped.
+//! Signing keys. The newest key signs. Older keys stay published until they are dropped.
 
 use pop_client::{Algorithm, DpopKey, KeyError};
 use serde_json::{Value, json};
@@ -6,31 +6,33 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(crate) struct SigningKeys {
     algorithm: Algorithm,
-    /// Newest first; never empty.
-    keys: Vec<DpopKey>,
+    newest: DpopKey,
+    older: Vec<DpopKey>,
 }
 
 impl SigningKeys {
     pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
-        Ok(Self { algorithm, keys: vec![DpopKey::generate(algorithm)?] })
+        Ok(Self { algorithm, newest: DpopKey::generate(algorithm)?, older: Vec::new() })
     }
 
+    /// Returns the key that signs, with its `kid`.
     pub(crate) fn current(&self) -> (String, DpopKey) {
-        let key = &self.keys[0];
-        (kid(key), key.clone())
+        (kid(&self.newest), self.newest.clone())
     }
 
-    /// Makes a new key; the others stay published.
+    /// Generates a new key. The other keys stay published.
     pub(crate) fn rotate(&mut self) -> Result<(), KeyError> {
-        self.keys.insert(0, DpopKey::generate(self.algorithm)?);
+        let new = DpopKey::generate(self.algorithm)?;
+        self.older.insert(0, std::mem::replace(&mut self.newest, new));
         Ok(())
     }
 
     /// Publishes only the newest key from now on.
     pub(crate) fn drop_old(&mut self) {
-        self.keys.truncate(1);
+        self.older.clear();
     }
 
+    /// Returns the published key set (RFC 7517 §5), the newest key first.
     pub(crate) fn jwks(&self) -> Value {
         let publish = |key: &DpopKey| {
             let mut jwk = key.public_jwk();
@@ -39,7 +41,8 @@ impl SigningKeys {
             jwk["alg"] = key.algorithm().name().into();
             jwk
         };
-        json!({ "keys": self.keys.iter().map(publish).collect::<Vec<_>>() })
+        let keys = std::iter::once(&self.newest).chain(&self.older);
+        json!({ "keys": keys.map(publish).collect::<Vec<_>>() })
     }
 }
 

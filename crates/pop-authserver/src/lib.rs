@@ -1,14 +1,16 @@
-//! A development authorization server, and a testing kit that mints any token and any proof, good or defective.
+//! A development authorization server, and a testing kit that mints any token and any proof, valid or defective.
 //!
-//! **Never for production**: it approves every user without asking, keeps its keys in memory and binds to loopback only.
+//! **Never for production**: it approves every authorization request without asking a user, keeps its keys in memory,
+//! and listens on loopback only.
+//!
+//! # Test a resource server without a socket
 //!
 //! ```
 //! use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
 //!
-//! // No socket: only keys and minting.
-//! let server = TestAuthServer::offline("https://as.example");
+//! let server = TestAuthServer::offline("https://as.example"); // tokens are for https://api.example
 //! let key = DpopKey::generate(Algorithm::ES256)?;
-//! let token = server.token().scope("notes:read").bound_to(&key).mint(); // for https://api.example
+//! let token = server.token().scope("notes:read").bound_to(&key).mint();
 //! let proof = server.proof(&key).method("GET").url("https://api.example/notes").for_token(&token).mint();
 //! let expired = server.token().bound_to(&key).expires_in(-3600).mint();
 //! # assert_eq!((token.split('.').count(), proof.split('.').count()), (3, 3));
@@ -16,27 +18,75 @@
 //! # Ok::<(), pop_authserver::KeyError>(())
 //! ```
 //!
-//! [`TestAuthServer::start`] gives the same with a real server on a free port of 127.0.0.1.
+//! `server.jwks_json()` has the keys for a resource server with static keys, and `server.clock()` the clock.
+//! [`TokenMint`] and [`ProofMint`] list what can be set, removed and broken.
+//!
+//! # Test a client against a real server
+//!
+//! ```
+//! use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer};
+//! use pop_client::{ClientAuthentication, TokenClient};
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let builder = TestAuthServer::defaults().client(Client::confidential("worker", "secret").scopes("notes:read"));
+//! let server = TestAuthServer::start_with(builder).await; // on a free port of 127.0.0.1 until it is dropped
+//! let authentication = ClientAuthentication::SecretBasic("secret".to_owned());
+//! let key = DpopKey::generate(Algorithm::ES256)?;
+//! let client = TokenClient::discover(server.issuer(), "worker", authentication, key).await?;
+//! let token = client.client_credentials(Some("notes:read"), None).await?;
+//! assert_eq!(token.scope.as_deref(), Some("notes:read"));
+//! # Ok(()) }
+//! ```
+//!
+//! # What the server does
+//!
+//! 1. It issues access tokens (RFC 9068) for client credentials, authorization codes with PKCE, and refresh tokens.
+//!    Tokens are JWTs or opaque.
+//! 2. It binds tokens to the key of a DPoP proof (RFC 9449) or to a client certificate (RFC 8705). It requires nonces
+//!    on request ([`AuthServerBuilder::require_nonce`]).
+//! 3. It authenticates clients by `client_secret_basic`, `client_secret_post`, `private_key_jwt` or
+//!    `self_signed_tls_client_auth`.
+//! 4. It accepts pushed authorization requests (RFC 9126), and serves introspection (RFC 7662, RFC 9701), revocation
+//!    (RFC 7009), metadata (RFC 8414) and keys.
+//! 5. It rotates its keys ([`AuthServer::rotate_keys`]) and simulates outages ([`AuthServer::set_outage`]).
+//!
+//! # The program
+//!
+//! `cargo run -p pop-authserver -- --help` lists its options. It prints `ready` and its issuer when it serves.
+//!
+//! # Features
+//!
+//! This crate has no optional features.
 
 mod authentication;
+mod builder;
 mod client;
-mod connections;
 mod endpoint;
 mod error;
+mod form;
 mod grant;
 #[cfg(doctest)]
 mod guides;
 mod keys;
+mod listeners;
 mod mint;
-mod proof_check;
+mod oauth_error;
+mod random;
+mod revocation;
+mod serve;
 mod server;
-mod testing;
+mod single_use;
+mod test_certificate;
+mod test_server;
+mod tls_endpoint;
 mod tokens;
 
+pub use builder::AuthServerBuilder;
 pub use client::Client;
-pub use connections::Listeners;
-pub use error::StartError;
+pub use error::{CertificateError, StartError};
+pub use listeners::Listeners;
 pub use mint::{ProofMint, TokenMint, proof};
 pub use pop_client::{Algorithm, DpopKey, KeyError};
-pub use server::{AuthServer, AuthServerBuilder};
-pub use testing::{TestAuthServer, TestCertificate};
+pub use server::AuthServer;
+pub use test_certificate::TestCertificate;
+pub use test_server::TestAuthServer;

@@ -1,5 +1,6 @@
 //! The development authorization server as a program.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,35 +15,35 @@ const CALLBACK: &str = "http://127.0.0.1/callback";
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// Loopback address to listen on.
+    /// The loopback address to listen on.
     #[arg(long, env = "POP_AS_LISTEN", default_value = "127.0.0.1:9400")]
     listen: SocketAddr,
-    /// Issuer identifier [default: http:// and the address].
+    /// The issuer identifier [default: http:// and the address].
     #[arg(long, env = "POP_AS_ISSUER")]
     issuer: Option<String>,
-    /// Resource that tokens are for; may be repeated, the first one is the default.
+    /// A resource that tokens can be requested for. Repeatable. The first is the default.
     #[arg(long, env = "POP_AS_AUDIENCE", default_value = "http://127.0.0.1:3000")]
     audience: Vec<String>,
-    /// Lifetime of access tokens in seconds.
+    /// The lifetime of access tokens in seconds.
     #[arg(long, env = "POP_AS_TOKEN_LIFETIME", default_value_t = 300)]
     token_lifetime: u64,
     /// Whether proofs at the token endpoint need a nonce.
     #[arg(long, env = "POP_AS_NONCE", default_value = "off")]
     nonce: Nonce,
-    /// A client `id` or `id:secret`; may be repeated. Clients redirect to http://127.0.0.1/callback.
+    /// A client: `id`, or `id:secret`. Repeatable. Its redirect URI is http://127.0.0.1/callback.
     #[arg(long, env = "POP_AS_CLIENT", hide_env_values = true, default_value = "demo")]
     client: Vec<String>,
-    /// A public client that gets opaque access tokens; may be repeated.
+    /// The identifier of a public client that gets opaque access tokens. Repeatable.
     #[arg(long, env = "POP_AS_OPAQUE_CLIENT")]
     opaque_client: Vec<String>,
-    /// A public client whose tokens are bound to its TLS certificate; may be repeated.
+    /// The identifier of a public client whose tokens are bound to its TLS certificate. Repeatable.
     #[arg(long, env = "POP_AS_MTLS_CLIENT", requires = "mutual_tls")]
     mtls_client: Vec<String>,
-    /// A resource server `id:secret` that may ask about tokens for the first audience; may be repeated.
+    /// A resource server that may introspect tokens for the first audience: `id:secret`. Repeatable.
     #[arg(long, env = "POP_AS_RESOURCE_SERVER", hide_env_values = true)]
     resource_server: Vec<String>,
-    /// Listen for TLS as well, on a free port, and ask for client certificates there; write the certificate of that port
-    /// to this file (PEM), for clients to trust.
+    /// Listen for TLS too, on a free port, and request client certificates there. The certificate of that port is
+    /// written to this file (PEM). Clients must trust it.
     #[arg(long, env = "POP_AS_MUTUAL_TLS", value_name = "FILE")]
     mutual_tls: Option<PathBuf>,
 }
@@ -53,6 +54,17 @@ enum Nonce {
     Required,
 }
 
+/// Why the program stops.
+#[derive(Debug, thiserror::Error)]
+enum ProgramError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("--resource-server {0:?} is not id:secret")]
+    ResourceServer(String),
+    #[error("cannot write the certificate to {}", path.display())]
+    Certificate { path: PathBuf, source: std::io::Error },
+}
+
 #[tokio::main]
 #[allow(clippy::print_stderr)]
 async fn main() -> ExitCode {
@@ -60,13 +72,16 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
+            for cause in std::iter::successors(error.source(), |&error| error.source()) {
+                eprintln!("caused by: {cause}");
+            }
             ExitCode::FAILURE
         }
     }
 }
 
 #[allow(clippy::print_stderr, clippy::print_stdout)]
-async fn run(args: Args) -> Result<(), StartError> {
+async fn run(args: Args) -> Result<(), ProgramError> {
     let mut builder = AuthServer::builder().token_lifetime(Duration::from_secs(args.token_lifetime));
     let resource = args.audience.first().cloned().unwrap_or_default();
     for audience in args.audience {
@@ -79,7 +94,7 @@ async fn run(args: Args) -> Result<(), StartError> {
         builder = builder.client(Client::public(id).certificate_bound_access_tokens().redirect_uri(CALLBACK));
     }
     for pair in args.resource_server {
-        let (id, secret) = pair.split_once(':').ok_or_else(|| StartError::ResourceServer(pair.clone()))?;
+        let (id, secret) = pair.split_once(':').ok_or_else(|| ProgramError::ResourceServer(pair.clone()))?;
         builder = builder.client(Client::confidential(id, secret).introspects(&resource));
     }
     if args.mutual_tls.is_some() {
@@ -96,10 +111,10 @@ async fn run(args: Args) -> Result<(), StartError> {
         builder = builder.require_nonce();
     }
     let (server, listeners) = builder.listen(args.listen, args.issuer).await?;
-    if let (Some(path), Some(pem)) = (&args.mutual_tls, server.tls_certificate_pem()) {
-        std::fs::write(path, pem)?;
+    if let (Some(path), Some(pem)) = (args.mutual_tls, server.tls_certificate_pem()) {
+        std::fs::write(&path, pem).map_err(|source| ProgramError::Certificate { path, source })?;
     }
-    eprintln!("*** DEVELOPMENT AUTHORIZATION SERVER: approves everybody, forgets its keys. NOT FOR PRODUCTION. ***");
+    eprintln!("*** DEVELOPMENT AUTHORIZATION SERVER: approves every request, loses its keys. NOT FOR PRODUCTION. ***");
     println!("ready {}", server.issuer());
     server.serve(listeners).await?;
     Ok(())

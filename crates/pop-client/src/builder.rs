@@ -1,16 +1,17 @@
-//! Clients of an authorization server, with all options.
+//! The options of a client of an authorization server. The functions that build are beside the clients:
+//! [`TokenClient`](crate::TokenClient), [`MtlsTokenClient`](crate::MtlsTokenClient).
 
-use crate::DpopKey;
-use crate::discovery::{Endpoints, ServerMetadata};
-use crate::error::{ClientError, UrlError, shown};
-use crate::mtls::{ClientCertificate, MtlsTokenClient};
-use crate::nonce::NonceMemory;
+use crate::authorization_server::AuthorizationServer;
+use crate::client_authentication::ClientAuthentication;
+use crate::client_certificate::ClientCertificate;
+use crate::discovery::ServerMetadata;
+use crate::endpoints::Endpoints;
+use crate::error::{ClientError, OptionsError, UrlError};
 use crate::options::ClientOptions;
-use crate::token::TokenClient;
-use crate::token_endpoint::{ClientAuthentication, TokenEndpoint};
+use crate::redaction::redacted;
 use crate::transport::Transport;
 
-/// Makes a [`TokenClient`] or an [`MtlsTokenClient`].
+/// Builds a [`TokenClient`](crate::TokenClient) or an [`MtlsTokenClient`](crate::MtlsTokenClient).
 ///
 /// ```no_run
 /// # async fn call() -> Result<(), pop_client::ClientError> {
@@ -25,18 +26,18 @@ use crate::transport::Transport;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "a client is made by build()"]
+#[must_use = "call build() or build_certificate_bound()"]
 pub struct TokenClientBuilder {
     issuer: String,
     client_id: String,
     authentication: ClientAuthentication,
-    options: ClientOptions,
+    pub(crate) options: ClientOptions,
     endpoints: Option<Endpoints>,
-    certificate: Option<ClientCertificate>,
+    pub(crate) certificate: Option<ClientCertificate>,
 }
 
 impl TokenClientBuilder {
-    /// A public client of this issuer.
+    /// Starts with a public client of this issuer.
     pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -49,72 +50,100 @@ impl TokenClientBuilder {
     }
 
     /// Sets how the client authenticates. Defaults to [`ClientAuthentication::None`].
+    ///
+    /// ```
+    /// use pop_client::{Algorithm, ClientAuthentication, DpopKey, TokenClient};
+    ///
+    /// let key = DpopKey::generate(Algorithm::ES256)?; // not the key of the proofs
+    /// let builder = TokenClient::builder("https://as.example", "my-client")
+    ///     .authentication(ClientAuthentication::PrivateKeyJwtWithKid { key, kid: "2026".to_owned() });
+    /// # drop(builder);
+    /// # Ok::<(), pop_client::KeyError>(())
+    /// ```
     pub fn authentication(mut self, authentication: ClientAuthentication) -> Self {
         self.authentication = authentication;
         self
     }
 
-    /// Sets limits and settings, which the clients for resources share. Defaults to those of [`ClientOptions::new`].
+    /// Sets timeouts, limits and HTTP settings. [`TokenClient::http_client`](crate::TokenClient::http_client) and
+    /// [`MtlsTokenClient::http_client`](crate::MtlsTokenClient::http_client) use them too. Defaults to
+    /// [`ClientOptions::new`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pop_client::{ClientOptions, TokenClient};
+    ///
+    /// let options = ClientOptions::new().token_timeout(Duration::from_secs(5));
+    /// let builder = TokenClient::builder("https://as.example", "my-client").options(options);
+    /// # drop(builder);
+    /// ```
     pub fn options(mut self, options: ClientOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Uses these endpoints instead of the issuer's metadata, which is not fetched. Defaults to discovery.
+    /// Uses these endpoints, and does not fetch the metadata of the issuer. Defaults to discovery. See [`Endpoints`]
+    /// for an example.
     pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
         self.endpoints = Some(endpoints);
         self
     }
 
-    /// Shows this certificate in TLS, at the `mtls_endpoint_aliases` where the server has some (RFC 8705 §5). The token
-    /// endpoint must be https then. Defaults to none.
+    /// Sends this certificate in TLS. Requests go to the `mtls_endpoint_aliases` of the server, if it has some (RFC
+    /// 8705 §5). The token endpoint must be https then. Defaults to none.
+    ///
+    /// ```no_run
+    /// # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+    /// use pop_client::{ClientAuthentication, ClientCertificate, TokenClient};
+    ///
+    /// let (chain, key) = (std::fs::read_to_string("client.pem")?, std::fs::read_to_string("client.key")?);
+    /// let client = TokenClient::builder("https://as.example", "my-client")
+    ///     .authentication(ClientAuthentication::TlsCertificate)
+    ///     .certificate(ClientCertificate::from_pem(&chain, &key)?)
+    ///     .build_certificate_bound()
+    ///     .await?;
+    /// # drop(client);
+    /// # Ok(()) }
+    /// ```
     pub fn certificate(mut self, certificate: ClientCertificate) -> Self {
         self.certificate = Some(certificate);
         self
     }
 
-    /// Finds the endpoints and makes a client for DPoP-bound tokens.
-    ///
-    /// # Errors
-    /// [`ClientError::Options`], [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Discovery`],
-    /// [`ClientError::WrongMetadata`] or [`ClientError::Algorithm`].
-    pub async fn build(self, key: DpopKey) -> Result<TokenClient, ClientError> {
-        let transport = match self.certificate.clone() {
-            Some(certificate) => Transport::with_certificate(&self.options, certificate)?,
-            None => Transport::new(&self.options)?,
-        };
-        let endpoint = self.endpoint(transport).await?;
-        endpoint.accepts(&key)?;
-        Ok(TokenClient::of(endpoint, key, NonceMemory::default()))
-    }
-
-    /// Finds the endpoints and makes a client for tokens that are bound to the [`certificate`](Self::certificate) alone.
-    ///
-    /// # Errors
-    /// [`ClientError::Options`], also without a certificate; [`ClientError::Url`], [`ClientError::Http`],
-    /// [`ClientError::Discovery`] or [`ClientError::WrongMetadata`].
-    pub async fn build_certificate_bound(self) -> Result<MtlsTokenClient, ClientError> {
-        let missing = || ClientError::Options("a certificate-bound token needs a certificate".to_owned());
-        let certificate = self.certificate.clone().ok_or_else(missing)?;
-        let callers = Transport::for_callers(&self.options, certificate.clone())?;
-        let transport = Transport::with_certificate(&self.options, certificate)?;
-        let endpoint = self.endpoint(transport).await?;
-        Ok(MtlsTokenClient::of(endpoint, callers))
-    }
-
-    async fn endpoint(self, transport: Transport) -> Result<TokenEndpoint, ClientError> {
-        let mut server = match &self.endpoints {
-            Some(endpoints) => ServerMetadata::given(endpoints, transport.options.allow_http)?,
+    /// Finds the endpoints.
+    pub(crate) async fn connect(self, transport: Transport) -> Result<AuthorizationServer, ClientError> {
+        if self.certificate.is_none() && matches!(self.authentication, ClientAuthentication::TlsCertificate) {
+            return Err(OptionsError::NoCertificate { option: "ClientAuthentication::TlsCertificate" }.into());
+        }
+        let mut metadata = match &self.endpoints {
+            Some(endpoints) => ServerMetadata::from_endpoints(endpoints, transport.options.allow_http)?,
             None => ServerMetadata::discover(&transport, &self.issuer).await?,
         };
         if self.certificate.is_some() {
-            server.token = server.mtls_token.take().unwrap_or(server.token);
-            server.pushed_authorization = server.mtls_pushed_authorization.take().or(server.pushed_authorization);
-            let own = [Some(&server.token), server.pushed_authorization.as_ref()];
-            if let Some(url) = own.into_iter().flatten().find(|url| url.scheme() != "https") {
-                return Err(UrlError::NotHttps { url: shown(url) }.into());
+            metadata = metadata.with_mtls_aliases();
+            let used = [Some(&metadata.token), metadata.pushed_authorization.as_ref()];
+            if let Some(url) = used.into_iter().flatten().find(|url| url.scheme() != "https") {
+                return Err(UrlError::NotHttps { url: redacted(url) }.into());
             }
         }
-        Ok(TokenEndpoint::new(transport, self.issuer, server, self.client_id, self.authentication))
+        let Self { issuer, client_id, authentication, .. } = self;
+        Ok(AuthorizationServer { transport, issuer, metadata, client_id, authentication })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `pop-authserver/tests/pushed_requests.rs` has the accepting twin with a certificate.
+    #[tokio::test]
+    async fn rejects_authentication_by_certificate_when_no_certificate_is_set() {
+        let transport = || Transport::new(&ClientOptions::new()).unwrap();
+        let builder = TokenClientBuilder::new("https://as.example", "my-client");
+        let builder = builder.endpoints(Endpoints::new("https://as.example/token"));
+        builder.clone().connect(transport()).await.unwrap();
+        let rejected = builder.authentication(ClientAuthentication::TlsCertificate).connect(transport()).await;
+        let expected = OptionsError::NoCertificate { option: "ClientAuthentication::TlsCertificate" };
+        assert!(matches!(rejected, Err(ClientError::Options(error)) if error == expected));
     }
 }

@@ -1,4 +1,6 @@
 //! `WWW-Authenticate` as servers write it (RFC 9110 §11.6.1): several lines, several challenges in one line, any case.
+//!
+//! This module uses no other module of the crate, so that it can be fuzzed alone.
 
 use std::fmt;
 
@@ -6,7 +8,20 @@ use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 use pop_core::jose::Algorithm;
 
-/// One challenge. Parameter names are lower-case; unknown ones are kept and ignored.
+/// A challenge of a response. The names of parameters are lower-case. Unknown parameters are kept.
+///
+/// ```
+/// use http::header::WWW_AUTHENTICATE;
+/// use http::{HeaderMap, HeaderValue};
+/// use pop_client::{Algorithm, Challenge};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"DPoP error="invalid_token", algs="ES256 RS256""#));
+/// let challenges = Challenge::from_headers(&headers);
+/// assert!(challenges[0].is("dpop"));
+/// assert_eq!(challenges[0].error(), Some("invalid_token"));
+/// assert_eq!(challenges[0].preferred_algorithm(), Some(Algorithm::ES256));
+/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Challenge {
     scheme: String,
@@ -14,83 +29,88 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// All challenges of a response, in order. What cannot be read is left out; bytes that are not UTF-8 are replaced.
+    /// Reads all challenges of a response, in order. Skips what cannot be parsed, and replaces bytes that are not
+    /// UTF-8.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Vec<Self> {
         let lines = headers.get_all(WWW_AUTHENTICATE).iter();
         lines.flat_map(|line| parse_line(&String::from_utf8_lossy(line.as_bytes()))).collect()
     }
 
-    /// Whether the response asks for a nonce, or for another one (RFC 9449 §8, §9).
-    pub(crate) fn any_asks_for(headers: &HeaderMap, error: &str) -> bool {
-        let asks = |challenge: &Self| challenge.is("DPoP") && challenge.error() == Some(error);
-        Self::from_headers(headers).iter().any(asks)
+    /// Returns whether a DPoP challenge of the response has this `error` code.
+    pub(crate) fn has_dpop_error(headers: &HeaderMap, error: &str) -> bool {
+        let matches = |challenge: &Self| challenge.is("DPoP") && challenge.error() == Some(error);
+        Self::from_headers(headers).iter().any(matches)
     }
 
-    /// Whether the challenge is of this scheme, in any case.
+    /// Returns whether the challenge has this scheme, in any case.
     #[must_use]
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// The value of a parameter.
+    /// Returns the value of a parameter. `name` must be lower-case.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The `error` code.
+    /// Returns the `error` code.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.parameter("error")
     }
 
-    /// The algorithms that the server accepts for proofs.
+    /// Returns the algorithms that the server accepts for proofs (RFC 9449 §5.1, `algs`).
     pub fn algorithms(&self) -> impl Iterator<Item = &str> {
         self.parameter("algs").unwrap_or_default().split(' ').filter(|name| !name.is_empty())
     }
 
-    /// The algorithm to generate a key for, out of those that the server accepts; `None` when there is none in common.
+    /// Returns the algorithm to generate a key for. Returns `None` if the server lists no algorithm that this crate
+    /// supports.
     #[must_use]
     pub fn preferred_algorithm(&self) -> Option<Algorithm> {
         preferred(self.algorithms())
     }
 
-    /// What the request lacked although token and proof were right; `None` for every other refusal.
+    /// Returns what the request lacks if its token and proof are valid. Returns `None` for all other challenges.
+    ///
+    /// [`AuthorizationRequest::to_satisfy`](crate::AuthorizationRequest::to_satisfy) requests it.
     #[must_use]
     pub fn lacking(&self) -> Option<Lacking> {
-        let text = |name: &str| self.parameter(name).map(str::to_owned);
+        let owned = |name: &str| self.parameter(name).map(str::to_owned);
         match self.error()? {
-            "insufficient_scope" => Some(Lacking::Scope(text("scope").unwrap_or_default())),
+            "insufficient_scope" => Some(Lacking::Scope(owned("scope").unwrap_or_default())),
             "insufficient_user_authentication" => Some(Lacking::Authentication {
-                acr_values: text("acr_values"),
+                acr_values: owned("acr_values"),
                 max_age: self.parameter("max_age").and_then(|seconds| seconds.parse().ok()),
-                scope: text("scope"),
+                scope: owned("scope"),
             }),
             _ => None,
         }
     }
 }
 
-/// What a request lacked although its token and proof were right.
+/// What a request lacks although its token and proof are valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lacking {
-    /// Scopes: `insufficient_scope` (RFC 6750 §3.1).
+    /// These scopes, separated by spaces: `insufficient_scope` (RFC 6750 §3.1).
     Scope(String),
     /// A stronger or more recent authentication of the user: `insufficient_user_authentication` (RFC 9470 §3).
     Authentication {
-        /// Classes of which one is needed, the preferred one first, separated by spaces.
+        /// The authentication context classes of which one is needed, the preferred one first, separated by spaces.
         acr_values: Option<String>,
-        /// Seconds since the authentication.
+        /// The maximum time since the authentication, in seconds.
         max_age: Option<u64>,
-        /// Scopes that are missing too.
+        /// The scopes that are missing too, separated by spaces.
         scope: Option<String>,
     },
 }
 
 impl Lacking {
-    /// The scopes to ask for by one who holds these already: none is lost by asking for more.
+    /// Returns the scopes to request for a client that has the scopes `held`: those first, then the missing ones. No
+    /// scope is lost. Scopes are separated by spaces.
     #[must_use]
     pub fn scope_beside(&self, held: &str) -> String {
         let needed = match self {
@@ -107,7 +127,8 @@ impl Lacking {
     }
 }
 
-/// The first algorithm of ours that is among these names: ES256, Ed25519, then the others that resources usually take.
+/// Returns the first supported algorithm that is among these names: ES256, Ed25519, then others that resource servers
+/// commonly accept.
 pub(crate) fn preferred<'n>(names: impl Iterator<Item = &'n str>) -> Option<Algorithm> {
     let names: Vec<&str> = names.collect();
     use Algorithm::{ES256, ES384, ES512, Ed25519, EdDSA, PS256, RS256};
@@ -120,11 +141,11 @@ impl fmt::Debug for Challenge {
     }
 }
 
-/// RFC 9110 §11.6.1, read leniently: whitespace around `=` and missing commas do not matter.
+/// Parses RFC 9110 §11.6.1 leniently: whitespace around `=` and missing commas do not matter.
 fn parse_line(line: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
     let mut rest = line;
-    // Whether a scheme was read just now, without a comma after it: a word that follows is its `token68`.
+    // Whether the last item was a scheme without a comma after it. A word that follows is its `token68`.
     let mut after_scheme = false;
     loop {
         let trimmed = rest.trim_start_matches([' ', '\t', ',']);
@@ -154,13 +175,13 @@ fn parse_line(line: &str) -> Vec<Challenge> {
     }
 }
 
-/// Everything up to whitespace, a comma, a quote or an equals sign.
+/// Splits before whitespace, a comma, a quote or an equals sign.
 fn word(text: &str) -> (&str, &str) {
     let end = text.find([' ', '\t', ',', '=', '"']).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-/// A quoted string, unquoted, or a word that may hold equals signs.
+/// Reads a quoted string and removes its quotes and escapes, or reads a word that may contain equals signs.
 fn read_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
@@ -236,9 +257,9 @@ mod tests {
             assert_eq!(dpop[0].algorithms().collect::<Vec<_>>(), ["ES256"], "CLI-07 {line}");
         }
         let latin = HeaderValue::from_bytes(b"DPoP realm=\"caf\xe9\", error=\"use_dpop_nonce\"").unwrap();
-        assert!(Challenge::any_asks_for(&[(WWW_AUTHENTICATE, latin)].into_iter().collect(), "use_dpop_nonce"));
+        assert!(Challenge::has_dpop_error(&[(WWW_AUTHENTICATE, latin)].into_iter().collect(), "use_dpop_nonce"));
         let hidden = HeaderValue::from_static(r#"Bearer realm="DPoP error=\"use_dpop_nonce\"""#);
-        assert!(!Challenge::any_asks_for(&[(WWW_AUTHENTICATE, hidden)].into_iter().collect(), "use_dpop_nonce"));
+        assert!(!Challenge::has_dpop_error(&[(WWW_AUTHENTICATE, hidden)].into_iter().collect(), "use_dpop_nonce"));
     }
 
     /// CLI-07: out of `algs`.

@@ -1,90 +1,52 @@
-//! The metadata of authorization servers (RFC 8414, OpenID Connect Discovery), or endpoints given by hand.
+//! The metadata of authorization servers (RFC 8414, OpenID Connect Discovery).
 
 use reqwest::Url;
 
-use crate::error::{ClientError, DiscoveryError, UrlError, shown, shown_text};
+use crate::endpoints::Endpoints;
+use crate::error::{ClientError, DiscoveryError, UrlError, UrlSyntaxError, with_causes};
 use crate::json::{self, Document, WrongType};
+use crate::redaction::{redacted, redacted_str};
 use crate::transport::Transport;
 use crate::url::checked_url;
 
-/// The endpoints of an authorization server, given by hand: for servers without metadata, or behind other names than
-/// their metadata says. Nothing is fetched then.
-///
-/// ```
-/// use pop_client::Endpoints;
-///
-/// let endpoints = Endpoints::new("https://as.example/token").authorization("https://as.example/authorize");
-/// # let _ = endpoints;
-/// ```
-#[derive(Debug, Clone)]
-#[must_use = "endpoints are given to a TokenClientBuilder"]
-pub struct Endpoints {
-    token: String,
-    authorization: Option<String>,
-    pushed_authorization: Option<String>,
-    sends_iss: bool,
-}
-
-impl Endpoints {
-    /// A server with this token endpoint.
-    pub fn new(token: impl Into<String>) -> Self {
-        Self { token: token.into(), authorization: None, pushed_authorization: None, sends_iss: false }
-    }
-
-    /// Sets the authorization endpoint. Defaults to none.
-    pub fn authorization(mut self, url: impl Into<String>) -> Self {
-        self.authorization = Some(url.into());
-        self
-    }
-
-    /// Sets the endpoint for pushed authorization requests (RFC 9126). Defaults to none.
-    pub fn pushed_authorization(mut self, url: impl Into<String>) -> Self {
-        self.pushed_authorization = Some(url.into());
-        self
-    }
-
-    /// Rejects authorization responses without `iss`, as those of a server whose metadata has
-    /// `authorization_response_iss_parameter_supported` (RFC 9207 §2.4). Off by default; an `iss` that is present must
-    /// always be right.
-    pub const fn requires_iss(mut self) -> Self {
-        self.sends_iss = true;
-        self
-    }
-}
-
-/// What a client needs to know of an authorization server.
+/// What a client needs to know about an authorization server.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerMetadata {
     pub(crate) token: Url,
     pub(crate) authorization: Option<Url>,
     pub(crate) pushed_authorization: Option<Url>,
-    /// The ones for requests with a client certificate, where they are others (RFC 8705 §5).
-    pub(crate) mtls_token: Option<Url>,
-    pub(crate) mtls_pushed_authorization: Option<Url>,
-    /// Whether every answer of the authorization endpoint names the issuer (RFC 9207 §3).
+    /// The endpoint for requests with a client certificate, if it differs (RFC 8705 §5).
+    mtls_token: Option<Url>,
+    mtls_pushed_authorization: Option<Url>,
+    /// Whether every authorization response names the issuer (RFC 9207 §3).
     pub(crate) sends_iss: bool,
     /// Whether authorization requests must be pushed (RFC 9126 §5).
     pub(crate) requires_push: bool,
-    /// Algorithms for proofs, where the server says which.
+    /// The algorithms for proofs, if the server lists them.
     pub(crate) proof_algorithms: Option<Vec<String>>,
 }
 
 impl ServerMetadata {
-    /// Reads the metadata at the first of the issuer's well-known URLs where it is usable.
+    /// Fetches the metadata from the well-known URLs of the issuer, and returns the first that is usable.
     pub(crate) async fn discover(transport: &Transport, issuer: &str) -> Result<Self, ClientError> {
-        let own = issuer_url(issuer, transport.options.allow_http)?;
+        let issuer_url = issuer_url(issuer, transport.options.allow_http)?;
         let mut attempts = Vec::new();
-        for url in well_known_urls(&own) {
-            let found = match transport.document(url.clone()).await {
-                Ok(document) => Self::read(&document, issuer, &own, transport.options.allow_http),
+        for url in well_known_urls(&issuer_url) {
+            let found = match transport.fetch_document(url.clone()).await {
+                Ok(document) => Self::from_document(&document, issuer, &issuer_url, transport.options.allow_http),
                 Err(error) => Err(error),
             };
             match found {
                 Ok(metadata) => return Ok(metadata),
-                // All of them are at the same server.
+                // All well-known URLs are at the same server, so the others fail in the same way.
                 Err(ClientError::Http(error)) if error.is_connect() => return Err(error.into()),
                 Err(error) => {
-                    tracing::info!(issuer, url = url.as_str(), %error, "no usable metadata here");
+                    tracing::info!(
+                        issuer,
+                        url = url.as_str(),
+                        error = with_causes(&error),
+                        "no usable metadata at this URL"
+                    );
                     attempts.push((url.to_string(), error));
                 }
             }
@@ -98,8 +60,8 @@ impl ServerMetadata {
         Err(wrong.map_or(error.into(), ClientError::WrongMetadata))
     }
 
-    /// Endpoints given by hand: the caller vouches for them.
-    pub(crate) fn given(endpoints: &Endpoints, allow_http: bool) -> Result<Self, ClientError> {
+    /// Uses endpoints that the application set. It is responsible for them.
+    pub(crate) fn from_endpoints(endpoints: &Endpoints, allow_http: bool) -> Result<Self, ClientError> {
         let checked = |url: &Option<String>| url.as_deref().map(|url| checked_url(url, allow_http)).transpose();
         Ok(Self {
             token: checked_url(&endpoints.token, allow_http)?,
@@ -113,14 +75,26 @@ impl ServerMetadata {
         })
     }
 
-    fn read(document: &Document, issuer: &str, own: &Url, allow_http: bool) -> Result<Self, ClientError> {
+    /// Uses the endpoints for requests with a client certificate, if the server has some (RFC 8705 §5).
+    pub(crate) fn with_mtls_aliases(mut self) -> Self {
+        self.token = self.mtls_token.take().unwrap_or(self.token);
+        self.pushed_authorization = self.mtls_pushed_authorization.take().or(self.pushed_authorization);
+        self
+    }
+
+    fn from_document(
+        document: &Document,
+        issuer: &str,
+        issuer_url: &Url,
+        allow_http: bool,
+    ) -> Result<Self, ClientError> {
         if document.get("issuer").and_then(serde_json::Value::as_str) != Some(issuer) {
             return Err(ClientError::WrongMetadata("issuer"));
         }
-        let wrong = |_: WrongType| ClientError::Response("a member of the metadata has another type");
+        let wrong = |_: WrongType| ClientError::Response("a member of the metadata has a wrong type");
         let endpoint = |document: &Document, name: &str| -> Result<Option<Url>, ClientError> {
-            let url = json::text(document, name).map_err(wrong)?;
-            url.map(|url| endpoint_of(own, &url, allow_http)).transpose()
+            let url = json::string(document, name).map_err(wrong)?;
+            url.map(|url| endpoint_of(issuer_url, &url, allow_http)).transpose()
         };
         let none = Document::new();
         let aliases = match json::member(document, "mtls_endpoint_aliases") {
@@ -136,22 +110,23 @@ impl ServerMetadata {
             mtls_pushed_authorization: endpoint(aliases, "pushed_authorization_request_endpoint")?,
             sends_iss: json::flag(document, "authorization_response_iss_parameter_supported").map_err(wrong)?,
             requires_push: json::flag(document, "require_pushed_authorization_requests").map_err(wrong)?,
-            proof_algorithms: json::texts(document, "dpop_signing_alg_values_supported").map_err(wrong)?,
+            proof_algorithms: json::strings(document, "dpop_signing_alg_values_supported").map_err(wrong)?,
         })
     }
 }
 
-/// An issuer has no query and no fragment (RFC 8414 §2).
+/// Returns the URL of an issuer, which must not have a query or a fragment (RFC 8414 §2).
 fn issuer_url(issuer: &str, allow_http: bool) -> Result<Url, UrlError> {
     let url = checked_url(issuer, allow_http)?;
     if url.query().is_some() || url.fragment().is_some() {
-        let reason = "an issuer has neither query nor fragment".to_owned();
-        return Err(UrlError::Syntax { url: shown_text(issuer), reason });
+        let source = UrlSyntaxError::issuer_with_query();
+        return Err(UrlError::Syntax { url: redacted_str(issuer), source });
     }
     Ok(url)
 }
 
-/// Where the metadata of an issuer may be, the standard's place first: RFC 8414 §3.1, §5, OpenID Connect Discovery §4.
+/// Returns the URLs where the metadata of an issuer may be, in the order of RFC 8414 §3.1, §5 and OpenID Connect
+/// Discovery §4.
 fn well_known_urls(issuer: &Url) -> Vec<Url> {
     let (oauth, oidc) = ("oauth-authorization-server", "openid-configuration");
     let mut urls: Vec<Url> = Vec::new();
@@ -163,7 +138,7 @@ fn well_known_urls(issuer: &Url) -> Vec<Url> {
     urls
 }
 
-/// Puts a well-known name between host and path (RFC 8414 §3.1, RFC 9728 §3.1).
+/// Inserts a well-known name between host and path (RFC 8414 §3.1, RFC 9728 §3.1).
 pub(crate) fn well_known(url: &Url, name: &str) -> Url {
     let path = url.path().trim_end_matches('/').to_owned();
     let mut url = url.clone();
@@ -172,6 +147,7 @@ pub(crate) fn well_known(url: &Url, name: &str) -> Url {
     url
 }
 
+/// Appends a well-known name to the path (OpenID Connect Discovery §4).
 fn appended(url: &Url, name: &str) -> Url {
     let path = url.path().trim_end_matches('/').to_owned();
     let mut url = url.clone();
@@ -179,12 +155,12 @@ fn appended(url: &Url, name: &str) -> Url {
     url
 }
 
-/// An endpoint that an issuer's metadata names. An issuer on https keeps to it: its metadata must not send secrets to a
-/// process that listens on this machine.
+/// Returns an endpoint that the metadata of an issuer names. The endpoints of an https issuer must be https too:
+/// otherwise its metadata could send secrets to a process that listens on this machine.
 fn endpoint_of(issuer: &Url, url: &str, allow_http: bool) -> Result<Url, ClientError> {
     let endpoint = checked_url(url, allow_http)?;
     if issuer.scheme() == "https" && endpoint.scheme() != "https" {
-        return Err(UrlError::NotHttps { url: shown(&endpoint) }.into());
+        return Err(UrlError::NotHttps { url: redacted(&endpoint) }.into());
     }
     Ok(endpoint)
 }

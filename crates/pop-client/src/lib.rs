@@ -1,63 +1,108 @@
-//! The client's half of proof of possession (RFC 9449):
+//! The client side of proof of possession for OAuth: it gets tokens that are bound to a key or a certificate, and calls
+//! APIs with them.
 //!
-//! 1. [`DpopKey`]: generate or load a key; export its public JWK.
-//! 2. [`TokenClient`]: get a token that is bound to it.
-//! 3. [`DpopClient`]: call an API with both; nonces, retries and redirects are taken care of.
+//! | you have | use |
+//! |---|---|
+//! | a key, and tokens that are bound to it by DPoP (RFC 9449) | [`TokenClient`], [`DpopClient`] |
+//! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
+//! | both | [`TokenClient::discover_mtls`] |
+//! | another HTTP client | [`Proof`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
 //! use pop_client::{Algorithm, ClientAuthentication, DpopKey, TokenClient};
 //!
+//! // 1. Generate a key, or load one with `DpopKey::from_pkcs8_der`.
 //! let key = DpopKey::generate(Algorithm::ES256)?;
+//! // 2. Get a token that is bound to it.
 //! let server = TokenClient::discover("https://as.example", "my-client", ClientAuthentication::None, key).await?;
 //! let token = server.client_credentials(Some("notes:read"), Some("https://api.example")).await?;
+//! // 3. Call an API with both. Every request gets a new proof.
 //! let notes = server.http_client(&token).get("https://api.example/notes").send().await?;
+//! println!("{}", notes.text().await?);
 //! # Ok(()) }
 //! ```
 //!
-//! With a client certificate instead of a key (RFC 8705): [`MtlsTokenClient`] and [`MtlsClient`]. With both:
-//! [`TokenClient::discover_mtls`].
+//! # What it does
 //!
-//! What it rejects: plain http beyond loopback, tokens of another type than DPoP, metadata of another issuer or resource,
-//! JSON with duplicate members, endless nonce challenges. A redirect to another origin is a response: the token stays.
+//! 1. Signs a new proof for each request and each repetition (RFC 9449 §4.2).
+//! 2. Keeps the newest nonce of each server, and repeats a request once when the server asks for a nonce (RFC 9449 §8,
+//!    §9).
+//! 3. Follows redirects within the origin, with a new proof. A redirect to another origin is returned as the response,
+//!    so the token is not sent there.
+//! 4. Reads URLs as browsers read them: `?filter[name]=x`, spaces, `é` and `https://bücher.example` are allowed. The
+//!    proof names the path that is sent, in the characters of RFC 3986.
 //!
-//! What it limits, all of it by [`ClientOptions`]: the time to connect, for each metadata document and token request, and
-//! for the head of a resource's response; the size of metadata and of responses of the authorization server. The body of
-//! a resource's response is the caller's, and has no limit unless one is set. Plain http never goes through a proxy.
+//! # What it rejects
 //!
-//! URLs are read as browsers read them: `?filter[name]=x`, spaces, `é` and `https://bücher.example` are no errors. The
-//! proof names the path as it is sent, in RFC 3986's own characters.
+//! - plain http beyond loopback (RFC 9449 §2), unless [`DangerousClientOptions::allow_http`] is set. Plain http never
+//!   goes through a proxy;
+//! - tokens of another type than the requested one (RFC 9449 §5);
+//! - metadata that names another issuer or resource than the requested one (RFC 8414 §3.3, RFC 9728 §3.3);
+//! - authorization responses with another `state` or `iss` (RFC 9207);
+//! - JSON with duplicate members;
+//! - nonce challenges without a usable nonce, and a second nonce challenge for the same request.
+//!
+//! # What it limits
+//!
+//! [`ClientOptions`] limits the time to connect, for each metadata document, for each token request and for the
+//! response head of a resource. It limits the size of metadata and of responses of the authorization server. The caller
+//! reads the body of a resource's response, which has no limit unless [`ClientOptions::total_timeout`] is set.
+//!
+//! # Errors and logs
+//!
+//! [`ClientError`] has a variant for each cause. No error and no log event contains a token, a proof, a secret or the
+//! query of a URL. Failures are logged with `tracing`, with the URL and the cause.
+//!
+//! # Features
+//!
+//! This crate has no optional features.
 
+mod authorization_request;
+mod authorization_server;
 mod builder;
 mod challenge;
+mod client_authentication;
+mod client_certificate;
+mod clock;
 mod discovery;
+mod dpop;
+mod endpoints;
 mod error;
 mod grant;
-mod http;
+mod header;
 mod json;
-mod metadata;
-mod mtls;
+mod mtls_client;
+mod mtls_token_client;
 mod nonce;
+mod nonce_challenge;
 mod options;
 mod proof;
-mod server_clock;
-mod token;
+mod random;
+mod redaction;
+mod resource_metadata;
+mod token_client;
 mod token_endpoint;
 mod transport;
 mod upload;
 mod url;
 
-pub use crate::http::{DpopClient, RequestBuilder};
+pub use authorization_request::AuthorizationRequest;
 pub use builder::TokenClientBuilder;
 pub use challenge::{Challenge, Lacking};
-pub use discovery::Endpoints;
-pub use error::{ClientError, DiscoveryError, HttpError, HttpFailure, UrlError};
-pub use grant::AuthorizationRequest;
-pub use metadata::ResourceMetadata;
-pub use mtls::{ClientCertificate, MtlsClient, MtlsTokenClient};
+pub use client_authentication::ClientAuthentication;
+pub use client_certificate::ClientCertificate;
+pub use dpop::{DpopClient, RequestBuilder};
+pub use endpoints::Endpoints;
+pub use error::{ClientError, DiscoveryError, HttpError, HttpFailure, OptionsError, UrlError, UrlSyntaxError};
+pub use mtls_client::MtlsClient;
+pub use mtls_token_client::MtlsTokenClient;
 pub use nonce::{MalformedNonce, NonceMemory, Role};
 pub use options::{ClientOptions, DangerousClientOptions};
+pub use pop_core;
 pub use pop_core::jose::{Algorithm, KeyError, SigningKey as DpopKey};
 pub use proof::Proof;
-pub use token::TokenClient;
-pub use token_endpoint::{ClientAuthentication, TokenResponse};
+pub use reqwest;
+pub use resource_metadata::ResourceMetadata;
+pub use token_client::TokenClient;
+pub use token_endpoint::TokenResponse;

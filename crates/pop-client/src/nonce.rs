@@ -9,59 +9,79 @@ use http::HeaderMap;
 use pop_core::nonce::is_nonce;
 use pop_core::target::Origin;
 
-/// A server sent a `DPoP-Nonce` that is none: empty, several, or with characters outside RFC 9449 §8.1.
+/// A server sent an unusable `DPoP-Nonce`: an empty one, several, or one with characters that RFC 9449 §8.1 does not
+/// allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server sent a malformed DPoP-Nonce")]
+#[non_exhaustive]
 pub struct MalformedNonce;
 
-/// Remembers the newest nonce of each origin and role. An authorization server and a resource server at one origin have
-/// nonces of their own. Clones share the memory.
+/// Remembers the newest nonce of each origin and role. An authorization server and a resource server at the same origin
+/// have separate nonces. Clones share the memory.
+///
+/// [`TokenClient`](crate::TokenClient) and [`DpopClient`](crate::DpopClient) have one already. It is public for
+/// applications that send requests with another HTTP client.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use pop_client::{NonceMemory, Role};
+/// use pop_client::pop_core::target::Origin;
+///
+/// let (memory, origin) = (NonceMemory::default(), Origin::parse("https://api.example")?);
+/// let mut headers = HeaderMap::new();
+/// headers.insert("dpop-nonce", HeaderValue::from_static("n1"));
+/// assert!(memory.learn(Role::ResourceServer, &origin, &headers)?);
+/// assert_eq!(memory.newest(Role::ResourceServer, &origin).as_deref(), Some("n1"));
+/// assert_eq!(memory.newest(Role::AuthorizationServer, &origin), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct NonceMemory {
-    newest: Arc<Mutex<HashMap<(Role, Origin), Known>>>,
+    servers: Arc<Mutex<HashMap<(Role, Origin), Server>>>,
 }
 
-/// What is known of one server.
-struct Known {
+/// What is known about one server.
+struct Server {
     nonce: Option<String>,
     learned_at: Instant,
-    /// Whether a body that was sent with it did not arrive.
-    doubtful: bool,
+    /// Whether the connection broke while a body was sent with the nonce. The nonce may be stale then.
+    uncertain: bool,
 }
 
-/// What is to be expected of a server.
+/// Whether a server needs a nonce, as far as the client knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Nothing was heard of it.
+pub(crate) enum NonceState {
+    /// The server has not responded yet.
     Unknown,
-    /// It answered without asking for a nonce.
-    NotAsked,
-    /// Its nonce is new.
+    /// The server responded without asking for a nonce.
+    NotRequired,
+    /// The nonce of the server is new.
     Fresh,
-    /// Its nonce may not be accepted any more, or it may ask for one.
+    /// The server may reject the nonce, or may ask for one.
     Stale,
 }
 
-/// What a server was asked as.
+/// The role of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Role {
-    /// At its token endpoint.
+    /// The server was sent a token request or a pushed authorization request.
     AuthorizationServer,
-    /// For a protected resource.
+    /// The server was sent a request for a protected resource.
     ResourceServer,
 }
 
 impl NonceMemory {
-    /// The newest nonce of a server.
+    /// Returns the newest nonce of a server, if it sent one.
     #[must_use]
     pub fn newest(&self, role: Role, origin: &Origin) -> Option<String> {
-        self.lock().get(&(role, origin.clone())).and_then(|known| known.nonce.clone())
+        self.lock().get(&(role, origin.clone())).and_then(|server| server.nonce.clone())
     }
 
-    /// Takes the nonce of a response, whatever its status; returns whether there was one.
+    /// Stores the nonce of a response, for any status. Returns whether the response has a nonce.
     ///
     /// # Errors
-    /// [`MalformedNonce`]; the memory is left as it was.
+    /// [`MalformedNonce`]. The memory does not change then.
     pub fn learn(&self, role: Role, origin: &Origin, headers: &HeaderMap) -> Result<bool, MalformedNonce> {
         let mut values = headers.get_all("dpop-nonce").iter();
         let Some(value) = values.next() else {
@@ -71,38 +91,38 @@ impl NonceMemory {
         if values.next().is_some() {
             return Err(MalformedNonce);
         }
-        let known = Known { nonce: Some(nonce.to_owned()), learned_at: Instant::now(), doubtful: false };
-        self.lock().insert((role, origin.clone()), known);
+        let server = Server { nonce: Some(nonce.to_owned()), learned_at: Instant::now(), uncertain: false };
+        self.lock().insert((role, origin.clone()), server);
         Ok(true)
     }
 
-    /// Notes that a server answered, and asked for no nonce: what is known of it holds now.
-    pub(crate) fn was_not_asked(&self, role: Role, origin: &Origin) {
-        let mut known = self.lock();
-        let known = known.entry((role, origin.clone()));
-        let known = known.or_insert(Known { nonce: None, learned_at: Instant::now(), doubtful: false });
-        (known.learned_at, known.doubtful) = (Instant::now(), false);
+    /// Notes that a server responded without asking for a nonce. What is known about it is current then.
+    pub(crate) fn mark_current(&self, role: Role, origin: &Origin) {
+        let mut servers = self.lock();
+        let server = servers.entry((role, origin.clone()));
+        let server = server.or_insert(Server { nonce: None, learned_at: Instant::now(), uncertain: false });
+        (server.learned_at, server.uncertain) = (Instant::now(), false);
     }
 
     /// Notes that a server ended a connection while a body was sent to it.
-    pub(crate) fn doubt(&self, role: Role, origin: &Origin) {
-        let known = Known { nonce: None, learned_at: Instant::now(), doubtful: true };
-        self.lock().entry((role, origin.clone())).or_insert(known).doubtful = true;
+    pub(crate) fn mark_uncertain(&self, role: Role, origin: &Origin) {
+        let server = Server { nonce: None, learned_at: Instant::now(), uncertain: true };
+        self.lock().entry((role, origin.clone())).or_insert(server).uncertain = true;
     }
 
-    /// What is to be expected of a server whose nonces are good for this time.
-    pub(crate) fn standing(&self, role: Role, origin: &Origin, max_age: Duration) -> Standing {
+    /// Returns whether a server needs a nonce. A nonce is fresh while it is younger than `max_age`.
+    pub(crate) fn state(&self, role: Role, origin: &Origin, max_age: Duration) -> NonceState {
         match self.lock().get(&(role, origin.clone())) {
-            None => Standing::Unknown,
-            Some(known) if known.doubtful => Standing::Stale,
-            Some(Known { nonce: None, .. }) => Standing::NotAsked,
-            Some(known) if known.learned_at.elapsed() >= max_age => Standing::Stale,
-            Some(_) => Standing::Fresh,
+            None => NonceState::Unknown,
+            Some(server) if server.uncertain => NonceState::Stale,
+            Some(Server { nonce: None, .. }) => NonceState::NotRequired,
+            Some(server) if server.learned_at.elapsed() >= max_age => NonceState::Stale,
+            Some(_) => NonceState::Fresh,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Role, Origin), Known>> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Role, Origin), Server>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,19 +162,19 @@ mod tests {
     fn knows_which_servers_require_a_nonce_first() {
         let memory = NonceMemory::default();
         let (rs, origin) = (Role::ResourceServer, Origin::parse("https://a.example").unwrap());
-        let standing = |age: u64| memory.standing(rs, &origin, Duration::from_secs(age));
-        assert_eq!(standing(60), Standing::Unknown);
-        memory.was_not_asked(rs, &origin);
-        assert_eq!((standing(60), standing(0)), (Standing::NotAsked, Standing::NotAsked));
-        memory.doubt(rs, &origin);
-        assert_eq!(standing(60), Standing::Stale, "CLI-08 it may ask for one");
+        let state = |age: u64| memory.state(rs, &origin, Duration::from_secs(age));
+        assert_eq!(state(60), NonceState::Unknown);
+        memory.mark_current(rs, &origin);
+        assert_eq!((state(60), state(0)), (NonceState::NotRequired, NonceState::NotRequired));
+        memory.mark_uncertain(rs, &origin);
+        assert_eq!(state(60), NonceState::Stale, "CLI-08 it may ask for one");
         let nonce = [("dpop-nonce".parse().unwrap(), HeaderValue::from_static("n"))].into_iter().collect();
         assert_eq!(memory.learn(rs, &origin, &nonce), Ok(true));
-        assert_eq!((standing(60), standing(0)), (Standing::Fresh, Standing::Stale));
-        memory.was_not_asked(rs, &origin);
+        assert_eq!((state(60), state(0)), (NonceState::Fresh, NonceState::Stale));
+        memory.mark_current(rs, &origin);
         assert_eq!(memory.newest(rs, &origin).as_deref(), Some("n"), "CLI-05 a nonce stays the newest");
-        memory.doubt(rs, &origin);
-        assert_eq!(standing(60), Standing::Stale, "CLI-08");
-        assert_eq!(memory.standing(Role::AuthorizationServer, &origin, Duration::MAX), Standing::Unknown);
+        memory.mark_uncertain(rs, &origin);
+        assert_eq!(state(60), NonceState::Stale, "CLI-08");
+        assert_eq!(memory.state(Role::AuthorizationServer, &origin, Duration::MAX), NonceState::Unknown);
     }
 }

@@ -1,33 +1,41 @@
-//! Limits and settings of all clients of this crate.
+//! Timeouts, limits and HTTP settings of all clients of this crate.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::ClientError;
+use crate::error::OptionsError;
 
-/// Durations beyond this are no limits.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Longer durations have the effect of this one. It keeps `Instant` arithmetic from overflowing.
+const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 
 type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
 
-/// Limits and settings of a client. Cheap to clone.
+/// Timeouts, limits and HTTP settings of a client. Cheap to clone.
 ///
-/// | limit | default | of what |
+/// | option | default | limits |
 /// |---|---|---|
-/// | [`connect_timeout`](Self::connect_timeout) | 10 s | connecting, TLS included |
-/// | [`document_timeout`](Self::document_timeout) | 10 s | each metadata document, all of it |
-/// | [`token_timeout`](Self::token_timeout) | 30 s | each token or pushed authorization request, all of it |
-/// | [`response_timeout`](Self::response_timeout) | 60 s | a resource's response head, after the last piece of the request |
-/// | [`total_timeout`](Self::total_timeout) | none | a resource's whole response |
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s | connecting, including TLS |
+/// | [`document_timeout`](Self::document_timeout) | 10 s | each metadata document, completely |
+/// | [`token_timeout`](Self::token_timeout) | 30 s | each token request or pushed authorization request, completely |
+/// | [`response_timeout`](Self::response_timeout) | 60 s | the response head of a resource, after the last part of the request |
+/// | [`total_timeout`](Self::total_timeout) | none | the complete response of a resource |
 /// | [`max_document_len`](Self::max_document_len) | 256 KiB | a metadata document |
 /// | [`max_token_response_len`](Self::max_token_response_len) | 64 KiB | a response of the authorization server |
 ///
-/// Bodies of resources are handed to the caller as they arrive, and have no limit of size here.
+/// The constructors of clients reject a timeout or a size of zero with
+/// [`ClientError::Options`](crate::ClientError::Options). A timeout of more than 365 days has the effect of 365 days,
+/// so `Duration::MAX` is allowed.
+///
+/// The body of a resource's response is passed to the caller as it arrives, and has no size limit.
+///
+/// Only [`DpopClient`](crate::DpopClient) uses [`large_body_len`](Self::large_body_len),
+/// [`body_delay`](Self::body_delay) and [`max_nonce_age`](Self::max_nonce_age). [`MtlsClient`](crate::MtlsClient)
+/// always requires https.
 ///
 /// # Security
-/// Whatever [`http`](Self::http) sets: redirects are not followed by `reqwest`, certificates are verified, and plain http
-/// never goes through a proxy, which would read the token and the proof.
+/// No setting in [`http`](Self::http) can change these: `reqwest` does not follow redirects, it verifies certificates,
+/// and plain http never goes through a proxy, which would read the token and the proof.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,10 +44,10 @@ type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + 
 /// let options = ClientOptions::new()
 ///     .token_timeout(Duration::from_secs(5))
 ///     .http(|http| http.user_agent("my-app/1.0"));
-/// # let _ = options;
+/// # drop(options);
 /// ```
 #[derive(Clone)]
-#[must_use = "options are given to a client"]
+#[must_use = "pass the options to a client"]
 pub struct ClientOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) document_timeout: Duration,
@@ -75,87 +83,165 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// The defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the maximum time to connect, TLS included. Defaults to 10 seconds.
+    /// Sets the timeout for connecting, including TLS. Defaults to 10 seconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().connect_timeout(Duration::from_secs(3));
+    /// # drop(options);
+    /// ```
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sets the maximum time for one metadata document, from connecting to its last byte. Discovery tries up to four.
-    /// Defaults to 10 seconds.
+    /// Sets the timeout for one metadata document, from connecting to its last byte. Discovery tries up to four
+    /// documents. Defaults to 10 seconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().document_timeout(Duration::from_secs(3));
+    /// # drop(options);
+    /// ```
     pub const fn document_timeout(mut self, timeout: Duration) -> Self {
         self.document_timeout = timeout;
         self
     }
 
-    /// Sets the maximum time for one token request or pushed authorization request, from connecting to the last byte of
-    /// the response. The answer to a nonce challenge is a request of its own. Defaults to 30 seconds.
+    /// Sets the timeout for one token request or pushed authorization request, from connecting to the last byte of the
+    /// response. A request that is repeated with a nonce has a timeout of its own. Defaults to 30 seconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().token_timeout(Duration::from_secs(5));
+    /// # drop(options);
+    /// ```
     pub const fn token_timeout(mut self, timeout: Duration) -> Self {
         self.token_timeout = timeout;
         self
     }
 
-    /// Sets how long a resource may take for the head of its response after it has taken the last piece of the request:
-    /// a long upload that goes on is not cut off. For [`MtlsClient`](crate::MtlsClient) it is `reqwest`'s read timeout,
-    /// counted from the start of the request, and again for each piece of the response. Defaults to 60 seconds.
+    /// Sets the timeout for the response head of a resource. It starts when the server has taken the last part of the
+    /// request, so a long upload that makes progress is not cut off. Defaults to 60 seconds.
+    ///
+    /// For [`MtlsClient`](crate::MtlsClient) it is the read timeout of `reqwest`: it starts with the request, and again
+    /// with each part of the response.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().response_timeout(Duration::from_secs(15));
+    /// # drop(options);
+    /// ```
     pub const fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// Sets the maximum time for a whole call of a resource, from connecting to the last byte of the response. Defaults to
-    /// none, because the body is the caller's.
+    /// Sets the timeout for a complete call of a resource, from connecting to the last byte of the response. Defaults
+    /// to none, because the caller reads the body.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().total_timeout(Duration::from_secs(120));
+    /// # drop(options);
+    /// ```
     pub const fn total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = Some(timeout);
         self
     }
 
     /// Sets the maximum size of a metadata document in bytes. Defaults to 256 KiB.
+    ///
+    /// ```
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().max_document_len(64 * 1024);
+    /// # drop(options);
+    /// ```
     pub const fn max_document_len(mut self, bytes: usize) -> Self {
         self.max_document_len = bytes;
         self
     }
 
     /// Sets the maximum size of a response of the token endpoint in bytes. Defaults to 64 KiB.
+    ///
+    /// ```
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().max_token_response_len(16 * 1024);
+    /// # drop(options);
+    /// ```
     pub const fn max_token_response_len(mut self, bytes: usize) -> Self {
         self.max_token_response_len = bytes;
         self
     }
 
-    /// Sets the size in bytes from which on a request body counts as large. A server that rejects a request by its head
-    /// often closes the connection while a large body still arrives, and its answer, with the nonce, gets lost. So the
-    /// client fetches a nonce before it sends a large body to a server that wants nonces, and gives an unknown server
-    /// time to answer to the head ([`body_delay`](Self::body_delay)). Streams of unknown size count as large. Defaults to
-    /// 16 KiB.
+    /// Sets the minimum size in bytes of a large request body. A stream of unknown size is large. Defaults to 16 KiB.
+    ///
+    /// A server that rejects a request by its head often closes the connection while a large body still arrives. Then
+    /// the response with the nonce is lost. So the client fetches a nonce before it sends a large body to a server that
+    /// needs nonces. It gives an unknown server time to respond to the head first ([`body_delay`](Self::body_delay)).
+    ///
+    /// ```
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().large_body_len(64 * 1024);
+    /// # drop(options);
+    /// ```
     pub const fn large_body_len(mut self, bytes: usize) -> Self {
         self.large_body_len = bytes;
         self
     }
 
-    /// Sets how long the first large body to a server is held back for an early answer. The delay ends with the answer;
-    /// it does not occur after [`DpopClient::warm_up`](crate::DpopClient::warm_up) or any other answered request. Zero
-    /// turns it off. Defaults to 500 milliseconds.
+    /// Sets how long the first large body to a server is held back for an early response. The delay ends when the
+    /// server responds. There is no delay after [`DpopClient::warm_up`](crate::DpopClient::warm_up), or after another
+    /// response of the server. Zero disables the delay. Defaults to 500 milliseconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().body_delay(Duration::ZERO);
+    /// # drop(options);
+    /// ```
     pub const fn body_delay(mut self, delay: Duration) -> Self {
         self.body_delay = delay;
         self
     }
 
-    /// Sets the age from which on a nonce is renewed before a large body is sent. Defaults to 30 seconds.
+    /// Sets the maximum age of a nonce that is sent with a large body. An older nonce is renewed first. Defaults to 30
+    /// seconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().max_nonce_age(Duration::from_secs(120));
+    /// # drop(options);
+    /// ```
     pub const fn max_nonce_age(mut self, age: Duration) -> Self {
         self.max_nonce_age = age;
         self
     }
 
-    /// Changes the settings of the `reqwest` clients: CAs, proxies, timeouts, user agent and so on. The function is called
-    /// for the https client and for that of plain http. Settings that would make the client unsafe are replaced afterwards: redirects,
-    /// acceptance of invalid certificates, and proxies for plain http.
+    /// Sets a function that changes the settings of the `reqwest` clients: CAs, proxies, timeouts, user agent and so
+    /// on. Replaces an earlier function. It is called twice: for the https client and for the plain http client.
     ///
-    /// A retry policy set here sends the same proof again, which servers reject.
+    /// Afterwards the client overrides unsafe settings: redirects, acceptance of invalid certificates, and proxies for
+    /// plain http. Do not set a retry policy: it repeats a request with the same proof, which servers reject.
+    ///
+    /// ```
+    /// use pop_client::{ClientOptions, reqwest};
+    ///
+    /// # fn options(company_ca: reqwest::Certificate) -> ClientOptions {
+    /// ClientOptions::new().http(move |http| http.user_agent("my-app/1.0").tls_certs_merge([company_ca.clone()]))
+    /// # }
+    /// ```
     pub fn http(
         mut self,
         configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
@@ -164,35 +250,35 @@ impl ClientOptions {
         self
     }
 
-    /// Choices that weaken security.
+    /// Gives access to options that weaken security.
     pub fn dangerous(self) -> DangerousClientOptions {
         DangerousClientOptions(self)
     }
 
-    /// Checks the values.
-    pub(crate) fn check(&self) -> Result<(), ClientError> {
+    /// Rejects values that cannot work.
+    pub(crate) fn check(&self) -> Result<(), OptionsError> {
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("document_timeout", self.document_timeout),
             ("token_timeout", self.token_timeout),
             ("response_timeout", self.response_timeout),
-            ("total_timeout", self.total_timeout.unwrap_or(LONGEST)),
+            ("total_timeout", self.total_timeout.unwrap_or(MAX_DURATION)),
         ];
         let sizes =
             [("max_document_len", self.max_document_len), ("max_token_response_len", self.max_token_response_len)];
-        let zero = durations.iter().find(|(_, duration)| duration.is_zero()).map(|(name, _)| name);
-        let zero = zero.or(sizes.iter().find(|(_, bytes)| *bytes == 0).map(|(name, _)| name));
-        zero.map_or(Ok(()), |name| Err(ClientError::Options(format!("{name} is 0"))))
+        let zero = durations.iter().find(|(_, duration)| duration.is_zero()).map(|(name, _)| *name);
+        let zero = zero.or(sizes.iter().find(|(_, bytes)| *bytes == 0).map(|(name, _)| *name));
+        zero.map_or(Ok(()), |option| Err(OptionsError::Zero { option }))
     }
 
-    /// The longest wait for the head of a response.
-    pub(crate) fn head_limit(&self) -> Duration {
-        self.response_timeout.min(LONGEST)
+    /// Returns the maximum time to wait for a response head.
+    pub(crate) fn head_timeout(&self) -> Duration {
+        self.response_timeout.min(MAX_DURATION)
     }
 
-    /// The two clients' builders start here.
+    /// Applies the connect timeout and the settings of the caller.
     pub(crate) fn configured(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-        let builder = builder.connect_timeout(self.connect_timeout.min(LONGEST));
+        let builder = builder.connect_timeout(self.connect_timeout.min(MAX_DURATION));
         match &self.configure {
             Some(configure) => configure(builder),
             None => builder,
@@ -213,17 +299,24 @@ impl fmt::Debug for ClientOptions {
     }
 }
 
-/// Choices of [`ClientOptions`] that weaken security.
+/// Options of [`ClientOptions`] that weaken security.
 #[derive(Debug, Clone)]
-#[must_use = "choices are made by its methods"]
+#[must_use = "call one of its methods"]
 pub struct DangerousClientOptions(ClientOptions);
 
 impl DangerousClientOptions {
-    /// Allows plain http beyond loopback, for issuers, endpoints and resources.
+    /// Allows plain http beyond loopback for issuers, endpoints and resources. Use it in closed test networks only.
     ///
     /// # Security
-    /// Everyone on the way reads and changes everything: tokens, secrets, codes and metadata. Proofs protect a stolen token
-    /// from reuse, and nothing else. For closed test networks. The endpoints of an https issuer stay https.
+    /// An attacker on the network can read and change everything: tokens, secrets, codes and metadata. A proof protects
+    /// a stolen token from use with another key or request, and nothing else. The endpoints of an https issuer must
+    /// still be https.
+    ///
+    /// ```
+    /// # use pop_client::ClientOptions;
+    /// let options = ClientOptions::new().dangerous().allow_http();
+    /// # drop(options);
+    /// ```
     pub fn allow_http(mut self) -> ClientOptions {
         self.0.allow_http = true;
         self.0

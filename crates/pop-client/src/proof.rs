@@ -1,14 +1,26 @@
 //! DPoP proofs (RFC 9449 §4.2).
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use pop_core::jose::encode;
+use pop_core::jose::{KeyError, SigningKey as DpopKey, encode};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::{DpopKey, KeyError};
+use crate::clock::unix_now;
+use crate::random::random_id;
+use crate::url;
 
-/// A proof in the making. Every one gets a fresh `jti` of 128 random bits and the current time.
+/// Builds a DPoP proof. Every signature gets a new `jti` of 128 random bits, and the current time.
+///
+/// [`DpopClient`](crate::DpopClient) makes proofs itself. This builder is for applications that send requests with
+/// another HTTP client.
+///
+/// ```
+/// use pop_client::{Algorithm, DpopKey, Proof};
+///
+/// let key = DpopKey::generate(Algorithm::ES256)?;
+/// let proof = Proof::new("GET", "https://api.example/notes").access_token("the-token").nonce(Some("n1")).sign(&key)?;
+/// assert_eq!(proof.split('.').count(), 3); // the value of the header field `DPoP`
+/// # Ok::<(), pop_client::KeyError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a proof is made by sign()"]
 pub struct Proof<'p> {
@@ -20,25 +32,27 @@ pub struct Proof<'p> {
 }
 
 impl<'p> Proof<'p> {
-    /// A proof for a request with this method, exactly as sent, to this URL. The URL is read as browsers and `reqwest` read
-    /// it; `htu` has no query, fragment or userinfo, and in its path only characters that RFC 3986 allows there.
+    /// Starts a proof for a request with this method, in the same case as sent, to this URL. The URL is read as
+    /// browsers and `reqwest` read it. `htu` has no query, fragment or userinfo, and its path has only characters that
+    /// RFC 3986 allows.
     pub const fn new(method: &'p str, url: &'p str) -> Self {
         Self { method, url, access_token: None, nonce: None, issued_at: None }
     }
 
-    /// Adds `ath`, the hash of the access token sent along. Always at a resource server, never at a token endpoint.
+    /// Sets `ath`, the hash of the access token in the request. Required at resource servers. Must not be used at token
+    /// endpoints, where there is no access token. Defaults to none.
     pub const fn access_token(mut self, token: &'p str) -> Self {
         self.access_token = Some(token);
         self
     }
 
-    /// Adds the server's newest nonce.
+    /// Sets `nonce`, the newest nonce of the server. Defaults to none.
     pub const fn nonce(mut self, nonce: Option<&'p str>) -> Self {
         self.nonce = nonce;
         self
     }
 
-    /// Sets `iat`, in seconds since the epoch. Defaults to the current time.
+    /// Sets `iat`, in seconds since the epoch. Defaults to the current time of this machine.
     pub const fn issued_at(mut self, seconds: u64) -> Self {
         self.issued_at = Some(seconds);
         self
@@ -47,13 +61,13 @@ impl<'p> Proof<'p> {
     /// Signs the proof.
     ///
     /// # Errors
-    /// [`KeyError`] when the key cannot sign, or there is no randomness for `jti`.
+    /// [`KeyError`] when the key cannot sign, or the operating system gives no random bytes for `jti`.
     pub fn sign(&self, key: &DpopKey) -> Result<String, KeyError> {
         let header = json!({ "typ": "dpop+jwt", "alg": key.algorithm().name(), "jwk": key.public_jwk() });
         let mut claims = json!({
             "jti": random_id()?,
             "htm": self.method,
-            "htu": crate::url::htu(self.url),
+            "htu": url::htu(self.url),
             "iat": self.issued_at.unwrap_or_else(unix_now),
         });
         if let Some(token) = self.access_token {
@@ -64,17 +78,6 @@ impl<'p> Proof<'p> {
         }
         key.sign_jws(&header.to_string(), &claims.to_string())
     }
-}
-
-/// 128 random bits as base64url.
-pub(crate) fn random_id() -> Result<String, KeyError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| KeyError)?;
-    Ok(encode(bytes))
-}
-
-pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

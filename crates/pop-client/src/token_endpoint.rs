@@ -1,220 +1,97 @@
-//! The token endpoint: where it is, how a client authenticates there, and what it answers.
+//! Responses of the token endpoint: a token (RFC 6749 §5.1) or an error (RFC 6749 §5.2).
 
 use std::fmt;
 
 use http::StatusCode;
-use http::header::{ACCEPT, AUTHORIZATION};
-use reqwest::Url;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
-use crate::DpopKey;
-use crate::challenge::preferred;
-use crate::discovery::ServerMetadata;
-use crate::error::{ClientError, shown};
-use crate::http::{DPOP, sensitive};
+use crate::error::ClientError;
 use crate::json::{self, Document};
-use crate::proof::{random_id, unix_now};
-use crate::transport::{Answer, Transport};
+use crate::redaction::redacted;
+use crate::transport::CompleteResponse;
 
-/// Characters that are kept of an `error_description`.
+/// Characters that are kept of an `error` or `error_description`.
 const MAX_DESCRIPTION: usize = 1000;
 
-/// How a client authenticates at the token endpoint. `Debug` shows the kind only.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum ClientAuthentication {
-    /// A public client.
-    None,
-    /// `client_secret_basic`.
-    SecretBasic(String),
-    /// `client_secret_post`: for servers without `client_secret_basic`, which RFC 6749 §2.3.1 prefers.
-    SecretPost(String),
-    /// `private_key_jwt`; the assertion's sole audience is the issuer.
-    PrivateKeyJwt(DpopKey),
-    /// `private_key_jwt` with a `kid` in the assertion's header, for servers that know several keys of the client.
-    PrivateKeyJwtWithKid {
-        /// The key.
-        key: DpopKey,
-        /// Its name at the server.
-        kid: String,
-    },
-    /// By the certificate of the TLS connection (RFC 8705 §2): with [`MtlsTokenClient`](crate::MtlsTokenClient).
-    TlsCertificate,
-}
-
-/// A token response. The access token is opaque to clients and never looked into. `Debug` hides all tokens.
+/// A token response. The access token is opaque to clients: it is never parsed. `Debug` hides all tokens.
 ///
-/// Optional members that are `null`, empty or of a type that they must not have count as absent: a token, once issued, is
-/// not thrown away. `access_token` and `token_type` are read strictly, and members must not occur twice.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "Document")]
+/// Optional members that are `null`, empty or of a wrong type count as absent, so that an issued token is not lost.
+/// `access_token` and `token_type` are read strictly, and a response of the server with duplicate members is rejected.
+///
+/// ```
+/// # fn main() -> Result<(), serde_json::Error> {
+/// use pop_client::TokenResponse;
+///
+/// // A response that the application kept; it never holds the key.
+/// let kept = r#"{"access_token":"at","token_type":"DPoP","expires_in":300,"id_token":"a.b.c"}"#;
+/// let token: TokenResponse = serde_json::from_str(kept)?;
+/// assert_eq!((token.access_token.as_str(), token.expires_in), ("at", Some(300)));
+/// assert_eq!(token.member("id_token").and_then(|value| value.as_str()), Some("a.b.c"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
-    /// Lifetime in seconds; also where the server writes it as a string or with a fraction.
+    /// The lifetime of the access token in seconds. Servers that write it as a string or with a fraction are
+    /// understood.
     pub expires_in: Option<u64>,
     /// The refresh token.
     pub refresh_token: Option<String>,
-    /// The scopes, where they differ from those asked for.
+    /// The granted scopes, if they differ from the requested ones.
     pub scope: Option<String>,
     token_type: String,
     extra: Document,
 }
 
-/// The endpoints of one issuer, for one client.
-#[derive(Debug, Clone)]
-pub(crate) struct TokenEndpoint {
-    pub(crate) transport: Transport,
-    pub(crate) issuer: String,
-    pub(crate) url: Url,
-    pub(crate) authorization_endpoint: Option<Url>,
-    pushed_authorization_endpoint: Option<Url>,
-    pub(crate) requires_push: bool,
-    /// Whether every answer of the authorization endpoint names the issuer (RFC 9207 §3).
-    pub(crate) sends_iss: bool,
-    proof_algorithms: Option<Vec<String>>,
-    pub(crate) client_id: String,
-    authentication: ClientAuthentication,
-}
-
-impl TokenEndpoint {
-    pub(crate) fn new(
-        transport: Transport,
-        issuer: String,
-        server: ServerMetadata,
-        client_id: String,
-        authentication: ClientAuthentication,
-    ) -> Self {
-        Self {
-            transport,
-            issuer,
-            url: server.token,
-            authorization_endpoint: server.authorization,
-            pushed_authorization_endpoint: server.pushed_authorization,
-            requires_push: server.requires_push,
-            sends_iss: server.sends_iss,
-            proof_algorithms: server.proof_algorithms,
-            client_id,
-            authentication,
-        }
-    }
-
-    /// Whether the server takes proofs by this key.
-    pub(crate) fn accepts(&self, key: &DpopKey) -> Result<(), ClientError> {
-        match &self.proof_algorithms {
-            Some(names) if !names.iter().any(|name| name == key.algorithm().name()) => {
-                Err(ClientError::Algorithm { preferred: preferred(names.iter().map(String::as_str)) })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The endpoint for pushed authorization requests.
-    pub(crate) fn pushed_endpoint(&self) -> Result<&Url, ClientError> {
-        let url = self.pushed_authorization_endpoint.as_ref();
-        url.ok_or(ClientError::Response("the server has no endpoint for pushed authorization requests"))
-    }
-
-    /// Sends a request to an endpoint of the server, authenticated.
-    pub(crate) async fn send(
-        &self,
-        url: &Url,
-        form: &[(&str, &str)],
-        proof: Option<String>,
-    ) -> Result<Answer, ClientError> {
-        let mut form: Vec<(&str, &str)> = form.to_vec();
-        let mut request = self.transport.client(url).post(url.clone()).header(ACCEPT, "application/json");
-        if let Some(proof) = proof {
-            request = request.header(DPOP, sensitive(proof)?);
-        }
-        let names_client = form.iter().any(|(name, _)| *name == "client_id");
-        let client_id = Some(("client_id", self.client_id.as_str())).filter(|_| !names_client);
-        let assertion;
-        match &self.authentication {
-            ClientAuthentication::None | ClientAuthentication::TlsCertificate => form.extend(client_id),
-            ClientAuthentication::SecretBasic(secret) => {
-                request = request.header(AUTHORIZATION, sensitive(basic(&self.client_id, secret))?);
-            }
-            ClientAuthentication::SecretPost(secret) => {
-                form.extend(client_id);
-                form.push(("client_secret", secret));
-            }
-            ClientAuthentication::PrivateKeyJwt(key) | ClientAuthentication::PrivateKeyJwtWithKid { key, .. } => {
-                assertion = self.assertion(key)?;
-                form.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
-                form.push(("client_assertion", &assertion));
-            }
-        }
-        let options = &self.transport.options;
-        let request = request.form(&form).build()?;
-        self.transport.exchange(request, options.token_timeout, options.max_token_response_len).await
-    }
-
-    /// RFC 7523, with the issuer as the sole audience: an assertion for one server is of no use at another.
-    fn assertion(&self, key: &DpopKey) -> Result<String, ClientError> {
-        let now = unix_now();
-        let mut header = json!({ "typ": "client-authentication+jwt", "alg": key.algorithm().name() });
-        if let ClientAuthentication::PrivateKeyJwtWithKid { kid, .. } = &self.authentication {
-            header["kid"] = kid.as_str().into();
-        }
-        let claims = json!({
-            "iss": self.client_id, "sub": self.client_id, "aud": self.issuer,
-            "iat": now, "exp": now + 60, "jti": random_id()?,
-        });
-        Ok(key.sign_jws(&header.to_string(), &claims.to_string())?)
-    }
-}
-
 impl TokenResponse {
-    /// Another member of the response, such as `id_token` or `authorization_details`.
+    /// Returns another member of the response, such as `id_token` or `authorization_details`.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&serde_json::Value> {
         json::member(&self.extra, name)
     }
 
-    /// All other members of the response, as they were sent.
+    /// Returns all other members of the response as the server sent them.
     #[must_use]
     pub const fn members(&self) -> &serde_json::Map<String, serde_json::Value> {
         &self.extra
     }
 
-    /// All other members of the response, as a type of the caller's.
+    /// Deserializes all other members of the response into a type of the caller.
     ///
     /// # Errors
-    /// When they do not fit the type. The message may quote the response.
+    /// [`serde_json::Error`] when they do not fit the type.
+    ///
+    /// # Security
+    /// The message of the error may quote the response.
     pub fn members_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(&self.extra)
     }
 
-    /// Reads an answer of the token endpoint; a token of another type is discarded.
-    pub(crate) fn read(answer: Answer, token_type: &str) -> Result<Self, ClientError> {
-        let token = Self::try_from(success(answer)?).map_err(ClientError::Response)?;
+    /// Reads a response of the token endpoint. A token of another type is discarded.
+    pub(crate) fn read(response: CompleteResponse, token_type: &str) -> Result<Self, ClientError> {
+        let token = Self::from_document(success(response)?).map_err(ClientError::Response)?;
         if !token.token_type.eq_ignore_ascii_case(token_type) {
             return Err(ClientError::TokenType);
         }
         Ok(token)
     }
-}
 
-impl TryFrom<Document> for TokenResponse {
-    type Error = &'static str;
-
-    fn try_from(mut document: Document) -> Result<Self, &'static str> {
-        let required = |name: &str| json::text(&document, name).ok().flatten();
+    fn from_document(mut document: Document) -> Result<Self, &'static str> {
+        let required = |name: &str| json::string(&document, name).ok().flatten();
         let access_token = required("access_token").ok_or("a token response without an access token")?;
         let token_type = required("token_type").ok_or("a token response without a token type")?;
         let optional = |name: &str| {
-            json::text(&document, name).unwrap_or_else(|_| {
-                tracing::warn!(member = name, "a member of a token response has another type, and is ignored");
+            json::string(&document, name).unwrap_or_else(|_| {
+                tracing::warn!(member = name, "ignored a member of a token response because it has a wrong type");
                 None
             })
         };
         let expires_in = json::seconds(&document, "expires_in");
         if expires_in.is_none() && json::member(&document, "expires_in").is_some() {
-            tracing::warn!("expires_in of a token response is no number of seconds, and is ignored");
+            tracing::warn!("ignored expires_in of a token response because it is not a number of seconds");
         }
         let (refresh_token, scope) = (optional("refresh_token"), optional("scope"));
         for name in ["access_token", "token_type", "expires_in", "refresh_token", "scope"] {
@@ -224,9 +101,15 @@ impl TryFrom<Document> for TokenResponse {
     }
 }
 
-/// The JSON object of a successful answer, or the error that the server sent.
-pub(crate) fn success(answer: Answer) -> Result<Document, ClientError> {
-    let Answer { url, status, body, .. } = answer;
+impl<'de> Deserialize<'de> for TokenResponse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_document(Document::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// Returns the JSON object of a successful response, or the error that the server sent.
+pub(crate) fn success(response: CompleteResponse) -> Result<Document, ClientError> {
+    let CompleteResponse { url, status, body, .. } = response;
     let document = match body {
         Ok(body) => json::object(&body),
         Err(error) if status.is_success() => return Err(error),
@@ -238,15 +121,15 @@ pub(crate) fn success(answer: Answer) -> Result<Document, ClientError> {
     }
     if !status.is_success() {
         let what = "neither a token nor an OAuth error";
-        return Err(ClientError::Status { url: shown(&url), status, what });
+        return Err(ClientError::Status { url: redacted(&url), status, what });
     }
-    document.ok_or(ClientError::Response("not one JSON object without duplicate members"))
+    document.ok_or(ClientError::Response("not a single JSON object without duplicate members"))
 }
 
 /// RFC 6749 §5.2
 fn oauth_error(document: &Document, status: StatusCode) -> Option<ClientError> {
-    let code = json::text(document, "error").ok()??;
-    let description = json::text(document, "error_description").ok().flatten();
+    let code = json::string(document, "error").ok()??;
+    let description = json::string(document, "error_description").ok().flatten();
     Some(ClientError::OAuth {
         status: Some(status),
         code: printable(&code),
@@ -254,39 +137,10 @@ fn oauth_error(document: &Document, status: StatusCode) -> Option<ClientError> {
     })
 }
 
-/// Replaces what RFC 6749 §5.2 does not allow in `error` and `error_description`, and limits the length.
+/// Replaces characters that RFC 6749 §5.2 does not allow in `error` and `error_description`, and limits the length.
 pub(crate) fn printable(text: &str) -> String {
     let allowed = |c: char| matches!(c, '\x20'..='\x21' | '\x23'..='\x5B' | '\x5D'..='\x7E');
     text.chars().take(MAX_DESCRIPTION).map(|c| if allowed(c) { c } else { '?' }).collect()
-}
-
-/// RFC 6749 §2.3.1: both parts form-encoded, then Basic.
-fn basic(client_id: &str, secret: &str) -> String {
-    let encode_part = |part: &str| -> String {
-        let mut pair = Url::parse("x:?").map_or_else(
-            |_| String::new(),
-            |mut url| {
-                url.query_pairs_mut().append_pair("", part);
-                url.query().unwrap_or_default().to_owned()
-            },
-        );
-        pair.split_off(pair.find('=').map_or(0, |at| at + 1))
-    };
-    let pair = format!("{}:{}", encode_part(client_id), encode_part(secret));
-    format!("Basic {}", pop_core::jose::encode_standard(pair))
-}
-
-impl fmt::Debug for ClientAuthentication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::SecretBasic(_) => "SecretBasic(..)",
-            Self::SecretPost(_) => "SecretPost(..)",
-            Self::PrivateKeyJwt(_) => "PrivateKeyJwt(..)",
-            Self::PrivateKeyJwtWithKid { .. } => "PrivateKeyJwtWithKid(..)",
-            Self::TlsCertificate => "TlsCertificate",
-        })
-    }
 }
 
 impl fmt::Debug for TokenResponse {
@@ -301,11 +155,12 @@ impl fmt::Debug for TokenResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reqwest::Url;
 
     fn read(body: &str, status: u16) -> Result<TokenResponse, ClientError> {
         let url = Url::parse("https://as.example/token").unwrap();
         let (status, headers) = (StatusCode::from_u16(status).unwrap(), http::HeaderMap::new());
-        TokenResponse::read(Answer { url, status, headers, body: Ok(body.to_owned().into()) }, "DPoP")
+        TokenResponse::read(CompleteResponse { url, status, headers, body: Ok(body.to_owned().into()) }, "DPoP")
     }
 
     /// CLI-22: they count as absent.

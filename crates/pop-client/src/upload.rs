@@ -1,4 +1,4 @@
-//! Bodies on their way: requests that can be held back and watched, responses whose beginning was read.
+//! Large request bodies: they are held back at first, and their progress is observed.
 
 use std::io;
 use std::pin::Pin;
@@ -11,67 +11,68 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-/// Pieces that a body is sent in, so that its progress can be seen.
-const PIECE: usize = 64 * 1024;
+/// Bytes of the parts that a body is sent in, so that progress is observed.
+const PART_LEN: usize = 64 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A request body that waits at first, and says when its last piece was taken.
-struct Upload {
-    watch: Arc<Watch>,
+/// A request body that waits at first, and notes when its last part was taken.
+struct UploadBody {
+    upload: Arc<Upload>,
     delay: Option<Pin<Box<Sleep>>>,
     body: Option<reqwest::Body>,
     rest: Bytes,
     size: SizeHint,
 }
 
-/// The sender's side of an [`Upload`].
+/// The handle of a request body that is sent.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    begun: Instant,
-    /// Milliseconds from the beginning to the last piece.
+pub(crate) struct Upload {
+    started_at: Instant,
+    /// Milliseconds from the start to the last part that was taken.
     progress: AtomicU64,
     cancelled: AtomicBool,
-    untouched: Mutex<Option<reqwest::Body>>,
+    /// The original body, until its first part is read.
+    unread: Mutex<Option<reqwest::Body>>,
 }
 
-impl Watch {
-    /// A body to send instead of this one.
-    pub(crate) fn over(body: reqwest::Body, delay: Duration) -> (reqwest::Body, Arc<Self>) {
+impl Upload {
+    /// Returns the body to send instead of this one, and its handle.
+    pub(crate) fn start(body: reqwest::Body, delay: Duration) -> (reqwest::Body, Arc<Self>) {
         let size = body.size_hint();
-        let watch = Arc::new(Self {
-            begun: Instant::now(),
+        let handle = Arc::new(Self {
+            started_at: Instant::now(),
             progress: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
-            untouched: Mutex::new(Some(body)),
+            unread: Mutex::new(Some(body)),
         });
         let delay = (!delay.is_zero()).then(|| Box::pin(tokio::time::sleep(delay)));
-        let upload = Upload { watch: Arc::clone(&watch), delay, body: None, rest: Bytes::new(), size };
-        (reqwest::Body::wrap(upload), watch)
+        let body = UploadBody { upload: Arc::clone(&handle), delay, body: None, rest: Bytes::new(), size };
+        (reqwest::Body::wrap(body), handle)
     }
 
-    /// Stops sending. Returns the body if nothing of it was read.
+    /// Stops sending. Returns the original body if no part of it was read.
     pub(crate) fn cancel(&self) -> Option<reqwest::Body> {
         self.cancelled.store(true, Ordering::Relaxed);
         self.take()
     }
 
-    /// When the last piece was taken.
-    pub(crate) fn last(&self) -> Instant {
-        self.begun + Duration::from_millis(self.progress.load(Ordering::Relaxed))
+    /// Returns the time when the last part was taken.
+    pub(crate) fn last_progress(&self) -> Instant {
+        self.started_at + Duration::from_millis(self.progress.load(Ordering::Relaxed))
     }
 
     fn take(&self) -> Option<reqwest::Body> {
-        self.untouched.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn advance(&self) {
-        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let millis = u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.progress.store(millis, Ordering::Relaxed);
     }
 }
 
-impl Body for Upload {
+impl Body for UploadBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -81,7 +82,7 @@ impl Body for Upload {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = &mut *self;
         let cancelled = || -> BoxError { io::Error::from(io::ErrorKind::Interrupted).into() };
-        if this.watch.cancelled.load(Ordering::Relaxed) {
+        if this.upload.cancelled.load(Ordering::Relaxed) {
             return Poll::Ready(Some(Err(cancelled())));
         }
         if let Some(delay) = &mut this.delay {
@@ -89,7 +90,7 @@ impl Body for Upload {
             this.delay = None;
         }
         if this.body.is_none() {
-            this.body = this.watch.take();
+            this.body = this.upload.take();
         }
         let Some(body) = &mut this.body else {
             return Poll::Ready(Some(Err(cancelled())));
@@ -104,46 +105,12 @@ impl Body for Upload {
                 None => return Poll::Ready(None),
             }
         }
-        this.watch.advance();
-        let piece = this.rest.split_to(this.rest.len().min(PIECE));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        this.upload.advance();
+        let part = this.rest.split_to(this.rest.len().min(PART_LEN));
+        Poll::Ready(Some(Ok(Frame::data(part))))
     }
 
     fn size_hint(&self) -> SizeHint {
         self.size
-    }
-}
-
-/// A response body, of which the beginning was read, up to its end or up to an error.
-pub(crate) struct Resumed {
-    pub(crate) beginning: Bytes,
-    pub(crate) error: Option<reqwest::Error>,
-    pub(crate) rest: reqwest::Body,
-}
-
-impl Body for Resumed {
-    type Data = Bytes;
-    type Error = reqwest::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if !self.beginning.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.beginning)))));
-        }
-        match self.error.take() {
-            Some(error) => Poll::Ready(Some(Err(error))),
-            None => Pin::new(&mut self.rest).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.beginning.is_empty() && self.error.is_none() && self.rest.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let rest = self.rest.size_hint().exact();
-        rest.map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest + self.beginning.len() as u64))
     }
 }

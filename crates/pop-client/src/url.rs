@@ -1,40 +1,43 @@
-//! Which URLs are used, and how they are written: as browsers read them, on the wire in RFC 3986's own characters.
+//! Which URLs the client uses, and their encoding: read as browsers read them, sent in the characters of RFC 3986.
 //!
-//! The path that a proof names (`htu`) is the path that is sent. Characters that browsers send raw although RFC 3986 does
-//! not allow them in a path (`|`, `[`, `]`, `^`, a `%` that starts no encoding) are percent-encoded in both, because
-//! servers differ in how they read them. Queries are sent as browsers send them; proofs do not name them.
+//! The path that a proof names (`htu`) is the path that is sent. Browsers send some characters raw that RFC 3986 does
+//! not allow in a path (`|`, `[`, `]`, `^`, a `%` that does not start a percent-encoding). They are percent-encoded in
+//! both, because servers differ in how they read them. Queries are sent as browsers send them. Proofs do not contain
+//! them.
 
 use std::borrow::Cow;
 
 use pop_core::target::Origin;
 use reqwest::Url;
 
-use crate::error::{UrlError, shown, shown_text};
+use crate::error::{UrlError, UrlSyntaxError};
+use crate::redaction::{redacted, redacted_str};
 
-/// An https URL, or http on loopback or where that is allowed; without userinfo.
+/// Returns a URL that is https, or http on loopback or where that is allowed, and has no userinfo.
 pub(crate) fn checked_url(text: &str, allow_http: bool) -> Result<Url, UrlError> {
-    let syntax = |reason: &str| UrlError::Syntax { url: shown_text(text), reason: reason.to_owned() };
-    let url = Url::parse(text).map_err(|error| syntax(&error.to_string()))?;
+    let url = Url::parse(text)
+        .map_err(|error| UrlError::Syntax { url: redacted_str(text), source: UrlSyntaxError::parse(error) })?;
     if !matches!(url.scheme(), "https" | "http") {
-        return Err(UrlError::Scheme { url: shown_text(text) });
+        return Err(UrlError::Scheme { url: redacted_str(text) });
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(UrlError::Userinfo { url: shown_text(text) });
+        return Err(UrlError::Userinfo { url: redacted_str(text) });
     }
     let origin = origin_of(&url)?;
     if !origin.is_https() && !origin.is_loopback() && !allow_http {
-        return Err(UrlError::PlainHttp { url: shown_text(text) });
+        return Err(UrlError::PlainHttp { url: redacted_str(text) });
     }
     Ok(strict(url))
 }
 
-/// The origin of a URL.
+/// Returns the origin of a URL.
 pub(crate) fn origin_of(url: &Url) -> Result<Origin, UrlError> {
     Origin::parse(&url.origin().ascii_serialization())
-        .map_err(|error| UrlError::Syntax { url: shown(url), reason: error.to_string() })
+        .map_err(|error| UrlError::Syntax { url: redacted(url), source: UrlSyntaxError::origin(error) })
 }
 
-/// The `htu` of a request to this URL: as it is sent, without query and fragment. A text that is no http URL is only cut.
+/// Returns the `htu` of a request to this URL: the URL that is sent, without query and fragment. Of a string that is
+/// not an http URL, only query and fragment are removed.
 pub(crate) fn htu(text: &str) -> Cow<'_, str> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "https" | "http") => {

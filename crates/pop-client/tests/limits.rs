@@ -197,7 +197,7 @@ async fn rejects_wrong_options_and_names_them() {
         ("max_token_response_len", ClientOptions::new().max_token_response_len(0)),
     ] {
         match DpopClient::with_options(key(), "t", &options) {
-            Err(ClientError::Options(text)) => assert!(text.contains(name), "CLI-26 {text}"),
+            Err(ClientError::Options(error)) => assert!(error.to_string().contains(name), "CLI-26 {error}"),
             other => panic!("{name} {other:?}"),
         }
     }

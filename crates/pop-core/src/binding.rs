@@ -102,7 +102,7 @@ impl BindingCheck<'_, '_> {
         for (slot, proof) in proven.iter_mut().zip(proofs.iter()) {
             *slot = Some(proof.verify(confirmation, self.head, &self.context)?);
         }
-        Ok(bind(confirmation, proven.iter().flatten())?)
+        Ok(bind(confirmation, &proven)?)
     }
 }
 
@@ -110,12 +110,9 @@ impl BindingCheck<'_, '_> {
 ///
 /// # Errors
 /// The [`BindingError`] of the first requirement that is not met.
-pub fn bind<'p>(
-    confirmation: &Confirmation,
-    proven: impl Iterator<Item = &'p Proven> + Clone,
-) -> Result<(), BindingError> {
+pub fn bind(confirmation: &Confirmation, proven: &[Option<Proven>]) -> Result<(), BindingError> {
     confirmation.requirements().try_for_each(|requirement| {
-        let mut proven = proven.clone().map(Proven::requirement);
+        let mut proven = proven.iter().flatten().map(Proven::requirement);
         match requirement {
             Requirement::DpopKey(_) => {
                 let key = proven.find(|proven| matches!(proven, Requirement::DpopKey(_)));
@@ -263,7 +260,8 @@ mod tests {
             (&both, &[key(OTHER), certificate(OWN)], Err(E::KeyMismatch)),
             (&both, &[certificate(OWN)], Err(E::BoundTokenAsBearer)),
         ] {
-            assert_eq!(bind(&confirmation(cnf), proven.iter()), expected, "{cnf} {proven:?}");
+            let proven: Vec<_> = proven.iter().copied().map(Some).collect();
+            assert_eq!(bind(&confirmation(cnf), &proven), expected, "{cnf} {proven:?}");
         }
     }
 }

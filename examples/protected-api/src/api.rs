@@ -1,4 +1,4 @@
-//! The API: notes in memory, readable and writable with the right scopes.
+//! The API: notes in memory. The scope `notes:read` is required to read them, and `notes:write` to add one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +13,8 @@ use crate::whoami::whoami;
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
-/// Everything under the layer but `/healthz` and the metadata; CORS outside of it, so that browsers can read challenges.
+/// Returns the API. The layer covers everything except `/healthz` and the metadata. CORS is outside the layer, so that
+/// browsers can read challenges.
 pub(crate) fn router(cfg: &PopConfig, cors: Option<CorsLayer>) -> Router {
     let notes = Notes::new(Mutex::new(vec!["buy milk".to_owned()]));
     let read = get(list).layer(RequireScope::all(["notes:read"]));
@@ -24,7 +25,7 @@ pub(crate) fn router(cfg: &PopConfig, cors: Option<CorsLayer>) -> Router {
         .layer(PopLayer::new(cfg.clone()))
         .merge(cfg.metadata_route())
         .route("/healthz", get(|| async { "ok" }))
-        .with_state(()); // now, and not once for each request
+        .with_state(()); // builds the router now, not for each request
     match cors {
         Some(cors) => app.layer(cors),
         None => app,
@@ -38,7 +39,7 @@ async fn list(State(notes): State<Notes>) -> Json<Vec<String>> {
 async fn add(State(notes): State<Notes>, token: VerifiedToken, note: String) -> StatusCode {
     let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
     if notes.len() < 1000 && note.len() < 10_000 {
-        notes.push(format!("{}: {note}", token.subject().unwrap_or("somebody")));
+        notes.push(format!("{}: {note}", token.subject().unwrap_or("unknown")));
         StatusCode::CREATED
     } else {
         StatusCode::INSUFFICIENT_STORAGE

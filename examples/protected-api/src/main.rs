@@ -1,5 +1,7 @@
-//! `cargo run -p protected-api`: a development authorization server, an API behind `PopLayer`, and a table of what
-//! happens to good and bad requests. With `--issuer` only the API, for that authorization server.
+//! An API behind `PopLayer`.
+//!
+//! `cargo run -p protected-api` also starts a development authorization server, sends valid requests and attacks, and
+//! prints a table of the responses. With `--issuer` it runs only the API, for that authorization server.
 
 mod api;
 mod args;
@@ -18,7 +20,7 @@ use tower_pop::Mode;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
-use crate::demo::Stage;
+use crate::demo::TlsSetup;
 
 #[tokio::main]
 #[allow(clippy::print_stderr)]
@@ -31,6 +33,9 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
+            for cause in std::iter::successors(error.source(), |&error| error.source()) {
+                eprintln!("caused by: {cause}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -47,7 +52,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// Serves the API for an authorization server that is already there.
+/// Serves the API for another authorization server.
 #[allow(clippy::print_stdout)]
 async fn protect(
     args: &Args,
@@ -66,38 +71,38 @@ async fn protect(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Starts the development authorization server as well, shows the table, and goes on serving.
+/// Starts the development authorization server too, prints the table, and continues to serve.
 #[allow(clippy::print_stdout)]
 async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Result<ExitCode, Box<dyn Error>> {
     let audience = args.audience.clone().unwrap_or_else(|| public_url.to_owned());
     let mut builder = AuthServer::builder().mutual_tls().audience(&audience);
-    for client in Stage::clients(&audience) {
+    for client in demo::clients(&audience) {
         builder = builder.client(client);
     }
     let (server, listeners) = builder.listen(args.authserver_listen, None).await?;
-    let certificates = Some(Stage::client_certificates());
-    let app = api::router(&args.config(Stage::issuer(&server), certificates, public_url)?, args.cors.layer());
-    let stage = Stage::new().await?;
-    let (tls_url, tls) = (stage.tls_url().to_owned(), stage.server_config()?);
+    let certificates = Some(demo::client_certificates());
+    let app = api::router(&args.config(demo::issuer(&server), certificates, public_url)?, args.cors.layer());
+    let setup = TlsSetup::new().await?;
+    let (tls_url, tls) = (setup.url().to_owned(), setup.server_config()?);
     let authorization_server = tokio::spawn({
         let server = server.clone();
         async move { server.serve(listeners).await }
     });
     let api = tokio::spawn(serve::serve(listener, None, app.clone(), false));
-    let api_over_tls = tokio::spawn(serve::serve(stage.listener, Some(tls), app, false));
-    println!("authorization server  {}   (for development only: approves everybody)", server.issuer());
+    let api_over_tls = tokio::spawn(serve::serve(setup.listener, Some(tls), app, false));
+    println!("authorization server  {}   (for development only: approves every request)", server.issuer());
     println!("protected API         {public_url}");
     println!("  the same over mTLS  {tls_url}\n");
     let as_expected = if args.mode == Mode::ReportOnly {
-        println!("mode report-only lets failures pass: nothing to demonstrate\n");
+        println!("mode report-only lets invalid requests pass, so there is no demonstration\n");
         true
     } else {
-        demo::run(&server, public_url, &tls_url, &stage.certificate).await?
+        demo::run(&server, public_url, &tls_url, &setup.certificate).await?
     };
     if args.once {
         return Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    demo::print_how_to_call(&server, public_url);
+    demo::print_commands(&server, public_url);
     tokio::select! {
         served = api => served?,
         served = api_over_tls => served?,

@@ -1,4 +1,4 @@
-//! What the layer knows of a caller, as JSON.
+//! What the layer knows about a caller, as JSON.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -9,10 +9,10 @@ use serde_json::json;
 use tower_pop::VerifiedToken;
 use tower_pop::{CertThumbprint, JwkThumbprint};
 
-/// Bytes that most answers fit into, so that writing one does not move it.
-const ROOM: usize = 512;
+/// Bytes. Most responses are smaller, so that the buffer does not grow.
+const CAPACITY: usize = 512;
 
-/// Written straight from the verified token, without a copy of what is in it.
+/// The response. It borrows from the verified token.
 #[derive(Serialize)]
 struct Caller<'t> {
     iss: &'t str,
@@ -34,7 +34,7 @@ struct Confirmation<'t> {
     x5t: Option<&'t CertThumbprint>,
 }
 
-/// What the client proved.
+/// What the client proved possession of.
 #[derive(Serialize)]
 struct Proof<'t> {
     kind: &'static str,
@@ -68,12 +68,12 @@ fn audience<S: Serializer>(token: &&VerifiedToken, output: S) -> Result<S::Ok, S
     output.collect_seq(token.audience())
 }
 
-/// `Option`: in mode `optional` there may be no caller.
+/// In mode `optional`, a request without credentials has no token.
 pub(crate) async fn whoami(token: Option<VerifiedToken>) -> Response {
     let Some(token) = token else {
         return Json(json!({ "anonymous": true })).into_response();
     };
-    let mut body = Vec::with_capacity(ROOM);
+    let mut body = Vec::with_capacity(CAPACITY);
     match serde_json::to_writer(&mut body, &Caller::from(&token)) {
         Ok(()) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -1,11 +1,7 @@
-//! Metadata (RFC 8414) and keys.
-
-use std::sync::atomic::Ordering;
+//! Metadata (RFC 8414).
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use axum::extract::State;
 use pop_core::jose::{Algorithm, AlgorithmSet};
 use serde_json::{Value, json};
 
@@ -30,11 +26,11 @@ pub(super) async fn metadata(State(server): State<AuthServer>) -> Json<Value> {
         "token_endpoint_auth_signing_alg_values_supported": names(AlgorithmSet::PROOF),
         "dpop_signing_alg_values_supported": names(server.inner.policy.algorithms),
         "authorization_response_iss_parameter_supported": true,
-        // OpenID Connect Discovery asks for these two.
+        // OpenID Connect Discovery §3 requires these two.
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
-    if let Some(tls) = server.tls() {
+    if let Some(tls) = &server.inner.tls {
         // RFC 8705 §3.3 and §5
         let base = format!("{}{}", tls.origin(), server.issuer_path());
         document["tls_client_certificate_bound_access_tokens"] = true.into();
@@ -50,20 +46,4 @@ pub(super) async fn metadata(State(server): State<AuthServer>) -> Json<Value> {
         });
     }
     Json(document)
-}
-
-pub(super) async fn jwks(State(server): State<AuthServer>) -> Json<Value> {
-    server.inner.jwks_requests.fetch_add(1, Ordering::Relaxed);
-    Json(server.keys().jwks())
-}
-
-/// `POST /rotate`: a new key; with `?drop`, the old ones are no longer published.
-pub(super) async fn rotate(State(server): State<AuthServer>, RawQuery(query): RawQuery) -> Response {
-    if server.rotate_keys().is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    if query.as_deref() == Some("drop") {
-        server.drop_old_keys();
-    }
-    StatusCode::NO_CONTENT.into_response()
 }

@@ -11,7 +11,8 @@
 
 use std::fmt;
 
-use super::{Algorithm, Family, Json, JwkThumbprint, Object, base64url};
+use super::curve::Curve;
+use super::{Algorithm, Family, Json, Object, base64url};
 
 /// Members that only private or symmetric keys have (RFC 7518 §6, RFC 9964 §3). A key that has one is rejected, whatever its
 /// value.
@@ -55,44 +56,6 @@ pub enum JwkError {
     /// `use` is not `sig`, or `key_ops` does not list `verify`.
     #[error("the key must not be used to verify signatures")]
     Usage,
-}
-
-/// An elliptic curve of RFC 7518 §6.2.1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Curve {
-    /// NIST P-256.
-    P256,
-    /// NIST P-384.
-    P384,
-    /// NIST P-521.
-    P521,
-}
-
-impl Curve {
-    /// Returns the registered name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-        }
-    }
-
-    /// Returns the length of a coordinate, in bytes.
-    #[must_use]
-    pub const fn coordinate_len(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
-    }
 }
 
 /// Limits on RSA keys.
@@ -213,17 +176,11 @@ impl PublicKey {
             Self::Ed25519(_) => Family::Ed25519,
         }
     }
-
-    /// Returns the thumbprint of the key (RFC 7638).
-    #[must_use]
-    pub fn thumbprint(&self) -> JwkThumbprint {
-        JwkThumbprint::of(self)
-    }
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({:?}, {})", self.family(), self.thumbprint())
+        write!(f, "PublicKey({:?})", self.family())
     }
 }
 

@@ -11,6 +11,7 @@
 mod alg;
 mod base64url;
 pub mod crypto;
+mod curve;
 mod header;
 mod json;
 mod jwk;
@@ -22,11 +23,12 @@ mod thumbprint;
 
 pub use alg::{Algorithm, AlgorithmSet, Family};
 pub use base64url::{decode, decode_array, decode_standard, encode, encode_standard};
+pub use curve::Curve;
 pub(crate) use header::is_media_type;
 pub use header::{HeaderError, JoseHeader};
 pub use json::{Found, Json, JsonLimits, Object};
 pub(crate) use json::{Member, WrongType};
-pub use jwk::{Curve, EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
+pub use jwk::{EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub use jws::{CompactJws, DecodedJws};
 #[cfg(feature = "signing")]

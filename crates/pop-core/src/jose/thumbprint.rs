@@ -131,3 +131,11 @@ impl JwkThumbprint {
         format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{self}")
     }
 }
+
+impl PublicKey {
+    /// Returns the thumbprint of the key (RFC 7638).
+    #[must_use]
+    pub fn thumbprint(&self) -> JwkThumbprint {
+        JwkThumbprint::of(self)
+    }
+}

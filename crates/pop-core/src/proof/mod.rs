@@ -30,6 +30,7 @@ use crate::{BindingError, Error, NonceError};
 /// One proof of possession, parsed but not verified.
 #[derive(Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // short-lived; a box would cost every request an allocation
 pub enum Proof<'r> {
     /// A DPoP proof (RFC 9449).
     Dpop(DpopProof<'r>),

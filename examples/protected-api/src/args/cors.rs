@@ -1,4 +1,4 @@
-//! Which web pages may call the API.
+//! The web pages that may call the API (CORS).
 
 use axum::http::HeaderValue;
 use clap::Args;
@@ -8,13 +8,14 @@ use tower_pop::cors;
 
 #[derive(Debug, Args)]
 pub(crate) struct CorsArgs {
-    /// Let pages of this origin call the API, `https://app.example` say, or of every origin: `*`. Repeatable.
+    /// The origin of web pages that may call the API, such as `https://app.example`, or `*` for every origin.
+    /// Repeatable.
     #[arg(long, env = "POP_CORS_ORIGIN", value_delimiter = ',', value_parser = origin)]
     cors_origin: Vec<HeaderValue>,
 }
 
 impl CorsArgs {
-    /// The layer that lets browsers send proofs and read challenges and nonces, if any page may.
+    /// Returns the layer that lets browsers send proofs and read challenges and nonces, if an origin is set.
     pub(crate) fn layer(&self) -> Option<CorsLayer> {
         let origins = match self.cors_origin.as_slice() {
             [] => return None,
@@ -22,11 +23,12 @@ impl CorsArgs {
             origins => AllowOrigin::list(origins.to_vec()),
         };
         let layer = CorsLayer::new().allow_origin(origins).allow_methods(Any);
-        // Here goes what else the pages of an application send and read.
+        // An application adds the other header fields that its pages send and read.
         Some(layer.allow_headers(cors::allow_headers([])).expose_headers(cors::expose_headers([])))
     }
 }
 
+/// Parses an origin in the form that browsers send.
 fn origin(text: &str) -> Result<HeaderValue, String> {
     if text != "*" {
         let origin = Origin::parse(text).map_err(|error| error.to_string())?;

@@ -1,12 +1,11 @@
-//! Opaque tokens.
+//! Introspection of opaque tokens (RFC 7662).
 
 use clap::Args;
 use tower_pop::Introspection;
 
-/// How the authorization server is asked about tokens.
 #[derive(Args)]
 pub(crate) struct IntrospectionArgs {
-    /// Ask the issuer about every token at this URL (RFC 7662).
+    /// The introspection endpoint of the issuer. Every token is introspected there (RFC 7662).
     #[arg(
         long,
         env = "POP_INTROSPECTION_URL",
@@ -15,16 +14,16 @@ pub(crate) struct IntrospectionArgs {
         requires = "introspection_client_secret"
     )]
     introspection_url: Option<String>,
-    /// Client identifier of this API at the introspection endpoint.
+    /// The client identifier of this API at the introspection endpoint.
     #[arg(long, env = "POP_INTROSPECTION_CLIENT_ID", requires = "introspection_url")]
     introspection_client_id: Option<String>,
-    /// Its secret; better given in the environment than on the command line.
+    /// The client secret of this API. The environment variable is safer: other processes can read the command line.
     #[arg(long, env = "POP_INTROSPECTION_CLIENT_SECRET", hide_env_values = true, requires = "introspection_url")]
     introspection_client_secret: Option<String>,
-    /// Require signed answers (RFC 9701).
+    /// Require signed introspection responses (RFC 9701).
     #[arg(long, env = "POP_INTROSPECTION_JWT", requires = "introspection_url")]
     introspection_jwt: bool,
-    /// Verify JWTs here, and ask about other tokens only.
+    /// Verify JWTs locally, and introspect other tokens only.
     #[arg(long, env = "POP_JWT_FIRST", requires = "introspection_url")]
     jwt_first: bool,
 }

@@ -1,40 +1,44 @@
-//! The command line, and the configuration it makes.
+//! The command line, and the configuration that it describes.
 
-mod certificates;
 mod cors;
 mod introspection;
+mod names;
+mod proxy;
+mod tls;
 
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
-use clap::{Parser, builder::TypedValueParser};
-use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset, UnknownName};
+use clap::Parser;
+use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset};
 
-use self::certificates::{ProxyArgs, TlsArgs};
 use self::cors::CorsArgs;
 use self::introspection::IntrospectionArgs;
+use self::names::by_name;
+use self::proxy::ProxyArgs;
+use self::tls::TlsArgs;
 
-/// An API behind PopLayer. Without --issuer it brings a development authorization server and shows what it refuses.
+/// An API behind PopLayer. Without --issuer, it also starts a development authorization server and shows which requests
+/// the API rejects.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// Address to listen on.
+    /// The address to listen on.
     #[arg(long, env = "POP_LISTEN", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
-    /// URL under which clients reach the API [default: http:// or, with --tls-cert, https:// and the address].
+    /// The URL of the API for clients [default: http:// and the address, or https:// with --tls-cert].
     #[arg(long, env = "POP_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
-    /// Accept tokens of this issuer, and start neither the development server nor the demonstration.
+    /// The issuer whose tokens the API accepts. The development authorization server and the demonstration do not
+    /// start.
     #[arg(long, env = "POP_ISSUER")]
     pub(crate) issuer: Option<String>,
-    /// Identifier of the API that must be in `aud` [default: the public URL].
+    /// The identifier of the API that tokens must have in `aud` [default: the public URL].
     #[arg(long, env = "POP_AUDIENCE")]
     pub(crate) audience: Option<String>,
-    /// A JWK set to use instead of discovery.
+    /// A file with the JWK set of the issuer, instead of discovery.
     #[arg(long, env = "POP_JWKS_FILE", requires = "issuer")]
     pub(crate) jwks_file: Option<PathBuf>,
     #[command(flatten)]
@@ -45,40 +49,40 @@ pub(crate) struct Args {
     introspection: IntrospectionArgs,
     #[command(flatten)]
     pub(crate) cors: CorsArgs,
-    /// Settings that belong together.
+    /// The profile whose settings the API uses.
     #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = by_name::<Preset>(Preset::ALL.iter().map(|preset| preset.name())))]
     pub(crate) preset: Preset,
-    /// How old a proof may be, in seconds [default: the preset's].
+    /// The maximum age of a proof in seconds [default: that of the preset].
     #[arg(long, env = "POP_PROOF_MAX_AGE")]
     pub(crate) proof_max_age: Option<u64>,
-    /// How far ahead a proof may be, in seconds [default: the preset's].
+    /// The maximum time in seconds that a proof may be dated in the future [default: that of the preset].
     #[arg(long, env = "POP_CLOCK_SKEW")]
     pub(crate) clock_skew: Option<u64>,
     /// Whether proofs need a nonce.
     #[arg(long, env = "POP_NONCE", default_value = "off", value_parser = by_name::<NoncePolicy>(NoncePolicy::NAMES))]
     pub(crate) nonce: NoncePolicy,
-    /// Which requests may pass.
+    /// Which requests the layer lets pass.
     #[arg(long, env = "POP_MODE", default_value = "required", value_parser = by_name::<Mode>(Mode::ALL.iter().map(|mode| mode.name())))]
     pub(crate) mode: Mode,
-    /// Claim that the issuer writes scopes into, such as scp [default: scope].
+    /// The claim that has the scopes of a token, such as scp [default: scope].
     #[arg(long, env = "POP_SCOPE_CLAIM", requires = "issuer")]
     scope_claim: Option<String>,
-    /// Put the reason of a rejection into the response: for development only.
+    /// Explain rejections in the response. For development only.
     #[arg(long, env = "POP_EXPLAIN")]
     explain: bool,
-    /// Where the development authorization server listens.
+    /// The address that the development authorization server listens on.
     #[arg(long, env = "POP_AUTHSERVER_LISTEN", default_value = "127.0.0.1:9400")]
     pub(crate) authserver_listen: SocketAddr,
-    /// Exit after the demonstration, with an error if any line is not as expected.
+    /// Exit after the demonstration. The exit code is an error if a line is not as expected.
     #[arg(long)]
     pub(crate) once: bool,
 }
 
 impl Args {
-    /// The configuration of the API.
+    /// Returns the configuration of the API.
     ///
     /// # Errors
-    /// A sentence that names the flag or the value at fault.
+    /// The message names the wrong option or value.
     pub(crate) fn config(
         &self,
         issuer: IssuerConfig,
@@ -108,7 +112,7 @@ impl Args {
         Ok(builder.build()?)
     }
 
-    /// The issuer of `--issuer`, with its keys and its introspection.
+    /// Returns the issuer with its keys and its introspection endpoint.
     pub(crate) fn issuer(&self, issuer: &str) -> Result<IssuerConfig, Box<dyn Error>> {
         let issuer = match &self.jwks_file {
             Some(path) => IssuerConfig::new(issuer).static_jwks(std::fs::read(path)?),
@@ -124,17 +128,9 @@ impl Args {
         })
     }
 
-    /// Where client certificates come from, if from anywhere.
+    /// Returns the sources of client certificates, if there are any.
     pub(crate) fn client_certificates(&self) -> Result<Option<ClientCertificates>, Box<dyn Error>> {
-        let from_connection = self.tls.asks_for_certificates().then(ClientCertificates::from_connection);
+        let from_connection = self.tls.requests_certificates().then(ClientCertificates::from_connection);
         self.proxy.add_to(from_connection)
     }
-}
-
-/// A setting by its name; `--help` lists the names.
-pub(super) fn by_name<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
-where
-    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }

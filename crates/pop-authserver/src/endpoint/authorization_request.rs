@@ -1,0 +1,61 @@
+//! The checks of authorization requests, from a browser or pushed (OAuth 2.1 §4.1.1, RFC 7636, RFC 9449 §10).
+
+use pop_core::jose::JwkThumbprint;
+
+use super::audience::requested_audience;
+use super::scope::requested_scope;
+use crate::client::Client;
+use crate::form::Form;
+use crate::grant::{Code, Grant};
+use crate::oauth_error::OAuthError;
+use crate::server::AuthServer;
+
+/// The length of an S256 challenge: SHA-256 as base64url.
+const CHALLENGE_LEN: usize = 43;
+
+/// Returns the redirect URI, which must be registered. The browser is never redirected to another URI.
+pub(super) fn registered_redirect_uri<'f>(client: &Client, form: &'f Form) -> Result<&'f str, OAuthError> {
+    let redirect_uri = form.required("redirect_uri")?;
+    let registered = client.redirect_uris.iter().any(|own| own == redirect_uri);
+    if registered { Ok(redirect_uri) } else { Err(OAuthError::invalid_request("redirect_uri is not registered")) }
+}
+
+/// An authorization request that may be approved.
+pub(super) struct CheckedRequest {
+    grant: Grant,
+    challenge: String,
+    dpop_jkt: Option<String>,
+}
+
+impl CheckedRequest {
+    pub(super) fn check(server: &AuthServer, client: &Client, form: &Form) -> Result<Self, OAuthError> {
+        if form.required("response_type")? != "code" {
+            return Err(OAuthError::invalid_request("response_type is not code"));
+        }
+        let challenge = form.required("code_challenge")?;
+        if form.required("code_challenge_method")? != "S256" || challenge.len() != CHALLENGE_LEN {
+            return Err(OAuthError::invalid_request("PKCE with S256 is required"));
+        }
+        let dpop_jkt = form.get("dpop_jkt");
+        if dpop_jkt.is_some_and(|jkt| JwkThumbprint::parse(jkt).is_err()) {
+            return Err(OAuthError::invalid_request("dpop_jkt is not a thumbprint"));
+        }
+        let grant = Grant {
+            client_id: client.id.clone(),
+            subject: server.inner.user.clone(),
+            scope: requested_scope(client, form)?,
+            audience: requested_audience(server, form)?,
+            auth_time: Some(server.now()),
+            // The user satisfies every requested authentication context (RFC 9470 §4).
+            acr: form.get("acr_values").and_then(|values| values.split(' ').next()).map(ToOwned::to_owned),
+        };
+        Ok(Self { grant, challenge: challenge.to_owned(), dpop_jkt: dpop_jkt.map(ToOwned::to_owned) })
+    }
+
+    /// Approves the request. Returns the authorization code.
+    pub(super) fn approve(self, server: &AuthServer, redirect_uri: &str) -> String {
+        let Self { grant, challenge, dpop_jkt } = self;
+        let code = Code { grant, redirect_uri: redirect_uri.to_owned(), challenge, dpop_jkt };
+        server.codes().insert(code, Code::LIFETIME, server.now())
+    }
+}

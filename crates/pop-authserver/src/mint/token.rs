@@ -1,0 +1,88 @@
+//! Access tokens (RFC 9068).
+
+use pop_client::DpopKey;
+use pop_core::jose::CertThumbprint;
+use serde_json::{Map, Value, json};
+
+use super::jws::{JwsDraft, jws_methods};
+use crate::random::random_id;
+
+/// Seconds that a token is valid, unless a builder sets `exp`.
+const LIFETIME: u64 = 300;
+
+/// Builds an access token. It is valid for 300 seconds, for the subject `alice`, the client `app` and the first
+/// audience of its server, unless a method changes that. [`without`](Self::without)`("aud")` removes the audience.
+///
+/// ```
+/// use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
+///
+/// let server = TestAuthServer::offline("https://as.example");
+/// let key = DpopKey::generate(Algorithm::ES256)?;
+/// let token = server.token().scope("notes:read").bound_to(&key);
+/// let (valid, expired) = (token.mint(), token.clone().expires_in(-3600).mint());
+/// let of_another_issuer = token.clone().claim("iss", "https://other.example").mint();
+/// let without_jti = token.clone().without("jti").mint();
+/// let forged = token.tampered_signature().mint();
+/// # drop((valid, expired, of_another_issuer, without_jti, forged));
+/// # Ok::<(), pop_authserver::KeyError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "call mint()"]
+pub struct TokenMint {
+    draft: JwsDraft,
+    now: u64,
+}
+
+impl TokenMint {
+    pub(crate) fn new(issuer: &str, key: &DpopKey, kid: &str, now: u64) -> Self {
+        let header = json!({ "typ": "at+jwt", "alg": key.algorithm().name(), "kid": kid });
+        let claims = json!({
+            "iss": issuer, "sub": "alice", "client_id": "app", "jti": random_id(), "iat": now, "exp": now + LIFETIME,
+        });
+        Self { draft: JwsDraft::new(key, header, claims), now }
+    }
+
+    jws_methods!();
+
+    /// Returns the claims, for an opaque token.
+    pub(crate) fn into_claims(self) -> Map<String, Value> {
+        self.draft.claims
+    }
+
+    /// Sets `sub`. Defaults to `alice`.
+    pub fn subject(self, subject: &str) -> Self {
+        self.claim("sub", subject)
+    }
+
+    /// Sets `client_id`. Defaults to `app`.
+    pub fn client_id(self, client_id: &str) -> Self {
+        self.claim("client_id", client_id)
+    }
+
+    /// Sets `aud`. Defaults to the first audience of the server.
+    pub fn audience(self, audience: &str) -> Self {
+        self.claim("aud", audience)
+    }
+
+    /// Sets `scope`: scopes separated by spaces. Defaults to none.
+    pub fn scope(self, scope: &str) -> Self {
+        self.claim("scope", scope)
+    }
+
+    /// Binds the token to a key: sets `cnf` to its `jkt` (RFC 9449 §6.1). Replaces an earlier binding.
+    pub fn bound_to(self, key: &DpopKey) -> Self {
+        self.claim("cnf", json!({ "jkt": key.thumbprint().to_string() }))
+    }
+
+    /// Binds the token to a certificate: sets `cnf` to its `x5t#S256` (RFC 8705 §3.1). Replaces an earlier binding.
+    pub fn bound_to_certificate(self, certificate_der: &[u8]) -> Self {
+        self.claim("cnf", json!({ "x5t#S256": CertThumbprint::of_der(certificate_der).to_string() }))
+    }
+
+    /// Sets `exp` relative to the clock of the server, in seconds. A negative number makes an expired token. Defaults
+    /// to 300 seconds.
+    pub fn expires_in(self, seconds: i64) -> Self {
+        let expires_at = self.now.saturating_add_signed(seconds);
+        self.claim("exp", expires_at)
+    }
+}

@@ -1,0 +1,81 @@
+//! Error responses (RFC 6749 §5.2).
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+
+/// An error response of an endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OAuthError {
+    status: StatusCode,
+    code: &'static str,
+    description: &'static str,
+    pub(crate) needs_nonce: bool,
+}
+
+impl OAuthError {
+    const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
+        Self { status, code, description, needs_nonce: false }
+    }
+
+    const fn bad_request(code: &'static str, description: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, description)
+    }
+
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(crate) const fn invalid_request(description: &'static str) -> Self {
+        Self::bad_request("invalid_request", description)
+    }
+
+    pub(crate) const fn invalid_client() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", "client authentication failed")
+    }
+
+    pub(crate) const fn invalid_grant(description: &'static str) -> Self {
+        Self::bad_request("invalid_grant", description)
+    }
+
+    pub(crate) const fn invalid_scope() -> Self {
+        Self::bad_request("invalid_scope", "this client may not request a scope in the request")
+    }
+
+    pub(crate) const fn invalid_target() -> Self {
+        Self::bad_request("invalid_target", "the resource is unknown, or there is more than one")
+    }
+
+    pub(crate) const fn unsupported_grant_type() -> Self {
+        Self::bad_request("unsupported_grant_type", "this grant type is not supported")
+    }
+
+    pub(crate) const fn invalid_dpop_proof(description: &'static str) -> Self {
+        Self::bad_request("invalid_dpop_proof", description)
+    }
+
+    /// RFC 9449 §8
+    pub(crate) const fn use_dpop_nonce() -> Self {
+        let error = Self::bad_request("use_dpop_nonce", "Authorization server requires nonce in DPoP proof");
+        Self { needs_nonce: true, ..error }
+    }
+
+    /// Changes the status to 400, which RFC 9701 §5 requires for introspection requests that ask for a JWT.
+    pub(crate) const fn into_bad_request(self) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, ..self }
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let body = Json(json!({ "error": self.code, "error_description": self.description }));
+        let mut response = (self.status, body).into_response();
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\""));
+        }
+        response
+    }
+}
