@@ -3,7 +3,9 @@
 mod bounds;
 mod build;
 mod builder;
+mod http_client;
 mod issuers;
+mod keys;
 
 use std::fmt;
 use std::sync::Arc;
