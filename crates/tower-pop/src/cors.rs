@@ -1,8 +1,8 @@
 //! Header lists for a CORS layer, so that browsers can send proofs and read challenges and nonces (RFC 9449 §7.1, §8).
-//! They cover calls with JSON bodies and the Model Context Protocol; an application adds fields of its own.
+//! The lists cover requests with JSON bodies and the Model Context Protocol. Applications add their own fields.
 //!
-//! Put the CORS layer outside of [`PopLayer`](crate::PopLayer): it must see preflights, which carry no credentials, and
-//! must add its headers to our rejections too. With `tower_http::cors::CorsLayer`:
+//! Put the CORS layer outside of [`PopLayer`](crate::PopLayer). It must see preflights, which carry no credentials, and it
+//! must add its header fields to rejections of the layer too. With `tower_http::cors::CorsLayer`:
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -21,12 +21,13 @@
 //! let app: Router = Router::new()
 //!     .route("/notes", post(|| async { "written" }))
 //!     .layer(PopLayer::new(cfg))
-//!     .layer(cors); // after PopLayer, which is outside of it
+//!     .layer(cors); // added last: the outermost layer
 //! # }
 //! # Ok::<(), tower_pop::ConfigError>(())
 //! ```
 //!
-//! Do not allow all headers with `*`: that does not cover `Authorization` (Fetch, "CORS non-wildcard request-header name").
+//! Do not allow all header fields with `*`: it does not cover `Authorization` (Fetch, "CORS non-wildcard request-header
+//! name").
 
 use http::HeaderName;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -36,9 +37,9 @@ use crate::rejection::DPOP_NONCE;
 const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
-/// `Access-Control-Allow-Headers`: `Authorization` and `DPoP`; `Content-Type` and `Accept`, for JSON; and what clients of
-/// the Model Context Protocol send: `MCP-Protocol-Version`, `Mcp-Session-Id`, `Mcp-Method`, `Mcp-Name` and
-/// `Last-Event-ID`.
+/// The fields for `Access-Control-Allow-Headers`: `Authorization` and `DPoP`; `Content-Type` and `Accept` for JSON; and
+/// `MCP-Protocol-Version`, `Mcp-Session-Id`, `Mcp-Method`, `Mcp-Name` and `Last-Event-ID`, which clients of the Model Context
+/// Protocol send.
 pub const ALLOW_HEADERS: [HeaderName; 9] = [
     AUTHORIZATION,
     HeaderName::from_static("dpop"),
@@ -51,26 +52,43 @@ pub const ALLOW_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("last-event-id"),
 ];
 
-/// `Access-Control-Expose-Headers`: `WWW-Authenticate`, `DPoP-Nonce` and `Retry-After` of our responses, and
-/// `Mcp-Session-Id` and `MCP-Protocol-Version` of an MCP server's.
+/// The fields for `Access-Control-Expose-Headers`: `WWW-Authenticate`, `DPoP-Nonce` and `Retry-After` of responses of the
+/// layer, and `Mcp-Session-Id` and `MCP-Protocol-Version` of responses of an MCP server.
 pub const EXPOSE_HEADERS: [HeaderName; 5] =
     [WWW_AUTHENTICATE, DPOP_NONCE, RETRY_AFTER, MCP_SESSION_ID, MCP_PROTOCOL_VERSION];
 
-/// [`ALLOW_HEADERS`] and the fields that requests of the application carry besides.
+/// Returns [`ALLOW_HEADERS`] and the given request fields of the application, without duplicates.
+///
+/// ```
+/// use http::HeaderName;
+/// use http::header::AUTHORIZATION;
+/// use tower_pop::cors;
+///
+/// let allowed = cors::allow_headers([HeaderName::from_static("x-tenant")]);
+/// assert!(allowed.contains(&AUTHORIZATION) && allowed.contains(&HeaderName::from_static("x-tenant")));
+/// ```
 #[must_use]
-pub fn allow_headers(own: impl IntoIterator<Item = HeaderName>) -> Vec<HeaderName> {
-    with(&ALLOW_HEADERS, own)
+pub fn allow_headers(application: impl IntoIterator<Item = HeaderName>) -> Vec<HeaderName> {
+    merge(&ALLOW_HEADERS, application)
 }
 
-/// [`EXPOSE_HEADERS`] and the fields of responses that pages of the application read besides.
+/// Returns [`EXPOSE_HEADERS`] and the given response fields that pages of the application read, without duplicates.
+///
+/// ```
+/// use http::header::{ETAG, WWW_AUTHENTICATE};
+/// use tower_pop::cors;
+///
+/// let exposed = cors::expose_headers([ETAG]);
+/// assert!(exposed.contains(&WWW_AUTHENTICATE) && exposed.contains(&ETAG));
+/// ```
 #[must_use]
-pub fn expose_headers(own: impl IntoIterator<Item = HeaderName>) -> Vec<HeaderName> {
-    with(&EXPOSE_HEADERS, own)
+pub fn expose_headers(application: impl IntoIterator<Item = HeaderName>) -> Vec<HeaderName> {
+    merge(&EXPOSE_HEADERS, application)
 }
 
-fn with(ours: &[HeaderName], own: impl IntoIterator<Item = HeaderName>) -> Vec<HeaderName> {
-    let mut all = ours.to_vec();
-    for name in own {
+fn merge(defaults: &[HeaderName], application: impl IntoIterator<Item = HeaderName>) -> Vec<HeaderName> {
+    let mut all = defaults.to_vec();
+    for name in application {
         if !all.contains(&name) {
             all.push(name);
         }

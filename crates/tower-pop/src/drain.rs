@@ -1,13 +1,13 @@
 //! Reads and discards the body of a rejected request, within limits.
 //!
-//! Over HTTP/1.1 a server that closes a connection with unread bytes resets it, and many clients write the whole body
-//! before they read: they would see a broken pipe instead of the rejection (RFC 9112 §9.6). So:
+//! An HTTP/1.1 server that closes a connection with unread bytes resets it. Many clients write the whole body before they
+//! read: they would see a broken pipe instead of the rejection (RFC 9112 §9.6). Therefore:
 //!
-//! 1. The body is read and discarded frame by frame in a task of its own; nothing is buffered and nobody gets it.
-//! 2. The answer waits for the end of the body for [`GRACE`] at most. A body that ended leaves the connection in use.
-//! 3. Any other HTTP/1.1 response says `Connection: close`, and the task goes on up to the limits.
-//! 4. With `Expect: 100-continue` the client waits for the answer: it is sent at once.
-//! 5. HTTP/2 ends streams without closing connections: the response is sent at once and never carries `Connection`.
+//! 1. A separate task reads the body frame by frame and discards it. Nothing is buffered, and the application does not see it.
+//! 2. The response waits at most [`GRACE`] for the end of the body. If the body has ended, the connection stays in use.
+//! 3. Otherwise an HTTP/1.1 response has `Connection: close`, and the task goes on up to the limits.
+//! 4. With `Expect: 100-continue` the client waits for the response: it is sent at once.
+//! 5. HTTP/2 ends streams without closing connections: the response is sent at once and never has `Connection`.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -24,18 +24,20 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// How long a response waits for the end of the body.
+/// The maximum time that a response waits for the end of the body.
 const GRACE: Duration = Duration::from_millis(500);
-/// How long a connection stays open after the byte limit, so that a client which reads while it writes gets the response;
-/// and how long a client that expects `100 Continue` is given to go away.
+/// How long a connection stays open after the byte limit, so that a client that reads while it writes gets the response. Also
+/// how long a client that expects `100 Continue` has time to end its request.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// How much of a rejected request's body is read.
+/// The limits on the body of a rejected request. A limit of 0 turns reading off.
 #[derive(Clone)]
 pub(crate) struct DrainPolicy {
+    /// The maximum number of bytes.
     pub(crate) bytes: u64,
+    /// The maximum time.
     pub(crate) time: Duration,
-    /// Body types of the application's.
+    /// The body types of the application.
     pub(crate) types: Vec<TakeBody>,
 }
 
@@ -47,12 +49,14 @@ impl DrainPolicy {
     }
 }
 
-/// Takes the body out of an `Option<T>` if that is what the slot is.
+/// Takes the body out of a slot, if the slot is an `Option<T>` of the right body type `T`.
 pub(crate) type TakeBody = fn(&mut dyn Any) -> Option<Taken>;
 
+/// The body of a request.
 pub(crate) enum Taken {
     /// There is nothing left to read.
     Ended,
+    /// There may be more to read.
     Open(Pin<Box<dyn Discard + Send>>),
 }
 
@@ -62,7 +66,7 @@ pub(crate) fn take<T: Body + Send + 'static>(slot: &mut dyn Any) -> Option<Taken
     Some(if body.is_end_stream() { Taken::Ended } else { Taken::Open(Box::pin(body)) })
 }
 
-/// What servers hand to services. Other types are named by the application.
+/// The body types that servers pass to services. The application names other types.
 const KNOWN: &[TakeBody] = &[
     take::<hyper::body::Incoming>,
     take::<http_body_util::Limited<hyper::body::Incoming>>,
@@ -72,13 +76,13 @@ const KNOWN: &[TakeBody] = &[
     take::<http_body_util::Limited<axum_core::body::Body>>,
 ];
 
-/// A body of any type, read for nothing but its length.
+/// A body of any type, of which only the length is read.
 pub(crate) trait Discard {
-    /// The length of the next frame; `None` at the end.
+    /// Returns the length of the next frame; `None` at the end.
     fn poll_discard(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<u64, ()>>>;
 
-    /// At least this many bytes are still to come.
-    fn least(&self) -> u64;
+    /// Returns the minimum number of bytes that are still to come.
+    fn min_len(&self) -> u64;
 }
 
 impl<T: Body> Discard for T {
@@ -90,23 +94,23 @@ impl<T: Body> Discard for T {
         })
     }
 
-    fn least(&self) -> u64 {
+    fn min_len(&self) -> u64 {
         self.size_hint().lower()
     }
 }
 
 /// When the response to a rejected request can be sent.
 pub(crate) enum Answer {
-    /// At once; whether it announces the end of the connection.
+    /// At once.
     Now {
-        /// `Connection: close`.
+        /// Whether the response has `Connection: close`.
         close: bool,
     },
-    /// When this is known: whether the body was read to its end.
+    /// When the receiver has a value: whether the body was read to its end.
     After(oneshot::Receiver<bool>),
 }
 
-/// Starts to discard the body of a rejected request.
+/// Starts to read and discard the body of a rejected request.
 pub(crate) fn start<B: 'static>(policy: &DrainPolicy, request: Request<B>) -> Answer {
     let (head, body) = request.into_parts();
     let closes = head.version <= Version::HTTP_11;
@@ -122,8 +126,8 @@ pub(crate) fn start<B: 'static>(policy: &DrainPolicy, request: Request<B>) -> An
     };
     let limits = Limits { bytes: policy.bytes, time: policy.time };
     let expects = closes && head.headers.contains_key(EXPECT);
-    if !closes || expects || body.least() > limits.bytes {
-        // Reading earlier would make the server answer `100 Continue` before the rejection.
+    if !closes || expects || body.min_len() > limits.bytes {
+        // Reading earlier would make the server send `100 Continue` before the rejection.
         let pause = if expects { LINGER.min(limits.time) } else { Duration::ZERO };
         runtime.spawn(async move {
             sleep(pause).await;
@@ -136,7 +140,7 @@ pub(crate) fn start<B: 'static>(policy: &DrainPolicy, request: Request<B>) -> An
     Answer::After(receiver)
 }
 
-/// Whether a body comes with the request, where its type does not say.
+/// Returns whether the header fields of a request announce a body, for a body of an unknown type.
 fn announces_body(headers: &HeaderMap) -> bool {
     let is_zero = |value: &http::HeaderValue| value.as_bytes().iter().all(|digit| *digit == b'0');
     headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| !is_zero(length))
@@ -147,15 +151,15 @@ struct Limits {
     time: Duration,
 }
 
-/// Reads within the limits and says as soon as the response can be sent.
+/// Reads within the limits, and signals when the response can be sent.
 async fn discard(mut body: Pin<Box<dyn Discard + Send>>, limits: Limits, mut sender: oneshot::Sender<bool>) {
     let deadline = Instant::now() + limits.time;
     let mut reading = pin!(read(&mut body, limits.bytes));
     let ended = {
-        let gone = pin!(sender.closed());
-        match timeout(GRACE.min(limits.time), select(reading.as_mut(), gone)).await {
+        let abandoned = pin!(sender.closed());
+        match timeout(GRACE.min(limits.time), select(reading.as_mut(), abandoned)).await {
             Ok(Either::Left((ended, _))) => Some(ended),
-            Ok(Either::Right(_)) => return, // the request was given up
+            Ok(Either::Right(_)) => return, // the response future was dropped
             Err(_) => None,
         }
     };
@@ -169,7 +173,7 @@ async fn discard(mut body: Pin<Box<dyn Discard + Send>>, limits: Limits, mut sen
     }
 }
 
-/// The same where the response has gone already.
+/// Reads within the limits, for a response that was sent already.
 async fn linger(mut body: Pin<Box<dyn Discard + Send>>, limits: Limits) {
     let deadline = Instant::now() + limits.time;
     if timeout_at(deadline, read(&mut body, limits.bytes)).await == Ok(false) {
@@ -177,17 +181,17 @@ async fn linger(mut body: Pin<Box<dyn Discard + Send>>, limits: Limits) {
     }
 }
 
-/// Whether the body ended within this many bytes. A body that broke off has ended: nothing more will come.
-async fn read(body: &mut Pin<Box<dyn Discard + Send>>, mut left: u64) -> bool {
+/// Reads a body, and returns whether it ended within this many bytes. A body that fails has ended: no more bytes will come.
+async fn read(body: &mut Pin<Box<dyn Discard + Send>>, mut remaining: u64) -> bool {
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_discard(cx)).await {
         let Ok(length) = frame else {
             return true;
         };
-        // An empty frame counts as well: they could go on for ever.
-        let Some(rest) = left.checked_sub(length.max(1)) else {
+        // An empty frame counts as one byte: there could be endlessly many of them.
+        let Some(rest) = remaining.checked_sub(length.max(1)) else {
             return false;
         };
-        left = rest;
+        remaining = rest;
         tokio::task::coop::consume_budget().await;
     }
     true

@@ -1,8 +1,7 @@
-//! Why a request was rejected, for the people who run the resource: which claim, what was found, what was expected, and what to
-//! change.
+//! Explains to operators why a request was rejected: the claim, what was found, what was expected, and what to change.
 //!
-//! Of a token or proof only the names of claims, kinds of JSON values and distances in time are told, never a value. What is
-//! expected is this resource's own configuration.
+//! An explanation names claims, kinds of JSON values and time differences. It never contains a value of a token or proof. What
+//! was expected comes from the configuration of this resource.
 
 use std::borrow::Cow;
 
@@ -11,27 +10,32 @@ use pop_core::{DpopError, Error, Found, ProofError, TokenError, help};
 
 use crate::config::State;
 
-/// An explanation of one rejection. `Debug` and `Display` are safe to log.
+/// An explanation of one rejection, for operators.
+///
+/// # Security
+/// It contains no value of a token or proof, so `Debug` and `Display` are safe to log. It does describe the configuration, for
+/// example the accepted issuers: it goes into responses only with
+/// [`explain_rejections`](crate::PopConfigBuilder::explain_rejections).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The claim or header parameter at fault, if it is one.
+    /// The claim or header parameter that caused the rejection, if any.
     pub claim: Option<&'static str>,
-    /// What was found there: a kind of value or a distance in time.
+    /// What was found there: a kind of value or a time difference.
     pub found: Option<Cow<'static, str>>,
     /// What this resource expects.
     pub expected: Option<Cow<'static, str>>,
-    /// What to change, and on which side.
+    /// What to change, and where.
     pub remedy: Option<Cow<'static, str>>,
 }
 
-/// Beyond this many seconds a date is not early or late: it is written in another unit.
+/// A time that differs by more than this many seconds is in another unit.
 const ANOTHER_UNIT: u64 = 1_000_000_000;
 
-const LOCAL_TIME: &str = "the client's clock is off by whole hours: it takes local time for UTC";
+const LOCAL_TIME: &str = "the client's clock is off by whole hours: it uses local time as UTC";
 
 impl Explanation {
-    /// Explains an error. `target` is the URL that a proof had to name.
+    /// Explains an error. `target` is the URL that the proof must name.
     pub(crate) fn of(error: &Error, state: &State, target: Option<&str>) -> Self {
         let explanation = match error {
             Error::Token(error) => of_token(*error, state),
@@ -125,7 +129,7 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
                 "client_id" => explanation.remedy("`IssuerConfig::allow_missing_client_id()`"),
                 "jti" => explanation.remedy("`IssuerConfig::allow_missing_jti()`"),
                 "iat" => explanation.remedy("`IssuerConfig::allow_missing_iat()`"),
-                _ => explanation.remedy("authorization server: every token needs it"),
+                _ => explanation.remedy("authorization server: every token needs this claim"),
             }
         }
         TokenError::InvalidClaim { claim, found } => {
@@ -137,7 +141,7 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
                 _ => explanation.expected("a string"),
             };
             if found == Found::Array && claim != "authorization_details" {
-                explanation.remedy("`IssuerConfig::allow_scope_array()`, where it is the scope")
+                explanation.remedy("`IssuerConfig::allow_scope_array()`, if it is the scope")
             } else {
                 explanation.remedy("authorization server")
             }
@@ -213,7 +217,7 @@ fn of_dpop_proof(error: DpopError, state: &State, target: Option<&str>) -> Expla
     }
 }
 
-/// What stands where one certain string is expected.
+/// Describes what was found where a certain string is expected.
 const fn other_than(found: Found, another: &'static str) -> &'static str {
     match found {
         Found::String => another,
@@ -223,7 +227,7 @@ const fn other_than(found: Found, another: &'static str) -> &'static str {
 
 fn in_the_past(seconds: u64) -> String {
     if seconds >= ANOTHER_UNIT {
-        "not a time of these years: perhaps another unit than seconds".to_owned()
+        "not a recent time: perhaps another unit than seconds".to_owned()
     } else {
         format!("{seconds} s in the past")
     }
@@ -238,7 +242,7 @@ fn ahead_of(claim: &'static str, ahead: u64, tolerance: u64) -> Explanation {
     }
 }
 
-/// Within a minute of one to fourteen hours: the distance of time zones.
+/// Returns whether a time difference is one to fourteen whole hours, give or take a minute: the difference of a time zone.
 const fn is_whole_hours(seconds: u64) -> bool {
     let minutes = (seconds + 30) / 60;
     let hours = (minutes + 1) / 60;

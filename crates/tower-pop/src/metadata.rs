@@ -1,4 +1,4 @@
-//! The protected resource's metadata document (RFC 9728), made once from the configuration. It must be reachable without
+//! The metadata document of the protected resource (RFC 9728), made once from the configuration. Clients get it without
 //! credentials, so it is mounted outside of the layer:
 //!
 //! ```
@@ -34,7 +34,7 @@ use crate::origin::OriginPolicy;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// What the builder collects for the document.
+/// The settings of the document, as the builder collects them.
 #[derive(Debug, Default)]
 pub(crate) struct MetadataDraft {
     pub(crate) resource: Option<String>,
@@ -42,17 +42,17 @@ pub(crate) struct MetadataDraft {
     pub(crate) scopes: Vec<String>,
 }
 
-/// The document and where it is served.
+/// The document, and its URL.
 #[derive(Debug)]
 pub(crate) struct Metadata {
     document: serde_json::Map<String, serde_json::Value>,
     url: String,
     path: String,
     /// Whether some route accepts tokens that are not bound to a DPoP key.
-    beside_dpop: AtomicBool,
+    accepts_other_tokens: AtomicBool,
 }
 
-/// Which tokens are accepted beside those that are bound to a DPoP key.
+/// Which tokens are accepted in addition to those that are bound to a DPoP key.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) unbound: bool,
@@ -60,6 +60,10 @@ pub(crate) struct Accepted {
 }
 
 impl Metadata {
+    /// Makes the document.
+    ///
+    /// # Errors
+    /// [`ConfigError::Resource`] for a resource that is not under a public origin, or has a query or fragment.
     pub(crate) fn new(
         draft: &MetadataDraft,
         origins: &OriginPolicy,
@@ -87,48 +91,59 @@ impl Metadata {
         if let Some(name) = &draft.name {
             document.insert("resource_name".into(), name.as_str().into());
         }
-        Ok(Self { document, url, path, beside_dpop: AtomicBool::new(accepted.unbound || accepted.certificate_bound) })
+        let accepts_other_tokens = AtomicBool::new(accepted.unbound || accepted.certificate_bound);
+        Ok(Self { document, url, path, accepts_other_tokens })
     }
 
-    /// Absolute, for `resource_metadata` in challenges.
+    /// Returns the absolute URL of the document, for `resource_metadata` in challenges.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// From now on some route accepts tokens without proof.
+    /// Notes that some route accepts tokens without proof: the document says so from now on.
     pub(crate) fn bearer_is_accepted(&self) {
-        self.beside_dpop.store(true, Ordering::Relaxed);
+        self.accepts_other_tokens.store(true, Ordering::Relaxed);
     }
 
     fn to_json(&self) -> String {
         let mut document = self.document.clone();
-        let required = !self.beside_dpop.load(Ordering::Relaxed);
+        let required = !self.accepts_other_tokens.load(Ordering::Relaxed);
         document.insert("dpop_bound_access_tokens_required".into(), required.into());
         serde_json::Value::Object(document).to_string()
     }
 }
 
-/// The resource identifier: chosen, or the audience when it lies under the public origin, or that origin.
+/// Returns the resource identifier: the configured one, or else the first audience under a public origin, or else the
+/// default origin.
 fn resource(draft: &MetadataDraft, origins: &OriginPolicy, audiences: &[Box<str>]) -> Result<String, ConfigError> {
-    let ours = |url: &str| Origin::of(url).is_ok_and(|origin| origins.allowed.contains(&origin));
-    let plain = |url: &str| !url.contains(['?', '#']);
+    let is_public = |url: &str| Origin::of(url).is_ok_and(|origin| origins.allowed.contains(&origin));
+    let is_plain = |url: &str| !url.contains(['?', '#']);
     if let Some(resource) = &draft.resource {
-        let acceptable = ours(resource) && plain(resource);
+        let acceptable = is_public(resource) && is_plain(resource);
         return if acceptable { Ok(resource.clone()) } else { Err(ConfigError::Resource(resource.clone())) };
     }
-    let audience = audiences.iter().find(|audience| ours(audience) && plain(audience));
+    let audience = audiences.iter().find(|audience| is_public(audience) && is_plain(audience));
     let origin = origins.allowed.first().map(Origin::as_str).unwrap_or_default();
     Ok(audience.map_or(origin, |audience| audience).to_owned())
 }
 
+/// Splits a URL into origin and path.
 fn split(resource: &str) -> Option<(&str, &str)> {
     let host_at = resource.find("://")? + 3;
     let path_at = resource.get(host_at..)?.find('/').map_or(resource.len(), |at| host_at + at);
     resource.split_at_checked(path_at)
 }
 
-/// Answers GET and HEAD with the document, other methods with 405. Mount it at
-/// [`path`](MetadataService::path), outside of the layer.
+/// A tower service for the metadata document of the resource (RFC 9728). It responds to GET and HEAD with the document, and to
+/// other methods with 405. Mount it at [`path`](MetadataService::path), outside of the layer.
+///
+/// ```
+/// use tower_pop::PopConfig;
+///
+/// let cfg = PopConfig::builder("https://as.example", "https://api.example").build()?;
+/// assert_eq!(cfg.metadata_service().path(), "/.well-known/oauth-protected-resource");
+/// # Ok::<(), tower_pop::ConfigError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct MetadataService {
     metadata: Arc<Metadata>,
@@ -139,7 +154,7 @@ impl MetadataService {
         Self { metadata }
     }
 
-    /// The path at which clients look for the document (RFC 9728 §3.1).
+    /// Returns the path at which clients look for the document (RFC 9728 §3.1).
     #[must_use]
     pub fn path(&self) -> &str {
         &self.metadata.path

@@ -1,4 +1,4 @@
-//! Which requests must have a nonce, and the nonce to hand out.
+//! Which requests must have a nonce, and the current nonce.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,39 +13,51 @@ use pop_core::nonce::NonceKeys;
 use pop_core::target::{Origin, RequestTarget};
 
 /// Whether proofs must carry a nonce of this server (RFC 9449 §9).
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use tower_pop::{NoncePolicy, NonceRequest, PopConfig};
+///
+/// let for_payments = NoncePolicy::PerRequest(Arc::new(|request: &NonceRequest<'_>| {
+///     request.uri.path().starts_with("/payments/")
+/// }));
+/// let cfg = PopConfig::builder("https://as.example", "https://api.example").nonce(for_payments).build()?;
+/// # Ok::<(), tower_pop::ConfigError>(())
+/// ```
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum NoncePolicy {
     /// Nonces are not required and not checked.
     #[default]
     Off,
-    /// Every proof must have one.
+    /// Every proof must have a nonce.
     Required,
-    /// The function decides for each request. It should depend on something that the client can predict, such as the route:
-    /// otherwise clients see challenges at random.
+    /// The function decides for each request. It should depend on something that the client can predict, such as the route.
+    /// Otherwise clients get challenges that they cannot foresee.
     PerRequest(Arc<dyn Fn(&NonceRequest<'_>) -> bool + Send + Sync>),
 }
 
-/// A request as a [`NoncePolicy::PerRequest`] sees it: the same on every layer, however deep in a router that is.
+/// A request as [`NoncePolicy::PerRequest`] gets it. It is the same on every layer, at any depth of a router.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NonceRequest<'r> {
     /// The method.
     pub method: &'r Method,
-    /// The absolute target URI as the client used it, with its query: the public origin, and the path in its normal form
-    /// (RFC 3986 §6.2.2), with what a router's `nest` or a proxy took away.
+    /// The absolute target URI as the client used it, with its query. It has the public origin and the normalized path
+    /// (RFC 3986 §6.2.2), including any prefix that a router's `nest` or a proxy removed.
     pub uri: Uri,
     /// The header fields.
     pub headers: &'r HeaderMap,
-    /// The extensions.
+    /// The request extensions.
     pub extensions: &'r Extensions,
 }
 
 impl NoncePolicy {
-    /// Returns whether a request must have a nonce. `origin` and `path` are its target as the client used it.
+    /// Returns whether a request must have a nonce. `origin` and `path` (with query) are its target as the client used it.
     ///
     /// # Errors
-    /// [`CredentialError::Target`] if the target cannot be given to [`NoncePolicy::PerRequest`].
+    /// [`CredentialError::Target`] if the target is not a valid URI for [`NoncePolicy::PerRequest`].
     pub(crate) fn requires(&self, parts: &Parts, origin: &Origin, path: &str) -> Result<bool, CredentialError> {
         match self {
             Self::Off => Ok(false),
@@ -71,7 +83,7 @@ impl fmt::Debug for NoncePolicy {
     }
 }
 
-/// Reads `off` or `required`. What is chosen for each request stands in code only.
+/// Parses `off` or `required`. [`NoncePolicy::PerRequest`] has no name: it can only be set in code.
 impl FromStr for NoncePolicy {
     type Err = UnknownName;
 
@@ -85,7 +97,7 @@ impl FromStr for NoncePolicy {
 }
 
 impl NoncePolicy {
-    /// The names that can be read.
+    /// The names that can be parsed.
     pub const NAMES: [&'static str; 2] = ["off", "required"];
 }
 
@@ -97,7 +109,7 @@ impl<'de> serde::Deserialize<'de> for NoncePolicy {
     }
 }
 
-/// The keys, and the header value of the current step.
+/// The nonce keys, and the current nonce: the step of time it belongs to, and its header value.
 #[derive(Debug)]
 pub(crate) struct Nonces {
     pub(crate) keys: NonceKeys,
@@ -109,7 +121,7 @@ impl Nonces {
         Self { keys, current: ArcSwapOption::empty() }
     }
 
-    /// The nonce to hand out now.
+    /// Returns the current nonce as the value of `DPoP-Nonce`.
     pub(crate) fn header(&self, now: u64) -> Option<HeaderValue> {
         let step = NonceKeys::step_at(now);
         if let Some(current) = self.current.load().as_deref()

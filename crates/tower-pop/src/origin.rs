@@ -1,11 +1,11 @@
-//! Which URI a request was sent to, as its client saw it (RFC 9110 §7.1).
+//! The target URI of a request, as its client used it (RFC 9110 §7.1).
 //!
-//! 1. Scheme and authority come from configuration: a fixed origin, or one of an allowlist that `Host` (`:authority` in
-//!    HTTP/2) or, from a trusted proxy, `X-Forwarded-Host` and `X-Forwarded-Proto` choose from.
-//! 2. Two `Host` lines, or a `Host` that contradicts `:authority` or an absolute target, are refused.
-//! 3. The path is the one on the wire: what a router's `nest` stripped is put back, a prefix that a proxy stripped is
-//!    configured. An extension that names the target before it was stripped is believed only as far as stripping goes: the
-//!    present path is its end. Extensions can be copied to another request.
+//! 1. Scheme and authority come from the configuration: a fixed origin, or an allowlist of origins. `Host` (`:authority` in
+//!    HTTP/2) chooses from the allowlist, or `X-Forwarded-Host` and `X-Forwarded-Proto` of a trusted proxy.
+//! 2. Two `Host` lines, or a `Host` that contradicts `:authority` or an absolute target, are rejected.
+//! 3. The path is the one that the client sent. A prefix that a router's `nest` removed is put back, and a prefix that a proxy
+//!    removed is configured. An extension with the original target is used only if the current path is its end, because
+//!    extensions can be copied to another request.
 //! 4. Paths with dot segments (`/a/../b`, `%2e%2e`) are rejected. URIs are compared without them, but routers don't resolve
 //!    them: a proof for `/b` would reach the handler of `/a/{*rest}`.
 
@@ -21,31 +21,53 @@ use pop_core::target::{Origin, has_dot_segments};
 
 use crate::peer::{self, MissingAddressWarning};
 
-/// The request target before a router stripped a prefix of its path. Put it into the request extensions outside of the router;
-/// with feature `axum`, `Router::nest` is undone without it.
+/// The request target before a router removed a prefix of its path. Put it into the request extensions outside of the router.
+/// With feature `axum`, the layer handles `Router::nest` without it.
 ///
-/// It is believed only where the present path is its end, because extensions can be copied to another request. Other rewriting
-/// belongs inside of the layer, and so does a router that leaves `/` of a prefix without a slash.
+/// ```
+/// use http::Request;
+/// use tower_pop::OriginalTarget;
+///
+/// /// Removes the prefix `/api`, and keeps the target that the proof names.
+/// fn strip_prefix<B>(mut request: Request<B>) -> Result<Request<B>, http::uri::InvalidUri> {
+///     let original = request.uri().clone();
+///     if let Some(rest) = original.path().strip_prefix("/api") {
+///         *request.uri_mut() = rest.parse()?;
+///         request.extensions_mut().insert(OriginalTarget(original));
+///     }
+///     Ok(request)
+/// }
+/// ```
+///
+/// It is used only if the current path is the end of its path and the queries are equal, because extensions can be copied to
+/// another request. Put every other rewriting of the target inside of the layer, and also a router that turns a prefix without
+/// a final slash into `/`.
 ///
 /// # Security
-/// A handler that makes requests of its own from one that it got should not copy the extensions: to a path that is an end of the
-/// first one's, the target would go along.
+/// A handler that makes another request from the one it received should not copy the extensions: the original target would be
+/// used for the other request too, if its path is the end of the original path.
 #[derive(Debug, Clone)]
 pub struct OriginalTarget(pub Uri);
 
-/// How the public origin of a request is found.
+/// How the public origin and the path of a request are found.
 #[derive(Debug)]
 pub(crate) struct OriginPolicy {
-    /// Never empty; the first one is the default.
+    /// The public origins, at least one. The first one is the default.
     pub(crate) allowed: Vec<Origin>,
-    /// Whether the request chooses, or the first origin is always meant.
+    /// Whether the request chooses the origin. Otherwise it is always the first one.
     pub(crate) by_host: bool,
+    /// The networks of trusted proxies.
     pub(crate) proxies: Vec<IpNet>,
     pub(crate) missing_address: Arc<MissingAddressWarning>,
+    /// The prefix that a proxy removed from the path.
     pub(crate) path_prefix: String,
 }
 
 impl OriginPolicy {
+    /// Returns the public origin of a request.
+    ///
+    /// # Errors
+    /// [`CredentialError::Target`] if the authority is contradictory or not on the allowlist.
     pub(crate) fn origin(&self, parts: &Parts) -> Result<&Origin, CredentialError> {
         let host = single_host(&parts.headers)?;
         let authority = parts.uri.authority().map(http::uri::Authority::as_str);
@@ -72,10 +94,13 @@ impl OriginPolicy {
         seen.and_then(|host| self.find(None, host)).ok_or(CredentialError::Target)
     }
 
-    /// The path with query as the client sent it.
+    /// Returns path and query as the client sent them.
+    ///
+    /// # Errors
+    /// [`CredentialError::DotSegments`], and [`CredentialError::Target`] for a target without a path.
     pub(crate) fn path<'r>(&self, parts: &'r Parts) -> Result<Cow<'r, str>, CredentialError> {
         let uri = original_uri(parts);
-        // `OPTIONS *` and CONNECT have no path; neither is something a proof can name.
+        // `OPTIONS *` and CONNECT have no path, so no proof can name their target.
         let path = uri.path_and_query().map(http::uri::PathAndQuery::as_str).filter(|path| path.starts_with('/'));
         match path {
             Some(path) if has_dot_segments(path) => Err(CredentialError::DotSegments),
@@ -87,35 +112,36 @@ impl OriginPolicy {
 
     fn find(&self, scheme: Option<&str>, host: &str) -> Option<&Origin> {
         self.allowed.iter().find(|origin| {
-            let own_scheme = if origin.is_https() { "https" } else { "http" };
-            scheme.is_none_or(|scheme| scheme.eq_ignore_ascii_case(own_scheme)) && is_at(origin, host)
+            scheme.is_none_or(|scheme| scheme.eq_ignore_ascii_case(scheme_of(origin))) && has_authority(origin, host)
         })
     }
 
-    /// Two spellings of an authority are the same when they are, in the scheme of our own origin, the same origin.
+    /// Returns whether two authorities are equal. Different encodings are equal if they give the same origin with the scheme of
+    /// a public origin.
     fn same_authority(&self, one: &str, other: &str) -> bool {
         one.eq_ignore_ascii_case(other)
             || self.allowed.iter().any(|origin| {
-                let scheme = if origin.is_https() { "https" } else { "http" };
-                let parse = |authority: &str| Origin::parse(&format!("{scheme}://{authority}"));
+                let parse = |authority: &str| Origin::parse(&format!("{}://{authority}", scheme_of(origin)));
                 matches!((parse(one), parse(other)), (Ok(one), Ok(other)) if one == other)
             })
     }
 }
 
-fn is_at(origin: &Origin, host: &str) -> bool {
-    if origin.authority().eq_ignore_ascii_case(host) {
-        return true;
-    }
-    let scheme = if origin.is_https() { "https" } else { "http" };
-    Origin::parse(&format!("{scheme}://{host}")).is_ok_and(|other| other == *origin)
+fn scheme_of(origin: &Origin) -> &'static str {
+    if origin.is_https() { "https" } else { "http" }
+}
+
+/// Returns whether `host` is the authority of an origin, in any encoding.
+fn has_authority(origin: &Origin, host: &str) -> bool {
+    origin.authority().eq_ignore_ascii_case(host)
+        || Origin::parse(&format!("{}://{host}", scheme_of(origin))).is_ok_and(|other| other == *origin)
 }
 
 fn single_host(headers: &HeaderMap) -> Result<Option<&str>, CredentialError> {
     single(headers, HOST.as_str())
 }
 
-/// The only line of a field; several lines, or a list in one, are refused.
+/// Returns the value of a field. Several lines, or a list in one line, are rejected.
 fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, CredentialError> {
     let mut lines = headers.get_all(name).iter();
     let Some(line) = lines.next() else {
@@ -127,26 +153,28 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Cre
     }
 }
 
+/// Returns the target before a router removed a prefix.
 fn original_uri(parts: &Parts) -> &Uri {
-    let present = &parts.uri;
+    let current = &parts.uri;
     if let Some(OriginalTarget(uri)) = parts.extensions.get() {
-        return if ends_with(uri, present) { uri } else { present };
+        return if ends_with(uri, current) { uri } else { current };
     }
     #[cfg(feature = "axum")]
     if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get()
-        && (ends_with(uri, present) || is_root_of_nest(uri, parts))
+        && (ends_with(uri, current) || is_root_of_nest(uri, parts))
     {
         return uri;
     }
-    present
+    current
 }
 
-/// Whether the present target is what is left of the original one when a prefix of its path is stripped.
-fn ends_with(original: &Uri, present: &Uri) -> bool {
-    original.path().ends_with(present.path()) && original.query() == present.query()
+/// Returns whether the current target is the original one without a prefix of its path.
+fn ends_with(original: &Uri, current: &Uri) -> bool {
+    original.path().ends_with(current.path()) && original.query() == current.query()
 }
 
-/// Whether the original path is that of the nested router itself. Of `/api` nothing is left but `/`, which is not its end.
+/// Returns whether the original path is the root of the nested router. `nest` turns the path `/api` into `/`, which is not the
+/// end of it.
 #[cfg(feature = "axum")]
 fn is_root_of_nest(original: &Uri, parts: &Parts) -> bool {
     let Some(nested) = parts.extensions.get::<axum::extract::NestedPath>() else {

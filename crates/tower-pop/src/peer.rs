@@ -1,4 +1,4 @@
-//! The peer of a connection: its address, and the certificate that it proved to hold.
+//! The peer of a connection: its address, and the certificate whose key it holds.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use pop_core::jose::CertThumbprint;
 /// [`ProxyTrust::Networks`](crate::ProxyTrust::Networks). With feature `axum`, `ConnectInfo<SocketAddr>` serves as well:
 /// serve with `app.into_make_service_with_connect_info::<SocketAddr>()`, not with `app` alone.
 ///
-/// Elsewhere put it into the extensions of each request of the connection:
+/// Otherwise put it into the extensions of each request of the connection:
 ///
 /// ```
 /// use http::Request;
@@ -24,20 +24,32 @@ use pop_core::jose::CertThumbprint;
 /// request.extensions_mut().insert(PeerAddress(accepted.ip()));
 /// ```
 ///
-/// Where neither is there, no peer counts as a proxy, and the log says so once for each configuration.
+/// Without an address, a peer never counts as a proxy. The log says so once for each configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub IpAddr);
 
 /// Marks requests that came over a Unix domain socket, for
-/// [`ProxyTrust::UnixSocket`](crate::ProxyTrust::UnixSocket). Put it into the request extensions where the socket is
-/// accepted, for example with a layer around the whole application.
+/// [`ProxyTrust::UnixSocket`](crate::ProxyTrust::UnixSocket). Put it into the extensions of each request of such a
+/// connection, for example with a layer around the whole application:
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Extension, Router};
+/// use tower_pop::UnixSocketPeer;
+///
+/// # let app = Router::<()>::new();
+/// let app = app.layer(Extension(UnixSocketPeer));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct UnixSocketPeer;
 
-/// The end-entity certificate that the client proved to hold in the TLS handshake. Its thumbprint is computed once, when
-/// it is made: once per connection. `Debug` shows the thumbprint.
+/// The end-entity certificate of the client, whose key it proved to hold in the TLS handshake. The thumbprint is computed once,
+/// by [`from_der`](Self::from_der), so create the certificate once per connection. `Debug` shows the thumbprint.
 ///
-/// Put it into the request extensions only when the handshake verified the client's `CertificateVerify`.
+/// # Security
+/// Put it into the request extensions only if the handshake verified the client's `CertificateVerify`. Otherwise clients can
+/// claim any certificate.
 #[derive(Clone)]
 pub struct PeerCertificate(Arc<Certificate>);
 
@@ -47,7 +59,7 @@ struct Certificate {
 }
 
 impl PeerCertificate {
-    /// A certificate as DER, which is hashed as it is.
+    /// Creates a certificate from its DER. The DER is hashed, not parsed.
     #[must_use]
     pub fn from_der(der: impl Into<Box<[u8]>>) -> Self {
         let der = der.into();
@@ -55,13 +67,13 @@ impl PeerCertificate {
         Self(Arc::new(Certificate { der, thumbprint }))
     }
 
-    /// The DER.
+    /// Returns the DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.0.der
     }
 
-    /// The SHA-256 of the DER: what `cnf.x5t#S256` holds.
+    /// Returns the SHA-256 of the DER, as in `cnf.x5t#S256`.
     #[must_use]
     pub fn thumbprint(&self) -> &CertThumbprint {
         &self.0.thumbprint
@@ -74,36 +86,36 @@ impl fmt::Debug for PeerCertificate {
     }
 }
 
+/// The peer of a TLS connection, created once per connection. With feature `axum` it is used as `ConnectInfo<TlsPeer>`.
 #[cfg(feature = "rustls")]
-/// The other end of a TLS connection, computed once per connection: `ConnectInfo<TlsPeer>` with feature `axum`.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct TlsPeer {
-    /// Its address.
+    /// The address of the peer.
     pub address: Option<std::net::SocketAddr>,
-    /// The certificate that it proved to hold.
+    /// The certificate whose key the peer proved to hold.
     pub certificate: Option<PeerCertificate>,
 }
 
-/// Warns once that proxies are to be recognised by their addresses and a request has none.
+/// Logs once that proxies are recognized by address but a request has no address.
 #[derive(Debug, Default)]
 pub(crate) struct MissingAddressWarning(AtomicBool);
 
 impl MissingAddressWarning {
-    /// To be called for a request without an address that is of no known proxy.
+    /// Logs the warning. Called for a request without an address that comes from no known proxy.
     pub(crate) fn warn(&self, parts: &Parts) {
         // A Unix socket has no address.
         let expected = parts.extensions.get::<UnixSocketPeer>().is_some();
         if !expected && !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "proxies are recognised by their addresses, and requests carry none: no peer counts as a proxy. Serve with \
+                "proxies are recognized by address, but requests carry no address: no peer counts as a proxy. Serve with \
                  into_make_service_with_connect_info::<SocketAddr>(), or put PeerAddress into the request extensions"
             );
         }
     }
 }
 
-/// Returns whether a peer is in one of these networks.
+/// Returns whether the address of a peer is in one of these networks. An IPv4-mapped IPv6 address counts as IPv4.
 pub(crate) fn is_in(networks: &[IpNet], peer: IpAddr) -> bool {
     let peer = peer.to_canonical();
     networks.iter().any(|network| network.contains(&peer))
@@ -127,7 +139,7 @@ pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
     None
 }
 
-/// Returns the certificate of the connection, if the request carries it.
+/// Returns the certificate of the peer, if the request carries it.
 pub(crate) fn certificate(parts: &Parts) -> Option<&PeerCertificate> {
     if let Some(certificate) = parts.extensions.get::<PeerCertificate>() {
         return Some(certificate);

@@ -1,21 +1,21 @@
-//! What operators see: a `tracing` event per rejection with its stable code, and with feature `metrics` counters and a
-//! histogram of proof ages. Never a token, a proof, a key or a claim.
+//! Events and metrics for operators: one `tracing` event for each rejection, with its stable code, and with feature `metrics` a
+//! counter of requests and a histogram of proof ages. They never contain a token, a proof, a key or the value of a claim.
 //!
 //! | name | kind | labels |
 //! |---|---|---|
 //! | `pop_requests_total` | counter | `outcome`, `code` |
 //! | `pop_proof_age_seconds` | histogram | – |
 //!
-//! Every request is counted once, by the outermost layer of its configuration, when its response is there:
+//! Every request is counted once, by the outermost layer of its configuration, when its response is ready:
 //!
 //! | outcome | code |
 //! |---|---|
 //! | `admitted` | how possession was proven (`dpop`, `mtls`, `none`), `anonymous` or `preflight` |
 //! | `rejected` | the code of the error, whether layer, guard, extractor or handler rejected the request |
 //! | `unproven` | the code of the error that mode `ReportOnly` let pass |
-//! | `abandoned` | as for `admitted` or `unproven`, or `undecided`: the response was dropped before it was there |
+//! | `abandoned` | as for `admitted` or `unproven`, or `undecided`: the request was dropped before its response was ready |
 //!
-//! A rejection in a handler is one whose response came from [`Rejection`](crate::Rejection): it has the
+//! A response of a handler counts as a rejection if it was made from a [`Rejection`](crate::Rejection): such a response has an
 //! [`Error`] in its extensions.
 
 use http::Extensions;
@@ -27,19 +27,20 @@ use crate::log_limit::LogLimit;
 #[cfg(feature = "metrics")]
 const REQUESTS: &str = "pop_requests_total";
 
-/// How a request stands while its response is not there.
+/// The status of a request until its response is ready.
 #[derive(Debug, Clone)]
 pub(crate) enum RequestStatus {
-    /// The verdict is waited for.
+    /// The verification has not ended.
     Undecided,
+    /// The request was admitted, with this code.
     Admitted(&'static str),
-    /// Only mode `ReportOnly` let it pass.
+    /// The request was admitted only because of mode `ReportOnly`.
     Unproven(Box<Unproven>),
-    /// Verified by an outer layer, which counts it.
+    /// An outer layer verified the request and counts it.
     Reused,
 }
 
-/// Why a proof or binding failed that mode `ReportOnly` let pass.
+/// Why mode `ReportOnly` admitted a request without valid proof.
 #[derive(Debug, Clone)]
 pub(crate) struct Unproven {
     pub(crate) error: Error,
@@ -56,7 +57,7 @@ impl RequestStatus {
     }
 }
 
-/// Counts one request once: when its response is there, or when it is dropped before.
+/// Counts one request once: when its response is ready, or when it is dropped before that.
 #[derive(Debug, Default)]
 pub(crate) struct RequestCounter(Option<RequestStatus>);
 
@@ -79,7 +80,7 @@ impl RequestCounter {
         }
     }
 
-    /// Counts a request by the response of the inner service.
+    /// Counts a request by the response of the inner service: as rejected if the response has an error in its extensions.
     pub(crate) fn answered(&mut self, response: &Extensions) {
         let Some(status) = self.0.take() else {
             return;
@@ -91,7 +92,7 @@ impl RequestCounter {
         }
     }
 
-    /// Counts a request whose inner service failed.
+    /// Counts a request for which the inner service returned an error.
     pub(crate) fn failed(&mut self) {
         if let Some(status) = self.0.take() {
             accepted(&status);
@@ -103,16 +104,17 @@ impl Drop for RequestCounter {
     fn drop(&mut self) {
         if let Some(status) = &self.0 {
             count("abandoned", status.code());
-            tracing::debug!(code = status.code(), "request abandoned before its response was there");
+            tracing::debug!(code = status.code(), "request abandoned before its response was ready");
         }
     }
 }
 
-/// Marks a response without an error that is counted already.
+/// Marks a response without an [`Error`] that is counted already.
 #[derive(Debug, Clone)]
 pub(crate) struct Counted;
 
-/// A guard or an extractor found no layer around it: the program is wrong, and the request is answered with 500.
+/// Counts and logs a request whose guard or extractor found no layer around it. This is a bug of the application: the response
+/// is 500.
 pub(crate) fn missing_layer() -> Counted {
     const CODE: &str = "layer.missing";
     count("rejected", CODE);
@@ -120,6 +122,7 @@ pub(crate) fn missing_layer() -> Counted {
     Counted
 }
 
+/// Counts an admitted request. Logs it if it has no valid proof.
 pub(crate) fn accepted(status: &RequestStatus) {
     match status {
         RequestStatus::Undecided | RequestStatus::Reused => {}
@@ -133,12 +136,13 @@ pub(crate) fn accepted(status: &RequestStatus) {
                 found = found.as_deref(),
                 expected = expected.as_deref(),
                 remedy = remedy.as_deref(),
-                "request passed without proof in mode ReportOnly: {error}"
+                "request admitted without valid proof in mode ReportOnly: {error}"
             );
         }
     }
 }
 
+/// Counts and logs a rejection: as a warning if the authorization server or the replay store failed, otherwise at level `DEBUG`.
 pub(crate) fn rejected(error: &Error, explanation: Option<&Explanation>) {
     count("rejected", error.code());
     match error {
@@ -159,7 +163,7 @@ pub(crate) fn rejected(error: &Error, explanation: Option<&Explanation>) {
     }
 }
 
-/// Whether events about rejections are written, so that an explanation is worth making.
+/// Returns whether events about rejections are recorded. Otherwise no explanation is made.
 pub(crate) fn explains() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
@@ -172,7 +176,7 @@ fn count(outcome: &'static str, code: &'static str) {
     let _ = (outcome, code);
 }
 
-/// Seconds between `iat` and its arrival; negative for proofs from the future.
+/// Records the seconds since `iat` of a proof: negative if `iat` is in the future.
 pub(crate) fn proof_age(now: u64, issued_at: u64) {
     #[cfg(feature = "metrics")]
     {

@@ -1,5 +1,7 @@
-//! TLS that asks for a client certificate and does not insist: without one the handshake succeeds, and a request whose
-//! token is bound to a certificate is refused by the layer. Feature `rustls`.
+//! TLS with optional client certificates (RFC 8705), by rustls. Feature `rustls`.
+//!
+//! The server requests a client certificate but does not require one. Without a certificate the handshake succeeds, and the
+//! layer rejects requests whose token is bound to a certificate.
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")] async fn serve(
@@ -21,9 +23,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Which certificates are good enough is a choice: RFC 8705 §6.2 lets a resource server accept any, because the binding is
-//! to the certificate itself. That the client holds its key is verified in every case. A resumed session counts with the
-//! certificate of the handshake that it resumes, or with none.
+//! Which certificates are accepted is a choice: [`any_client_certificate`], [`client_certificate_under`] or
+//! [`no_client_certificate`]. RFC 8705 §6.2 lets a resource server accept any certificate, because the token is bound to the
+//! certificate itself. The handshake always verifies that the client holds the key of its certificate. A resumed session has
+//! the certificate of the handshake that it resumes, or none.
 
 use std::sync::Arc;
 
@@ -42,13 +45,13 @@ use tokio_rustls::server::TlsStream;
 pub use crate::peer::TlsPeer;
 use crate::peer::{PeerAddress, PeerCertificate};
 
-/// Accepts TCP connections and completes their handshakes, many at a time and each within ten seconds.
+/// Accepts TCP connections and completes their TLS handshakes: many at the same time, each within ten seconds.
 pub type TlsListener = tls_listener::TlsListener<TcpListener, TlsAcceptor>;
 
-/// TLS 1.2 and 1.3 with HTTP/2 and HTTP/1.1 by ALPN, without early data.
+/// Returns a configuration for TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1 by ALPN, and without early data.
 ///
 /// # Errors
-/// When certificate and key do not go together.
+/// If the key cannot be used, or does not match the certificate.
 pub fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -62,29 +65,35 @@ pub fn server_config(
     Ok(config)
 }
 
-/// Serves TLS on a TCP listener. Feature `axum` makes it a listener for `axum::serve`; elsewhere, accept from it, take
-/// the certificate with [`TlsPeer::of`] and give it to each request with [`TlsPeer::extend`].
+/// Returns a listener that serves TLS on a TCP listener.
+///
+/// With feature `axum`, `axum::serve` takes it. With another server, accept connections from it, read the peer with
+/// [`TlsPeer::of`], and add the peer to each request of the connection with [`TlsPeer::extend`].
 #[must_use]
 pub fn listener(tcp: TcpListener, config: ServerConfig) -> TlsListener {
     TlsListener::new(TlsAcceptor::from(Arc::new(config)), tcp)
 }
 
-/// Asks for a certificate and accepts any, self-signed and expired ones included, whose key the client proves to hold.
+/// Requests a certificate, and accepts any certificate whose key the client proves to hold: also self-signed and expired ones.
+///
+/// # Security
+/// The certificate proves nothing but possession of its key. Use it only for tokens that are bound to a certificate, never its
+/// names as the identity of the client.
 #[must_use]
 pub fn any_client_certificate() -> Arc<dyn ClientCertVerifier> {
     Arc::new(AnyCertificate { provider: provider() })
 }
 
-/// Asks for no certificate.
+/// Requests no certificate.
 #[must_use]
 pub fn no_client_certificate() -> Arc<dyn ClientCertVerifier> {
     WebPkiClientVerifier::no_client_auth()
 }
 
-/// Asks for a certificate; if the client shows one, it must have been issued under one of these roots.
+/// Requests a certificate. If the client sends one, it must be valid and issued under one of these roots.
 ///
 /// # Errors
-/// When there is no root.
+/// If there are no roots.
 pub fn client_certificate_under(
     roots: impl Into<Arc<RootCertStore>>,
 ) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
@@ -96,15 +105,15 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 impl TlsPeer {
-    /// What is known of the peer once the handshake is done.
+    /// Returns the peer of a connection whose handshake is complete.
     #[must_use]
     pub fn of(stream: &TlsStream<TcpStream>) -> Self {
         let (tcp, connection) = stream.get_ref();
         Self { address: tcp.peer_addr().ok(), certificate: PeerCertificate::of_connection(connection) }
     }
 
-    /// Puts [`PeerAddress`] and [`PeerCertificate`] into the extensions of a request of this connection. With axum's
-    /// `ConnectInfo<TlsPeer>` the layer does it.
+    /// Puts [`PeerAddress`] and [`PeerCertificate`] into the extensions of a request of this connection. Not needed with axum's
+    /// `ConnectInfo<TlsPeer>`, which the layer reads itself.
     pub fn extend(&self, extensions: &mut http::Extensions) {
         if let Some(address) = self.address {
             extensions.insert(PeerAddress(address.ip()));
@@ -116,7 +125,7 @@ impl TlsPeer {
 }
 
 impl PeerCertificate {
-    /// The end-entity certificate of a connection whose handshake is done; `None` when the client showed none.
+    /// Returns the end-entity certificate of a connection whose handshake is complete; `None` if the client sent none.
     #[must_use]
     pub fn of_connection(connection: &ServerConnection) -> Option<Self> {
         connection.peer_certificates()?.first().map(|certificate| Self::from_der(certificate.as_ref()))
@@ -126,12 +135,12 @@ impl PeerCertificate {
 #[cfg(feature = "axum")]
 impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, TlsListener>> for TlsPeer {
     fn connect_info(stream: axum::serve::IncomingStream<'_, TlsListener>) -> Self {
-        // The address that was accepted: also of a peer that is gone by now.
+        // The address from `accept`: the socket does not know it any more if the peer has disconnected.
         Self { address: Some(*stream.remote_addr()), ..Self::of(stream.io()) }
     }
 }
 
-/// Skips every check of the certificate but the one that makes it a proof: the handshake's signature.
+/// Verifies the signature of the handshake, which proves possession of the key, and nothing else about the certificate.
 #[derive(Debug)]
 struct AnyCertificate {
     provider: Arc<CryptoProvider>,

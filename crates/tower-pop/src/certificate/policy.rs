@@ -1,4 +1,4 @@
-//! Reading the client's certificate of a request, and removing what untrusted peers sent in its place.
+//! Reads the client's certificate of a request, and removes certificate fields that untrusted peers sent.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use super::sources::{CertificateHeader, ClientCertificates, ProxyTrust};
 use crate::error::ConfigError;
 use crate::peer::{self, MissingAddressWarning, PeerCertificate};
 
-/// The bytes of header values whose thumbprints are remembered.
+/// The maximum length, in bytes, of all header values whose thumbprints are remembered.
 const REMEMBERED: u64 = 8 << 20;
 
 /// The client's certificate of one request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClientCertificate {
     pub(crate) thumbprint: Option<CertThumbprint>,
-    /// The line of `Vary` for responses that depend on the certificate (RFC 9440 §2.4).
+    /// The value of `Vary` for responses that depend on the certificate (RFC 9440 §2.4).
     pub(crate) vary: Option<HeaderValue>,
 }
 
@@ -56,6 +56,10 @@ impl ClientCertificates {
 
 impl CertificatePolicy {
     /// Reads the client's certificate from the field of a trusted proxy or from the connection.
+    ///
+    /// # Errors
+    /// [`CredentialError::ClientCertificate`] for a field of a trusted proxy that is repeated or malformed, and for a chain
+    /// without a certificate. [`CredentialError::ClientCertificateTooLarge`] for a field over the limit.
     pub(crate) fn read(&self, parts: &Parts) -> Result<ClientCertificate, CredentialError> {
         if let Some(proxies) = self.proxies_of(parts) {
             return Ok(ClientCertificate { thumbprint: proxies.read(parts)?, vary: proxies.vary.clone() });
@@ -68,7 +72,7 @@ impl CertificatePolicy {
         Ok(ClientCertificate { thumbprint: certificate.map(|certificate| *certificate.thumbprint()), vary: None })
     }
 
-    /// Returns the kind of proxy that a request comes from.
+    /// Returns the first kind of trusted proxy that a request comes from.
     fn proxies_of(&self, parts: &Parts) -> Option<&Proxies> {
         self.proxies.iter().find(|proxies| proxies.trust.includes(parts))
     }
@@ -95,7 +99,7 @@ impl CertificatePolicy {
     }
 }
 
-/// Proxies of one kind.
+/// Trusted proxies of one kind, and their field.
 struct Proxies {
     trust: ProxyTrust,
     header: CertificateHeader,
@@ -106,7 +110,7 @@ struct Proxies {
 
 impl Proxies {
     fn new(trust: ProxyTrust, header: CertificateHeader) -> Self {
-        #[allow(clippy::borrowed_box)] // the signature that the cache asks for
+        #[allow(clippy::borrowed_box)] // the cache requires this signature
         let weigh = |value: &Box<[u8]>, _: &Option<CertThumbprint>| {
             u32::try_from(value.len()).unwrap_or(u32::MAX).saturating_add(64)
         };
@@ -118,7 +122,7 @@ impl Proxies {
         let header = &self.header;
         let mut lines = parts.headers.get_all(&header.name).iter();
         let Some(line) = lines.next() else {
-            // RFC 9440 §2.3: a chain says nothing without the certificate it leads to.
+            // RFC 9440 §2.3: a chain is meaningless without the certificate it belongs to.
             let chain = header.format == CertificateFormat::Rfc9440 && parts.headers.contains_key("client-cert-chain");
             return if chain { Err(CredentialError::ClientCertificate) } else { Ok(None) };
         };

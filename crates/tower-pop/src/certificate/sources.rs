@@ -1,4 +1,4 @@
-//! The configuration of client certificates: from the connection, and from which proxies in which field.
+//! The configuration of client certificates: from the connection, or from header fields of trusted proxies.
 
 use http::HeaderName;
 use http::request::Parts;
@@ -9,17 +9,19 @@ use pop_core::jose::CertThumbprint;
 use crate::error::ConfigError;
 use crate::peer::{self, UnixSocketPeer};
 
-/// Which peers are proxies that may speak for a client's certificate.
+/// Which peers are proxies that are trusted to pass on the client's certificate.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ProxyTrust {
     /// Peers with an address in these networks. Needs [`PeerAddress`](crate::PeerAddress) or, with feature `axum`,
     /// `ConnectInfo`: serve with `app.into_make_service_with_connect_info::<SocketAddr>()`. A request without an address
-    /// comes from no proxy, and the log says so once. Whoever can send packets from there can claim any certificate.
+    /// counts as one from an untrusted peer, and the log says so once.
+    ///
+    /// Security: every host that can connect from these networks can claim any certificate.
     Networks(Vec<IpNet>),
-    /// Peers on a Unix domain socket: requests with [`UnixSocketPeer`](crate::UnixSocketPeer).
+    /// Peers on a Unix domain socket: requests with [`UnixSocketPeer`](crate::UnixSocketPeer) in their extensions.
     UnixSocket,
-    /// Peers that proved in the TLS handshake to hold one of these certificates.
+    /// Peers that proved possession of one of these certificates in the TLS handshake.
     Certificates(Vec<CertThumbprint>),
 }
 
@@ -35,7 +37,21 @@ impl ProxyTrust {
 }
 
 /// The header field in which a proxy passes the client's certificate.
+///
+/// ```
+/// use tower_pop::{CertificateFormat, CertificateHeader};
+///
+/// let rfc9440 = CertificateHeader::new("Client-Cert")?;
+/// let appended = CertificateHeader::with_format("X-Forwarded-Client-Cert", CertificateFormat::XfccList)?.max_len(32 * 1024);
+/// # Ok::<(), tower_pop::ConfigError>(())
+/// ```
+///
+/// # Security
+/// The proxy must replace or remove the field on every request. If it appends, the values that the client sent come first. The
+/// layer rejects such a field with 400 where the format shows it, but Traefik's format does not show it. For an Envoy that
+/// appends, use [`CertificateFormat::XfccList`].
 #[derive(Debug, Clone)]
+#[must_use = "give it to ClientCertificates::from_proxies"]
 pub struct CertificateHeader {
     pub(super) name: HeaderName,
     pub(super) format: CertificateFormat,
@@ -43,59 +59,54 @@ pub struct CertificateHeader {
 }
 
 impl CertificateHeader {
-    /// A field by name, in the format that goes with it: `Client-Cert` (RFC 9440), `X-Forwarded-Client-Cert` (Envoy),
+    /// Creates a header field with a known format: `Client-Cert` (RFC 9440), `X-Forwarded-Client-Cert` (Envoy),
     /// `X-Forwarded-Tls-Client-Cert` (Traefik), `Ssl-Client-Cert`, `X-Ssl-Client-Escaped-Cert` (nginx), `X-Ssl-Client-Cert`
     /// (Apache httpd, nginx), `X-Ssl-Client-Der` (HAProxy).
     ///
-    /// # Security
-    /// The proxy must replace the field or remove it, on every request. One that appends leaves what the client sent in
-    /// front of its own word. That is answered with 400 where it can be told, and cannot be told in Traefik's format. For
-    /// an Envoy that appends choose [`CertificateFormat::XfccList`].
-    ///
     /// # Errors
-    /// [`ConfigError::CertificateHeader`] for every other name: say its format with [`with_format`](Self::with_format).
+    /// [`ConfigError::CertificateHeader`] for every other name: use [`with_format`](Self::with_format).
     pub fn new(name: &str) -> Result<Self, ConfigError> {
         let format =
             CertificateFormat::of_field(name).ok_or_else(|| ConfigError::CertificateHeader(name.to_owned()))?;
         Self::with_format(name, format)
     }
 
-    /// A field by name, in this format.
+    /// Creates a header field with this name and format.
     ///
     /// # Errors
-    /// [`ConfigError::CertificateHeader`] when the name is none.
+    /// [`ConfigError::CertificateHeader`] if the name is not a valid field name.
     pub fn with_format(name: &str, format: CertificateFormat) -> Result<Self, ConfigError> {
         let name = HeaderName::try_from(name).map_err(|_| ConfigError::CertificateHeader(name.to_owned()))?;
         Ok(Self { name, format, max_len: 16 * 1024 })
     }
 
-    /// Sets the longest value in bytes; a longer one is answered with 431. Defaults to 16 KiB. The server's own limit on
-    /// header fields must leave room for it.
-    #[must_use]
+    /// Sets the maximum length of the value in bytes. Longer values are rejected with 431. Defaults to 16 KiB. The server's own
+    /// limit on header fields must be larger.
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
     }
 }
 
-/// Turns on tokens that are bound to a client certificate (`cnf.x5t#S256`), and says where certificates come from.
+/// The sources of client certificates. Turns on tokens that are bound to a client certificate (`cnf.x5t#S256`, RFC 8705).
 #[derive(Debug, Clone)]
 #[must_use = "give it to PopConfigBuilder::client_certificates"]
 pub struct ClientCertificates {
     pub(super) connection: bool,
-    /// Each with the one field that these proxies set or remove.
+    /// Each kind of proxy, with the one field that it sets or removes.
     pub(super) proxies: Vec<(ProxyTrust, Option<CertificateHeader>)>,
 }
 
 impl ClientCertificates {
-    /// From the TLS connection: [`PeerCertificate`].
+    /// Reads certificates from the TLS connection: from [`PeerCertificate`](crate::PeerCertificate).
     pub const fn from_connection() -> Self {
         Self { connection: true, proxies: Vec::new() }
     }
 
-    /// From a header field of trusted proxies.
+    /// Reads certificates from a header field of trusted proxies.
     ///
-    /// [`ProxyTrust::Networks`] needs the address of the peer in each request, which axum gives only when it is asked for:
+    /// [`ProxyTrust::Networks`] needs the address of the peer in each request. With axum, this takes
+    /// `into_make_service_with_connect_info`:
     ///
     /// ```no_run
     /// # #[cfg(feature = "axum")]
@@ -118,14 +129,17 @@ impl ClientCertificates {
         Self { connection: false, proxies: vec![(trust, Some(header))] }
     }
 
-    /// From a header field of trusted proxies as well. Of several kinds of proxies each is believed in its own field only:
-    /// in the others it may pass on what its clients invent. A peer that is of two kinds counts as the one said first.
+    /// Also reads certificates from a header field of these proxies. A proxy is trusted in its own field only: it may pass on
+    /// the other fields as its clients sent them. A peer of two kinds counts as the kind that was added first.
     pub fn or_from_proxies(mut self, trust: ProxyTrust, header: CertificateHeader) -> Self {
         self.proxies.push((trust, Some(header)));
         self
     }
 
-    /// Trusts these peers, too, in the field that was said last.
+    /// Also trusts these peers, in the field that was added last.
+    ///
+    /// Without a field, as after [`from_connection`](Self::from_connection),
+    /// [`build`](crate::PopConfigBuilder::build) returns [`ConfigError::CertificateProxies`].
     pub fn trust(mut self, trust: ProxyTrust) -> Self {
         let header = self.proxies.last().and_then(|(_, header)| header.clone());
         self.proxies.push((trust, header));

@@ -1,29 +1,29 @@
-//! From an issuer to the URL of its keys (RFC 8414 §3, OpenID Connect Discovery §4).
+//! Discovery of the URL of an issuer's keys (RFC 8414 §3, OpenID Connect Discovery §4).
 
 use pop_core::jose::{Json, JsonLimits, Object};
 use pop_core::target::Origin;
 
-use super::fetch::exchange;
-use super::{FetchError, FetchRequest, FetchResponse, HttpFetch, JwksCaching};
+use super::caching::JwksCaching;
+use super::fetch::{FetchError, FetchRequest, FetchResponse, HttpFetch, exchange};
 
-/// Where an issuer's keys are to be found.
+/// Where the keys of an issuer are fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyLocation {
-    /// In the issuer's metadata.
+    /// At the `jwks_uri` of the issuer's metadata.
     Discovery,
     /// At this URL.
     Uri(String),
 }
 
-/// Whether keys may be fetched from a URL: https, or http on loopback, or any http where that was allowed expressly.
+/// Returns whether a URL may be fetched: https, http on loopback, or any http if the configuration allows it.
 pub(crate) fn is_acceptable(url: &str, allow_http: bool) -> bool {
     Origin::of(url).is_ok_and(|origin| origin.is_https() || origin.is_loopback() || allow_http)
 }
 
-/// Finds the `jwks_uri` of an issuer: in the first of its well-known URLs that has metadata of this very issuer with an
-/// acceptable `jwks_uri`. Whatever is wrong with one of them, the next one may be right: servers answer unknown paths with
-/// 403, with a redirect or with a page for people. Each attempt may take the time-out of one fetch.
-pub(crate) async fn find_jwks_uri(
+/// Returns the `jwks_uri` of an issuer, from the first of its well-known URLs whose metadata names this issuer and has an
+/// acceptable `jwks_uri`. Any failure at one URL leads to the next: servers respond to unknown paths with 403, with a
+/// redirect or with an HTML page. Each attempt may take the timeout of one fetch.
+pub(super) async fn find_jwks_uri(
     issuer: &str,
     fetch: &dyn HttpFetch,
     caching: &JwksCaching,
@@ -34,7 +34,7 @@ pub(crate) async fn find_jwks_uri(
         match jwks_uri_at(&url, issuer, fetch, caching, allow_http).await {
             Ok(uri) => {
                 for (url, error) in failures {
-                    tracing::info!(issuer, %url, %error, "no usable metadata of the issuer at this URL; found at another");
+                    tracing::info!(issuer, %url, %error, "no usable metadata of the issuer at this URL; it was found at another URL");
                 }
                 return Ok(uri);
             }
@@ -61,17 +61,18 @@ async fn jwks_uri_at(
         return Err(FetchError::Document("the metadata names another issuer"));
     }
     let uri = metadata.get("jwks_uri").and_then(Json::as_str).unwrap_or_default();
-    // Metadata from the network must not send us to plain http when the issuer itself is reached by https.
-    let http_is_fine = allow_http || Origin::of(issuer).is_ok_and(|origin| !origin.is_https());
-    let https_only = Origin::of(uri).is_ok_and(|origin| origin.is_https());
-    if https_only || (http_is_fine && is_acceptable(uri, allow_http)) {
+    // Metadata must not lead to plain http if the issuer itself uses https.
+    let http_is_allowed = allow_http || Origin::of(issuer).is_ok_and(|origin| !origin.is_https());
+    let is_https = Origin::of(uri).is_ok_and(|origin| origin.is_https());
+    if is_https || (http_is_allowed && is_acceptable(uri, allow_http)) {
         Ok(uri.to_owned())
     } else {
         Err(FetchError::Document("the metadata has no acceptable jwks_uri"))
     }
 }
 
-pub(crate) async fn get(
+/// Fetches a JSON document within the limits.
+pub(super) async fn get(
     fetch: &dyn HttpFetch,
     url: String,
     caching: &JwksCaching,
@@ -81,8 +82,8 @@ pub(crate) async fn get(
     exchange(fetch, FetchRequest { url, accept, authorization: None, form: None, max_len, timeout }).await
 }
 
-/// The well-known URLs of an issuer. RFC 8414 §3 puts the name between host and path, for the OpenID document too (§5);
-/// OpenID Connect Discovery §4 appends it, and so do servers that take the one for the other.
+/// Returns the well-known URLs of an issuer. RFC 8414 §3 puts the name between host and path, for the OpenID document too
+/// (§5). OpenID Connect Discovery §4 appends it, and some servers append the OAuth name in the same way.
 fn metadata_urls(issuer: &str) -> Option<Vec<String>> {
     const OAUTH: &str = "/.well-known/oauth-authorization-server";
     const OPENID: &str = "/.well-known/openid-configuration";

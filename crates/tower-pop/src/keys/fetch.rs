@@ -1,23 +1,70 @@
-//! The one thing that key cache and introspection need of HTTP.
+//! The HTTP client of key cache and introspection, as a trait.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
 
-/// Exchanges documents with the authorization server.
+/// Sends requests to the authorization server: for metadata, keys and introspection.
 ///
-/// Implementations must authenticate the server by TLS, must not follow redirects and must not send cookies or
+/// An `Arc` of an implementation is an implementation too, so that several configurations can share one client.
+///
+/// # Security
+/// Implementations must authenticate the server by TLS. They must not follow redirects, and must not send cookies or
 /// credentials other than those of the request.
+///
+/// # Example
+/// A client for tests, which knows one document:
+///
+/// ```
+/// use std::future::{Future, ready};
+/// use std::pin::Pin;
+/// use std::sync::Arc;
+///
+/// use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+/// use tower_pop::{IssuerConfig, PopConfig};
+///
+/// struct OneDocument;
+///
+/// impl HttpFetch for OneDocument {
+///     fn fetch(
+///         &self,
+///         request: FetchRequest,
+///     ) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+///         let response = if request.url == "https://as.example/jwks" {
+///             Ok(FetchResponse::new(r#"{"keys": []}"#).content_type("application/json"))
+///         } else {
+///             Err(FetchError::Status(404))
+///         };
+///         Box::pin(ready(response))
+///     }
+/// }
+///
+/// let client = Arc::new(OneDocument);
+/// let issuer = IssuerConfig::new("https://as.example").jwks_uri("https://as.example/jwks");
+/// let cfg = PopConfig::builder(issuer, "https://api.example").http_fetch(Arc::clone(&client)).build()?;
+/// # Ok::<(), tower_pop::ConfigError>(())
+/// ```
 pub trait HttpFetch: Send + Sync + 'static {
-    /// Sends one request.
+    /// Sends a request and returns the response.
+    ///
+    /// # Errors
+    /// The future fails with a [`FetchError`] if there is no response with status 200 within the limits of the request. The
+    /// layer applies the limits too: a response that is too long or too late counts as failed.
     fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>>;
 }
 
-/// A request: a GET, or a POST where there is a form. `Debug` shows neither credentials nor the form.
+impl<S: HttpFetch + ?Sized> HttpFetch for Arc<S> {
+    fn fetch(&self, request: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        (**self).fetch(request)
+    }
+}
+
+/// A request: a POST if it has a form, otherwise a GET. `Debug` shows the URL and the timeout, never credentials or the form.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FetchRequest {
@@ -29,9 +76,9 @@ pub struct FetchRequest {
     pub authorization: Option<HeaderValue>,
     /// The body of a POST, `application/x-www-form-urlencoded`. It may hold a token.
     pub form: Option<String>,
-    /// Longest response body in bytes that may be read.
+    /// The maximum length of the response body in bytes.
     pub max_len: usize,
-    /// Time-out of the whole exchange.
+    /// The timeout of the whole exchange.
     pub timeout: Duration,
 }
 
@@ -41,7 +88,7 @@ impl fmt::Debug for FetchRequest {
     }
 }
 
-/// A response with status 200. `Debug` shows no body.
+/// A response with status 200. `Debug` shows only the length of the body.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct FetchResponse {
@@ -51,12 +98,13 @@ pub struct FetchResponse {
     pub content_type: Option<String>,
     /// The value of `Cache-Control`.
     pub cache_control: Option<String>,
-    /// The value of `Age`: how long a cache on the way has kept the response (RFC 9111 §5.1).
+    /// The value of `Age`: how long caches have held the response (RFC 9111 §5.1).
     pub age: Option<Duration>,
 }
 
 impl FetchResponse {
-    /// A response of this body.
+    /// Creates a response with this body, without header fields.
+    #[must_use]
     pub fn new(body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..Self::default() }
     }
@@ -89,12 +137,12 @@ impl fmt::Debug for FetchResponse {
     }
 }
 
-/// A URL for the log.
+/// Returns a URL without its query and fragment, for the log.
 pub(crate) fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// Sends a request and holds the client to its limits, whatever it makes of them.
+/// Sends a request. Applies its limits even if the client ignores them.
 pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Result<FetchResponse, FetchError> {
     let FetchRequest { max_len, timeout, .. } = request;
     let response = tokio::time::timeout(timeout, fetch.fetch(request)).await.unwrap_or(Err(FetchError::Timeout))?;
@@ -105,35 +153,35 @@ pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Re
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// No connection, or it broke; why is not known.
+    /// The connection could not be made, or broke, for an unknown reason.
     #[error("the connection failed")]
     Connection,
-    /// No connection, or it broke, for this reason.
+    /// The connection could not be made, or broke, for this reason.
     #[error("{0}")]
     NotConnected(ConnectionFailure),
-    /// No complete answer in time.
+    /// There was no complete response within the timeout.
     #[error("timed out")]
     Timeout,
-    /// A status other than 200, redirects included.
+    /// The status is not 200. Redirects are not followed.
     #[error("status {0}")]
     Status(u16),
-    /// The server rejects the credentials of the request (RFC 6749 §5.2): 401 or 400 with `error` `invalid_client` or
-    /// `unauthorized_client`, or a challenge for the scheme that was used.
+    /// The server rejects the client credentials of the request (RFC 6749 §5.2). [`HyperFetch`](crate::keys::HyperFetch)
+    /// reports it for a POST with status 400, 401 or 403 whose body has the `error` `invalid_client` or
+    /// `unauthorized_client`, or has no `error` while the response has a `Basic` challenge.
     #[error("status {0}: the credentials of the request are rejected")]
     ClientRefused(u16),
-    /// The body is longer than allowed.
+    /// The body is longer than the limit of the request.
     #[error("the body is too long")]
     TooLong,
-    /// The URL cannot be fetched.
+    /// The URL is not valid, or must not be fetched.
     #[error("the URL is not acceptable")]
     Url,
-    /// The document is not what it should be.
+    /// The document is not valid, for this reason.
     #[error("unusable document: {0}")]
     Document(&'static str),
 }
 
-/// Why a connection to the authorization server could not be made, or broke: for the operator's log. Never part of a
-/// response.
+/// Why a connection to the authorization server could not be made, or broke. It goes into the log, never into a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionFailure {
     cause: ConnectionCause,
@@ -141,17 +189,26 @@ pub struct ConnectionFailure {
 }
 
 impl ConnectionFailure {
-    /// Longest detail that is kept, in characters.
-    const LONGEST: usize = 300;
+    /// The maximum length of the detail, in characters.
+    const MAX_DETAIL: usize = 300;
 
-    /// A failure of this kind. The detail is what the libraries beneath say of it, of which 300 characters are kept.
+    /// Creates a failure. `detail` is the message of the underlying library; the first 300 characters are kept, and control
+    /// characters become spaces.
+    ///
+    /// ```
+    /// use tower_pop::keys::{ConnectionCause, ConnectionFailure, FetchError};
+    ///
+    /// let failure = ConnectionFailure::new(ConnectionCause::Refused, "10.0.0.1:443");
+    /// let error = FetchError::NotConnected(failure);
+    /// assert_eq!(error.to_string(), "the connection was refused (10.0.0.1:443)");
+    /// ```
     #[must_use]
     pub fn new(cause: ConnectionCause, detail: &str) -> Self {
         let printable = |char: char| if char.is_control() { ' ' } else { char };
-        Self { cause, detail: detail.chars().take(Self::LONGEST).map(printable).collect::<String>().into() }
+        Self { cause, detail: detail.chars().take(Self::MAX_DETAIL).map(printable).collect::<String>().into() }
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     #[must_use]
     pub const fn cause(&self) -> ConnectionCause {
         self.cause
@@ -171,13 +228,13 @@ pub enum ConnectionCause {
     /// The host name has no address.
     #[error("the host name cannot be resolved")]
     NameNotFound,
-    /// Nothing listens at the port.
+    /// No server listens at the port.
     #[error("the connection was refused")]
     Refused,
-    /// There is no way to the host.
+    /// There is no route to the host.
     #[error("the host cannot be reached")]
     Unreachable,
-    /// The server's certificate comes from an authority that is not among the trust anchors.
+    /// The server's certificate was issued by an authority that is not trusted.
     #[error("the server's certificate is not from a trusted authority")]
     UntrustedAuthority,
     /// The server's certificate is for other host names.
@@ -189,16 +246,52 @@ pub enum ConnectionCause {
     /// The server's certificate was rejected for another reason.
     #[error("the server's certificate was rejected")]
     Certificate,
-    /// The server does not answer TLS at this port: a port for plain http, as a rule.
+    /// The server does not speak TLS at this port. It is usually a port for plain http.
     #[error("the server does not speak TLS at this port")]
     NotTls,
-    /// The TLS handshake failed: no common version, or the server wants a client certificate, for example.
+    /// The TLS handshake failed for another reason: for example, there is no common version, or the server requires a client
+    /// certificate.
     #[error("the TLS handshake failed")]
     Tls,
     /// The connection was closed before the response was complete.
     #[error("the connection was closed")]
     Closed,
-    /// Something else.
+    /// Another reason.
     #[error("the connection failed")]
     Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    struct Status(u16);
+
+    impl HttpFetch for Status {
+        fn fetch(&self, _: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+            Box::pin(std::future::ready(Err(FetchError::Status(self.0))))
+        }
+    }
+
+    fn status(client: &impl HttpFetch) -> Option<FetchError> {
+        let request = FetchRequest {
+            url: "https://as.example/jwks".to_owned(),
+            accept: "application/json",
+            authorization: None,
+            form: None,
+            max_len: 1,
+            timeout: Duration::from_secs(1),
+        };
+        client.fetch(request).now_or_never()?.err()
+    }
+
+    #[test]
+    fn an_arc_of_a_client_is_the_same_client() {
+        let client = Arc::new(Status(418));
+        let shared: Arc<dyn HttpFetch> = client.clone();
+        assert_eq!(status(&client), Some(FetchError::Status(418)));
+        assert_eq!(status(&shared), Some(FetchError::Status(418)));
+    }
 }

@@ -1,4 +1,4 @@
-//! Exchanges by hyper over rustls and the platform's trust store.
+//! The default HTTP client: hyper over rustls, with the trust store of the platform.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,41 +20,55 @@ use rustls::CertificateError;
 
 use pop_core::jose::{Json, JsonLimits, Object};
 
-use super::{ConnectionCause, ConnectionFailure, FetchError, FetchRequest, FetchResponse, HttpFetch};
+use super::fetch::{ConnectionCause, ConnectionFailure, FetchError, FetchRequest, FetchResponse, HttpFetch};
 
-/// Bytes of an error response that are read.
+/// The maximum length of an error response in bytes.
 const MAX_ERROR_LEN: usize = 4096;
 
-/// The default [`HttpFetch`]: HTTP/1.1 and 2, TLS by rustls, no redirects, no cookies, no proxies. Needs a tokio runtime
-/// when it is used, not when it is made.
+/// The default [`HttpFetch`]: HTTP/1.1 and HTTP/2 with TLS by rustls, without redirects, cookies and proxies. Needs a tokio
+/// runtime when it sends a request, not when it is created.
+///
+/// Create one to share its connections between configurations:
+///
+/// ```
+/// use tower_pop::PopConfig;
+/// use tower_pop::keys::HyperFetch;
+///
+/// let client = HyperFetch::new()?;
+/// let notes = PopConfig::builder("https://as.example", "https://notes.example").http_fetch(client.clone()).build()?;
+/// let files = PopConfig::builder("https://as.example", "https://files.example").http_fetch(client).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct HyperFetch {
     https: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl HyperFetch {
-    /// A client that trusts what the platform trusts.
+    /// Creates a client that trusts the certificates that the platform trusts.
     ///
     /// # Errors
-    /// When the platform's trust store cannot be set up.
-    pub fn new() -> Result<Self, std::io::Error> {
+    /// If the trust store of the platform cannot be set up.
+    pub fn new() -> Result<Self, io::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let connector = HttpsConnectorBuilder::new().with_provider_and_platform_verifier(provider)?;
-        // Which URLs are acceptable is decided before.
-        Ok(Self::over(connector.https_or_http().enable_all_versions().build()))
+        // Plain http is allowed here: the configuration decides which URLs are acceptable.
+        Ok(Self::with_connector(connector.https_or_http().enable_all_versions().build()))
     }
 
-    /// A client with this TLS configuration: other trust anchors, or a client certificate for the authorization server
-    /// ([`Introspection::mutual_tls`](crate::Introspection::mutual_tls)). Its ALPN list must be empty.
+    /// Creates a client with this TLS configuration: with other trust anchors, or with a client certificate for the
+    /// authorization server ([`Introspection::mutual_tls`](crate::Introspection::mutual_tls)).
     ///
     /// # Panics
-    /// When the configuration has an ALPN list.
+    /// If [`alpn_protocols`](rustls::ClientConfig::alpn_protocols) of the configuration is not empty: the client sets it.
     #[must_use]
     pub fn with_tls(config: rustls::ClientConfig) -> Self {
-        Self::over(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions().build())
+        Self::with_connector(
+            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions().build(),
+        )
     }
 
-    fn over(connector: HttpsConnector<HttpConnector>) -> Self {
+    fn with_connector(connector: HttpsConnector<HttpConnector>) -> Self {
         Self { https: Client::builder(TokioExecutor::new()).build(connector) }
     }
 }
@@ -87,8 +101,8 @@ async fn send(
     let response = client.request(request).await.map_err(|error| not_connected(&error, ConnectionCause::Other))?;
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();
-        let refused = authenticated && matches!(status, 400 | 401 | 403) && refuses_client(response).await;
-        return Err(if refused { FetchError::ClientRefused(status) } else { FetchError::Status(status) });
+        let rejected = authenticated && matches!(status, 400 | 401 | 403) && rejects_client(response).await;
+        return Err(if rejected { FetchError::ClientRefused(status) } else { FetchError::Status(status) });
     }
     let content_type = text(response.headers(), CONTENT_TYPE);
     let cache_control = text(response.headers(), CACHE_CONTROL);
@@ -102,7 +116,7 @@ async fn send(
     Ok(FetchResponse { body: body.to_bytes(), content_type, cache_control, age })
 }
 
-/// The greatest `Age`, should there be several; what is not a number counts for nothing (RFC 9111 §5.1).
+/// Returns the maximum `Age` of a response. Values that are not numbers are ignored (RFC 9111 §5.1).
 fn age(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(AGE).iter().filter_map(|value| value.to_str().ok());
     let digits = values.flat_map(|value| value.split(',')).map(str::trim);
@@ -110,9 +124,9 @@ fn age(headers: &HeaderMap) -> Option<Duration> {
     numbers.map(|text| text.parse().unwrap_or(u64::from(u32::MAX))).max().map(Duration::from_secs)
 }
 
-/// What is to be said of a failed connection: its kind, and the texts of all errors beneath.
-fn not_connected(error: &(dyn StdError + 'static), otherwise: ConnectionCause) -> FetchError {
-    let (mut cause, mut detail) = (otherwise, String::new());
+/// Returns the error of a failed connection, with its kind and the messages of the error and all its sources.
+fn not_connected(error: &(dyn StdError + 'static), default: ConnectionCause) -> FetchError {
+    let (mut cause, mut detail) = (default, String::new());
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
@@ -120,9 +134,9 @@ fn not_connected(error: &(dyn StdError + 'static), otherwise: ConnectionCause) -
             detail += if detail.is_empty() { "" } else { ": " };
             detail += &text;
         }
-        // The innermost error knows best.
+        // The innermost error is the most precise one.
         cause = cause_of(error).unwrap_or(cause);
-        // An io::Error that wraps another one names that one's source as its own.
+        // The source of an io::Error that wraps another error is the source of that error, not the error itself.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = wrapped.map(|wrapped| wrapped as &(dyn StdError + 'static)).or_else(|| error.source());
     }
@@ -133,7 +147,7 @@ fn cause_of(error: &(dyn StdError + 'static)) -> Option<ConnectionCause> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some(match error {
             rustls::Error::InvalidCertificate(error) => match error {
-                // The second: another authority of the same name.
+                // BadSignature: another authority has the same name.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => ConnectionCause::UntrustedAuthority,
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     ConnectionCause::HostName
@@ -161,15 +175,15 @@ fn cause_of(error: &(dyn StdError + 'static)) -> Option<ConnectionCause> {
             _ => None,
         };
     }
-    // The connector's error type has no name outside of hyper-util.
+    // hyper-util does not export the connector's error type.
     (error.to_string() == "dns error").then_some(ConnectionCause::NameNotFound)
 }
 
-/// Whether a refusal is one of the request's own credentials (RFC 6749 §5.2), as far as can be told: by its `error`, or by a
-/// challenge for Basic.
-async fn refuses_client<B>(response: Response<B>) -> bool
+/// Returns whether an error response rejects the client credentials of the request (RFC 6749 §5.2): by its `error`, or, if it
+/// has none, by a challenge for Basic.
+async fn rejects_client<B>(response: Response<B>) -> bool
 where
-    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: http_body::Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
     let basic = challenges

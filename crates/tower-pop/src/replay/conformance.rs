@@ -1,7 +1,7 @@
-//! What every [`ReplayStore`] must do, as checks to be run in the tests of a store:
+//! Checks of the contract of [`ReplayStore`], for the tests of a store:
 //!
 //! ```
-//! # #[tokio::main] async fn main() {
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! use std::sync::Arc;
 //! use tower_pop::clock::ManualClock;
 //! use tower_pop::replay::{MemoryReplayStore, conformance};
@@ -18,54 +18,55 @@
 //! # }
 //! ```
 //!
-//! | check | what it needs | what it finds |
+//! | check | needs | finds |
 //! |---|---|---|
-//! | [`check`] | nothing; takes about two seconds | a store that does not look at its own clock at all, or looks at the system's; entries that die within a second |
-//! | [`check_with`] | a way to let time pass on the store's own clock | all that [`check`] finds, and entries that die before `expires_at` |
-//! | [`check_full`] | the store's capacity, and the same | live entries that are dropped for new ones |
+//! | [`check`] | nothing; takes about two seconds | errors of a store without its own clock; for a store on the system clock, entries that are lost within a second |
+//! | [`check_with`] | a function that lets time pass on the store's clock | all that [`check`] finds, and entries that are lost before `expires_at` |
+//! | [`check_full`] | the same function, and the capacity of the store | live entries that are dropped for new ones |
 //!
-//! They run within tokio.
+//! The checks need a tokio runtime.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use pop_core::ReplayError;
 use pop_core::jose::JwkThumbprint;
-use pop_core::replay::{ReplayEntry, ReplayKey};
+use pop_core::replay::{FirstUse, ReplayEntry, ReplayKey};
 use pop_core::target::{Origin, RequestTarget};
 
-use super::{FirstUse, ReplayError, ReplayStore};
+use super::store::ReplayStore;
 
-/// Seconds from `iat` to the end of an [`entry`].
+/// The seconds from `iat` to the end of an [`entry`].
 const LIFETIME: u64 = 91;
-/// Entries that must be remembered together.
+/// The number of entries that must be remembered at the same time.
 const MANY: u32 = 1_000;
 
-/// Checks an empty store with room for at least 2,000 entries, 100 of them of one client, at the time `now`. A store with a
-/// clock of its own must show `now` there; it may stand still. Waits for one and a half seconds, in which no entry may be
-/// lost.
+/// Checks an empty store at the time `now`. The store must have a capacity of at least 2,000 entries, and allow one client 100
+/// of them. If the store has its own clock, that clock must show `now`; it may stand still. The check waits for 1.5 seconds,
+/// in which no entry may be lost.
 ///
 /// # Panics
-/// When the store breaks its contract.
+/// If the store breaks its contract.
 pub async fn check(store: impl ReplayStore, now: u64) {
     let mut waited = false;
     let wait = move |_| {
         let first = !std::mem::replace(&mut waited, true);
         async move {
             if first {
-                really_wait(Duration::from_millis(1500)).await;
+                wait_in_real_time(Duration::from_millis(1500)).await;
             }
         }
     };
     check_with(store, now, wait).await;
 }
 
-/// As [`check`], for a store with a clock of its own that can be told to move: `pass` lets this much time pass there, about
-/// 400 seconds in all. For a store on a real clock it waits.
+/// Checks an empty store like [`check`], and also that entries live until they expire. `pass` lets this much time pass on the
+/// store's own clock, about 400 seconds in total. For a store on a real clock, it must wait that long.
 ///
 /// # Panics
-/// When the store breaks its contract.
+/// If the store breaks its contract.
 pub async fn check_with<F: Future<Output = ()>>(
     store: impl ReplayStore,
     now: u64,
@@ -74,19 +75,19 @@ pub async fn check_with<F: Future<Output = ()>>(
     let store = Arc::new(store);
     accepts_once(&*store, now).await;
     keeps_keys_apart(&*store, now).await;
-    rejects_what_has_expired(&*store, now).await;
-    lets_one_of_many_tasks_pass(&store, now).await;
-    lets_one_of_many_threads_pass(&store, now).await;
+    rejects_expired_entries(&*store, now).await;
+    accepts_one_of_many_tasks(&store, now).await;
+    accepts_one_of_many_threads(&store, now).await;
     let now = remembers_many_until_they_expire(&*store, now, &mut pass).await;
     remembers_when_the_clock_steps_back(&*store, now, &mut pass).await;
 }
 
-/// Checks that an empty store which was made for `capacity` entries rejects new entries when it is full, drops none that
-/// lives, and has room again when they have expired. One client has one entry. The store may call itself full a tenth
-/// early. `pass` as for [`check_with`].
+/// Checks an empty store with this capacity: when it is full, it must reject new entries and keep all live ones, and it must
+/// accept new entries when those have expired. Each client has one entry. The store may reject entries as full when up to a
+/// tenth of it is free. `pass` is the function of [`check_with`].
 ///
 /// # Panics
-/// When the store breaks its contract.
+/// If the store breaks its contract.
 pub async fn check_full<F: Future<Output = ()>>(
     store: impl ReplayStore,
     capacity: u32,
@@ -96,7 +97,7 @@ pub async fn check_full<F: Future<Output = ()>>(
     let numbered = |number: u32| of_client(number, "full", now, now);
     let mut held = 0;
     let full = loop {
-        assert!(held <= capacity, "a store for {capacity} entries has taken {held} and is not full");
+        assert!(held <= capacity, "a store for {capacity} entries accepted {held} and is not full");
         match insert(&store, numbered(held)).await {
             Ok(_) => held += 1,
             Err(error) => break error,
@@ -108,20 +109,23 @@ pub async fn check_full<F: Future<Output = ()>>(
         let again = insert(&store, numbered(number)).await.err();
         assert_eq!(again, Some(ReplayError::Replayed), "entry {number} of {held} in a full store");
     }
-    assert!(insert(&store, numbered(held)).await.is_err(), "still full: a rejected entry makes no room");
+    assert!(insert(&store, numbered(held)).await.is_err(), "a full store must stay full after a rejected entry");
     pass(Duration::from_secs(200)).await;
     let later = now + 200;
-    assert!(insert(&store, of_client(0, "later", later, later)).await.is_ok(), "room again when all have expired");
+    assert!(
+        insert(&store, of_client(0, "later", later, later)).await.is_ok(),
+        "a store must accept entries again when all others have expired"
+    );
 }
 
-/// An entry of the client with this number, for a proof with this `jti`, that lives for 91 s from `issued_at`.
+/// Returns an entry of the client with this number, for a proof with this `jti`. It expires 91 s after `issued_at`.
 #[must_use]
 pub fn entry(client: u8, jti: &str, issued_at: u64, now: u64) -> ReplayEntry {
     let jkt = thumbprint([client; 32]);
     ReplayEntry::new(key(&jkt, "/", jti), jkt, issued_at, LIFETIME, now)
 }
 
-/// The same for more clients than an `u8` counts.
+/// Returns an entry like [`entry`], for more clients than a `u8` can number.
 fn of_client(client: u32, jti: &str, issued_at: u64, now: u64) -> ReplayEntry {
     let mut bytes = [0xcc; 32];
     for (byte, value) in bytes.iter_mut().zip(client.to_be_bytes()) {
@@ -132,8 +136,8 @@ fn of_client(client: u32, jti: &str, issued_at: u64, now: u64) -> ReplayEntry {
 }
 
 fn thumbprint(bytes: [u8; 32]) -> JwkThumbprint {
-    let text = pop_core::jose::encode(bytes);
-    JwkThumbprint::parse(&text).unwrap_or_else(|_| unreachable!("32 bytes make a thumbprint"))
+    let encoded = pop_core::jose::encode(bytes);
+    JwkThumbprint::parse(&encoded).unwrap_or_else(|_| unreachable!("32 bytes make a thumbprint"))
 }
 
 fn key(jkt: &JwkThumbprint, path: &str, jti: &str) -> ReplayKey {
@@ -151,9 +155,9 @@ async fn must_be_a_replay(store: &impl ReplayStore, entry: ReplayEntry, what: &s
 }
 
 async fn accepts_once(store: &impl ReplayStore, now: u64) {
-    for (issued_at, what) in [(now, "made now"), (now - 60, "made a minute ago"), (now + 30, "dated ahead")] {
+    for (issued_at, what) in [(now, "made now"), (now - 60, "made a minute ago"), (now + 30, "dated in the future")] {
         let entry = entry(1, &format!("accepts_once {issued_at}"), issued_at, now);
-        assert!(insert(store, entry).await.is_ok(), "the first use of a proof {what} passes");
+        assert!(insert(store, entry).await.is_ok(), "the first use of a proof {what} must be accepted");
         must_be_a_replay(store, entry, &format!("the second use of a proof {what}")).await;
     }
 }
@@ -162,7 +166,7 @@ async fn keeps_keys_apart(store: &impl ReplayStore, now: u64) {
     for (client, path, jti) in [(2, "/", "A"), (3, "/", "A"), (2, "/other", "A"), (2, "/", "a"), (2, "/", "A\u{301}")] {
         let jkt = thumbprint([client; 32]);
         let entry = ReplayEntry::new(key(&jkt, path, jti), jkt, now, LIFETIME, now);
-        assert!(insert(store, entry).await.is_ok(), "{client} {path} {jti:?} is another key");
+        assert!(insert(store, entry).await.is_ok(), "{client} {path} {jti:?} is another key and must be accepted");
     }
     // Every byte of a key counts.
     let first = entry(4, "every byte", now, now);
@@ -174,19 +178,22 @@ async fn keeps_keys_apart(store: &impl ReplayStore, now: u64) {
         }
         let mut other = first;
         other.key = ReplayKey::from_digest(bytes);
-        assert!(insert(store, other).await.is_ok(), "a key that differs in byte {at} only is another one");
+        assert!(
+            insert(store, other).await.is_ok(),
+            "a key that differs only in byte {at} is another key and must be accepted"
+        );
     }
 }
 
-async fn rejects_what_has_expired(store: &impl ReplayStore, now: u64) {
+async fn rejects_expired_entries(store: &impl ReplayStore, now: u64) {
     for age in [LIFETIME, LIFETIME + 1, 100_000] {
         let expired = entry(5, &format!("expired {age}"), now - age, now);
-        must_be_a_replay(store, expired, "what would not be remembered must not pass").await;
+        must_be_a_replay(store, expired, "an expired entry, which would not be remembered").await;
     }
 }
 
-/// For stores that answer later: all begin before the first one ends.
-async fn lets_one_of_many_tasks_pass(store: &Arc<impl ReplayStore>, now: u64) {
+/// For stores that return a future: all inserts start before the first one ends.
+async fn accepts_one_of_many_tasks(store: &Arc<impl ReplayStore>, now: u64) {
     let entry = entry(6, "tasks", now, now);
     let racers: Vec<_> = (0..100)
         .map(|_| {
@@ -198,11 +205,11 @@ async fn lets_one_of_many_tasks_pass(store: &Arc<impl ReplayStore>, now: u64) {
     for racer in racers {
         passed += usize::from(racer.await.unwrap_or(false));
     }
-    assert_eq!(passed, 1, "exactly one of 100 concurrent uses passes");
+    assert_eq!(passed, 1, "exactly one of 100 concurrent uses must be accepted");
 }
 
-/// For stores that answer at once: threads that start together, many times over.
-async fn lets_one_of_many_threads_pass(store: &Arc<impl ReplayStore>, now: u64) {
+/// For stores that return at once: threads that start at the same time, in many rounds.
+async fn accepts_one_of_many_threads(store: &Arc<impl ReplayStore>, now: u64) {
     const THREADS: usize = 4;
     const ROUNDS: usize = 300;
     let passed: Arc<Vec<AtomicUsize>> = Arc::new((0..ROUNDS).map(|_| AtomicUsize::new(0)).collect());
@@ -230,16 +237,17 @@ async fn lets_one_of_many_threads_pass(store: &Arc<impl ReplayStore>, now: u64) 
         assert!(racer.await.is_ok(), "a store must not panic");
     }
     let wrong = passed.iter().filter(|passed| passed.load(Ordering::SeqCst) != 1).count();
-    assert_eq!(wrong, 0, "exactly one of {THREADS} threads passes, in each of {ROUNDS} rounds");
+    assert_eq!(wrong, 0, "exactly one of {THREADS} threads must be accepted in each of {ROUNDS} rounds");
 }
 
-/// Returns what the time is then.
+/// Returns the time at the end of the check.
 async fn remembers_many_until_they_expire<F: Future<Output = ()>>(
     store: &impl ReplayStore,
     now: u64,
     pass: &mut impl FnMut(Duration) -> F,
 ) -> u64 {
-    // Each of a client of its own, dated up to 60 s back and 30 s ahead: as many end at each second.
+    // Each entry has another client. `iat` is up to 60 s in the past or 30 s in the future, so that equally many expire in
+    // each second.
     let numbered = |number: u32| of_client(number, "many", now + 30 - u64::from(number) % LIFETIME, now);
     for number in 0..MANY {
         assert!(insert(store, numbered(number)).await.is_ok(), "entry {number} of {MANY}");
@@ -259,12 +267,14 @@ async fn remembers_many_until_they_expire<F: Future<Output = ()>>(
         }
     }
     let later = now + elapsed;
-    assert!(insert(store, entry(7, "later", later, later)).await.is_ok(), "new proofs pass when old ones have expired");
+    assert!(
+        insert(store, entry(7, "later", later, later)).await.is_ok(),
+        "new proofs must be accepted when old ones have expired"
+    );
     later
 }
 
-/// `now` comes from a clock that can be set back: what has passed once stays a replay for as long as it could be accepted
-/// by that clock.
+/// `now` comes from a clock that can be set back: an accepted proof stays a replay for as long as that clock accepts it.
 async fn remembers_when_the_clock_steps_back<F: Future<Output = ()>>(
     store: &impl ReplayStore,
     now: u64,
@@ -277,10 +287,10 @@ async fn remembers_when_the_clock_steps_back<F: Future<Output = ()>>(
     for number in 0..MANY {
         assert!(insert(store, of_client(number, "later", later, later)).await.is_ok(), "entry {number} 200 s later");
     }
-    must_be_a_replay(store, old, "a proof that passed before the clock stepped back by 200 s").await;
+    must_be_a_replay(store, old, "a proof that was accepted before the clock stepped back by 200 s").await;
 }
 
-/// In real time, also where tokio's clock is paused.
-async fn really_wait(time: Duration) {
+/// Waits in real time, even if tokio's clock is paused.
+async fn wait_in_real_time(time: Duration) {
     drop(tokio::task::spawn_blocking(move || std::thread::sleep(time)).await);
 }

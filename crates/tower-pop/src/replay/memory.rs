@@ -1,12 +1,12 @@
 //! The in-memory store: exact, bounded, and sharded by client key.
 //!
-//! An entry is a 128-bit fingerprint of its key, half of it keyed with a random secret, and belongs to the set of all that
-//! expire in the same span of seconds. A set is dropped as a whole once the wall clock has passed its end *and* its
-//! entries' remaining lifetime has passed on the monotonic clock. The end of the last dropped set is kept: whatever would
-//! expire before it is refused, so that a clock which steps back revives nothing.
-//!
-//! An insert takes one lock, that of the client's shard. Room is taken from the whole store in small lots, so that shards
-//! share nothing that each insert writes to.
+//! 1. An entry is a 128-bit fingerprint of its key. Half of the fingerprint is keyed with a random secret.
+//! 2. Entries that expire in the same span of seconds form a set, which is dropped as a whole: when the wall clock has
+//!    passed its end *and* the remaining lifetime of its entries has passed on the monotonic clock.
+//! 3. The end of the last dropped set is kept. Entries that expire before it are rejected, so that no proof is accepted again
+//!    when the clock steps back.
+//! 4. An insert takes one lock: that of the client's shard. Shards take free places from the store in small lots, so that
+//!    they share no memory that every insert writes to.
 
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -14,28 +14,46 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pop_core::ReplayError;
+use pop_core::replay::{FirstUse, ReplayEntry};
+
 use super::pages::{ClientHash, Pages, PerClient, Used};
 use super::secret::Secret;
-use super::{FirstUse, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore};
+use super::store::{ReplayAnswer, ReplayStore};
 use crate::clock::{Clock, SystemClock};
 
-/// Entries that a store holds unless told otherwise.
+/// The default capacity of a [`MemoryReplayStore`], in entries.
 pub const DEFAULT_CAPACITY: usize = 4_000_000;
-/// Seconds that one set covers unless told otherwise.
+/// The default span of one set, in seconds.
 const DEFAULT_SPAN: u64 = 23;
 const SHARDS: usize = 512;
-/// Inserts into a shard after which it looks after another one.
-const ROUND: u32 = 64;
+/// The number of inserts into a shard after which it cleans up another shard.
+const CLEAN_UP_EVERY: u32 = 64;
 
-/// Remembers proofs in this process. Other processes and a restarted one know nothing of them.
+/// The default [`ReplayStore`], in the memory of this process.
 ///
-/// Memory grows with use, about 40 bytes an entry. `capacity ÷ lifetime` requests per second can be sustained: with the
-/// defaults, 4,000,000 ÷ 91 s ≈ 44,000. A large store may call itself full when up to a sixty-fourth of it is free.
+/// Memory grows with use, about 40 bytes for each entry. The store sustains `capacity ÷ lifetime` requests per second: with
+/// the defaults, 4,000,000 ÷ 91 s ≈ 44,000. A large store may reject entries as full while up to 1/64 of it is free.
+///
+/// # Security
+/// Other processes do not know the entries, and a restart loses them: a proof may then be accepted once for each process.
+/// [`PopConfigBuilder`](crate::PopConfigBuilder) can reject proofs from before the start. Replicas need a store that they
+/// share.
+///
+/// # Example
+/// ```
+/// use tower_pop::PopConfig;
+/// use tower_pop::replay::MemoryReplayStore;
+///
+/// let store = MemoryReplayStore::with_capacity(1_000_000).per_key(10_000);
+/// let cfg = PopConfig::builder("https://as.example", "https://api.example").replay_store(store).build()?;
+/// # Ok::<(), tower_pop::ConfigError>(())
+/// ```
 pub struct MemoryReplayStore {
-    shards: Box<[OwnLine]>,
-    /// Room that no shard has taken.
+    shards: Box<[AlignedShard]>,
+    /// The number of places that no shard has taken.
     free: AtomicUsize,
-    /// How much a shard takes at a time.
+    /// The number of places that a shard takes at a time.
     lot: usize,
     capacity: usize,
     per_key: usize,
@@ -44,20 +62,20 @@ pub struct MemoryReplayStore {
     clock: Arc<dyn Clock>,
 }
 
-/// A shard on cache lines of its own.
+/// A shard that shares no cache line with another one.
 #[derive(Default)]
 #[repr(align(128))]
-struct OwnLine(Mutex<Shard>);
+struct AlignedShard(Mutex<Shard>);
 
 impl MemoryReplayStore {
-    /// A store for this many entries; one client key may have a tenth of them, at least one.
+    /// Creates a store for this many entries. One client key may have a tenth of them, at least one.
     ///
     /// # Panics
-    /// When the operating system gives no random bytes.
+    /// If the operating system provides no random bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| OwnLine::default()).collect(),
+            shards: (0..SHARDS).map(|_| AlignedShard::default()).collect(),
             free: AtomicUsize::new(capacity),
             lot: (capacity / (SHARDS * 64)).clamp(1, 64),
             capacity,
@@ -68,36 +86,35 @@ impl MemoryReplayStore {
         }
     }
 
-    /// Sets how many live entries one client key may have. Defaults to a tenth of the capacity.
+    /// Sets the maximum number of live entries of one client key, at least 1. Defaults to a tenth of the capacity.
     #[must_use]
     pub fn per_key(mut self, entries: usize) -> Self {
         self.per_key = entries.max(1);
         self
     }
 
-    /// Sets how long proofs live, so that expired entries are dropped about four times in a lifetime. Only a matter of
-    /// speed and memory. Defaults to what fits 91 s.
+    /// Sets the lifetime of proofs. Defaults to 91 s. Expired entries are dropped about four times in a lifetime, so this
+    /// affects speed and memory, not which proofs are accepted.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.span = (lifetime.as_secs() / 4).clamp(4, 600);
         self
     }
 
-    /// Replaces the clock that decides how long entries are kept.
+    /// Replaces the clock that decides how long entries are kept. Defaults to [`SystemClock`].
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Entries held, expired ones included until they are dropped. Looks into every shard.
+    /// Returns the number of entries, with expired ones that are not dropped yet. Locks every shard in turn.
     #[must_use]
     pub fn len(&self) -> usize {
-        let held = |line: &OwnLine| line.lock().used.len();
-        self.shards.iter().map(held).sum()
+        self.shards.iter().map(|shard| shard.lock().used.len()).sum()
     }
 
-    /// Whether nothing is held.
+    /// Returns whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -119,40 +136,40 @@ impl MemoryReplayStore {
         let monotonic = shard.monotonic;
         self.drop_expired(shard, entry.now, monotonic);
         shard.inserts = shard.inserts.wrapping_add(1);
-        if shard.inserts.is_multiple_of(ROUND) {
-            self.look_after_another(shard.inserts / ROUND, entry.now, monotonic);
+        if shard.inserts.is_multiple_of(CLEAN_UP_EVERY) {
+            self.clean_up_another(shard.inserts / CLEAN_UP_EVERY, entry.now, monotonic);
         }
         let end = entry.expires_at / self.span;
         if entry.expires_at <= entry.now || shard.dropped.is_some_and(|dropped| end <= dropped) {
-            return Err(ReplayError::Replayed); // older than what is remembered
+            return Err(ReplayError::Replayed); // may be one of the dropped entries
         }
         if shard.used.contains(keyed, digest) {
             return Err(ReplayError::Replayed);
         }
-        if shard.room == 0 {
-            shard.room = self.take_room(entry.now, monotonic)?;
+        if shard.places == 0 {
+            shard.places = self.take_places(entry.now, monotonic)?;
         }
         let count = shard.clients.entry(client).or_default();
         if *count >= self.per_key {
             return Err(ReplayError::KeyQuota { retry_after: shard.retry_after(self.span, entry.now) });
         }
         *count += 1;
-        shard.room -= 1;
+        shard.places -= 1;
         let set = shard.set_ending(end, monotonic.saturating_add(entry.expires_at - entry.now));
         shard.used.add(Used::new(keyed, digest, client, set));
         shard.next_drop = shard.next_drop.min(end_second(end, self.span));
         Ok(FirstUse::assertion())
     }
 
-    /// Some room for a shard, at least for one entry. Where there is none, all other shards drop what has expired first.
-    fn take_room(&self, now: u64, monotonic: u64) -> Result<usize, ReplayError> {
+    /// Takes free places for a shard, at least one. If there is none, all other shards drop expired entries first.
+    fn take_places(&self, now: u64, monotonic: u64) -> Result<usize, ReplayError> {
         let take = || {
-            let some = |free: usize| free.checked_sub(free.min(self.lot)).filter(|_| free > 0);
-            let before = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, some);
+            let without_lot = |free: usize| free.checked_sub(free.min(self.lot)).filter(|_| free > 0);
+            let before = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without_lot);
             before.map(|free| free.min(self.lot))
         };
         take().or_else(|_| {
-            self.shards.iter().for_each(|line| self.drop_expired_in(line, now, monotonic));
+            self.shards.iter().for_each(|shard| self.drop_expired_in(shard, now, monotonic));
             take().map_err(|_| ReplayError::Full)
         })
     }
@@ -167,35 +184,35 @@ impl MemoryReplayStore {
         }
     }
 
-    /// Shards that see no traffic are looked after by those that do.
+    /// Drops expired entries of another shard, in turn, because a shard without inserts does not drop its own.
     #[allow(clippy::cast_possible_truncation)]
-    fn look_after_another(&self, round: u32, now: u64, monotonic: u64) {
-        if let Some(line) = self.shards.get(round as usize % SHARDS) {
-            self.drop_expired_in(line, now, monotonic);
+    fn clean_up_another(&self, turn: u32, now: u64, monotonic: u64) {
+        if let Some(shard) = self.shards.get(turn as usize % SHARDS) {
+            self.drop_expired_in(shard, now, monotonic);
         }
     }
 
-    /// Passes over a shard that is in use: it looks after itself.
-    fn drop_expired_in(&self, line: &OwnLine, now: u64, monotonic: u64) {
-        if let Ok(mut shard) = line.0.try_lock() {
+    /// Skips a shard that is in use: its insert drops expired entries itself.
+    fn drop_expired_in(&self, shard: &AlignedShard, now: u64, monotonic: u64) {
+        if let Ok(mut shard) = shard.0.try_lock() {
             self.drop_expired(&mut shard, now, monotonic);
         }
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::indexing_slicing)]
-    fn shard_of(&self, hash: u64) -> &OwnLine {
+    fn shard_of(&self, hash: u64) -> &AlignedShard {
         &self.shards[(hash >> 55) as usize % SHARDS]
     }
 }
 
-impl OwnLine {
+impl AlignedShard {
     fn lock(&self) -> MutexGuard<'_, Shard> {
-        // A shard is consistent between any two statements that can panic: none can.
+        // No statement under the lock can panic, so a shard is consistent even if the lock is poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// 4,000,000 entries.
+/// A store for [`DEFAULT_CAPACITY`] entries.
 impl Default for MemoryReplayStore {
     fn default() -> Self {
         Self::with_capacity(DEFAULT_CAPACITY)
@@ -210,42 +227,43 @@ impl ReplayStore for MemoryReplayStore {
 
 impl fmt::Debug for MemoryReplayStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MemoryReplayStore(of {})", self.capacity)
+        write!(f, "MemoryReplayStore({} entries)", self.capacity)
     }
 }
 
-/// Client keys of one region of the hash space. All proofs of a client are in one shard, so that its quota is exact.
+/// The entries of clients in one region of the hash space. All proofs of a client are in one shard, so its quota is exact.
 #[derive(Default)]
 struct Shard {
     used: Pages,
     clients: PerClient,
-    /// Of which each entry names one by its place here.
+    /// Each entry refers to its set by the index here.
     sets: Vec<Option<ExpirySet>>,
     /// The end of the last set that was dropped.
     dropped: Option<u64>,
-    /// Before this second of the wall clock there is nothing to drop.
+    /// The wall-clock second before which no set ends.
     next_drop: u64,
-    /// The last second of the wall clock that was seen, and of the monotonic clock then: once a second is enough.
+    /// The second of the wall clock at the last insert, and of the monotonic clock, which is read once for each of them.
     now: u64,
     monotonic: u64,
-    /// Entries that this shard may still take without asking.
-    room: usize,
+    /// The number of free places that this shard has taken from the store.
+    places: usize,
     inserts: u32,
 }
 
-/// Everything that expires between `end * span` and `(end + 1) * span`.
+/// The entries that expire between `end * span` and `(end + 1) * span`.
 #[derive(Clone, Copy)]
 struct ExpirySet {
     end: u64,
+    /// The second of the monotonic clock until which the set is kept.
     keep_until: u64,
 }
 
 impl Shard {
-    /// The place of the set that ends there. Should there be no place left, the set that ends last takes the entries, and
-    /// ends later.
+    /// Returns the index of the set with this end, and adds it if it is new. If all 256 indices are taken, the set that ends
+    /// last takes the entry, and ends later.
     fn set_ending(&mut self, end: u64, keep_until: u64) -> u8 {
-        let is_it = |set: &Option<ExpirySet>| set.is_some_and(|set| set.end == end);
-        let at = self.sets.iter().position(is_it).or_else(|| self.sets.iter().position(Option::is_none));
+        let has_this_end = |set: &Option<ExpirySet>| set.is_some_and(|set| set.end == end);
+        let at = self.sets.iter().position(has_this_end).or_else(|| self.sets.iter().position(Option::is_none));
         let at = at.unwrap_or_else(|| {
             if self.sets.len() <= usize::from(u8::MAX) {
                 self.sets.push(None);
@@ -254,32 +272,32 @@ impl Shard {
             let last = self.sets.iter().enumerate().max_by_key(|(_, set)| set.map(|set| set.end));
             last.map_or(0, |(at, _)| at)
         });
-        if let Some(place) = self.sets.get_mut(at) {
-            let set = place.get_or_insert(ExpirySet { end, keep_until });
+        if let Some(set) = self.sets.get_mut(at) {
+            let set = set.get_or_insert(ExpirySet { end, keep_until });
             set.end = set.end.max(end);
             set.keep_until = set.keep_until.max(keep_until);
         }
         u8::try_from(at).unwrap_or(u8::MAX)
     }
 
-    /// Drops all sets that are over; says how many entries they held.
+    /// Drops all sets that have ended. Returns the number of their entries.
     fn drop_expired(&mut self, span: u64, now: u64, monotonic: u64) -> usize {
-        let mut over = [false; 256];
-        for (set, over) in self.sets.iter_mut().zip(&mut over) {
-            if let Some(ended) = *set
-                && now >= end_second(ended.end, span)
-                && monotonic >= ended.keep_until
+        let mut ended = [false; 256];
+        for (slot, ended) in self.sets.iter_mut().zip(&mut ended) {
+            if let Some(set) = *slot
+                && now >= end_second(set.end, span)
+                && monotonic >= set.keep_until
             {
-                *over = true;
-                *set = None;
-                self.dropped = self.dropped.max(Some(ended.end));
+                *ended = true;
+                *slot = None;
+                self.dropped = self.dropped.max(Some(set.end));
             }
         }
         let before = self.used.len();
-        if over.contains(&true) {
+        if ended.contains(&true) {
             let clients = &mut self.clients;
             self.used.retain(
-                |used| over.get(usize::from(used.set())) == Some(&false),
+                |used| ended.get(usize::from(used.set())) == Some(&false),
                 |used| {
                     if let Entry::Occupied(mut count) = clients.entry(used.client()) {
                         *count.get_mut() -= 1;
@@ -304,7 +322,7 @@ impl Shard {
     }
 }
 
-/// The first second after a set.
+/// Returns the first second after a set.
 const fn end_second(end: u64, span: u64) -> u64 {
     (end + 1).saturating_mul(span)
 }

@@ -1,20 +1,20 @@
-//! A set of fingerprints that grows by one small page at a time (linear hashing), so that no insert ever pays for moving a
-//! whole table, and no memory is held for a table twice as large as needed.
+//! A set of fingerprints that grows by one small page at a time (linear hashing). No insert moves a whole table, and no
+//! memory is held for a table that is twice as large as needed.
 
 use std::collections::hash_map::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Entries a page has on average when all pages are full enough to be split.
+/// The average number of entries in a page at which another page is added.
 const PER_PAGE: usize = 12;
-/// Entries by which a page grows.
+/// The number of entries by which a page grows.
 const GROWTH: usize = 8;
 
-/// A proof that was used: 128 bits of fingerprint, whose it is, and in which set it expires.
+/// A used proof: 128 bits of its fingerprint, its client, and the set in which it expires.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Used {
     keyed: u64,
     digest: u64,
-    /// 56 bits of the client's hash, and the number of the set in the lowest eight.
+    /// 56 bits of the client's hash, and the number of the set in the lowest eight bits.
     owner: u64,
 }
 
@@ -32,8 +32,8 @@ impl Used {
     }
 }
 
-/// 56 bits of a keyed hash of a client's key. The nine highest choose the shard, so that two clients are told apart by all
-/// 64.
+/// The lower 56 bits of the keyed hash of a client's key. The nine highest bits of the hash choose the shard, so all 64 bits
+/// distinguish two clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientHash(u64);
 
@@ -49,14 +49,14 @@ impl std::hash::Hash for ClientHash {
     }
 }
 
-/// How many live entries each client has.
-pub(super) type PerClient = HashMap<ClientHash, usize, BuildHasherDefault<AlreadyRandom>>;
+/// The number of live entries of each client.
+pub(super) type PerClient = HashMap<ClientHash, usize, BuildHasherDefault<ClientHasher>>;
 
-/// The keys are keyed hashes: good enough to be placed by, once their bits are in the upper part too.
+/// A hasher for keys that are keyed hashes already. It only spreads their bits to the upper part, which `HashMap` uses.
 #[derive(Default)]
-pub(super) struct AlreadyRandom(u64);
+pub(super) struct ClientHasher(u64);
 
-impl Hasher for AlreadyRandom {
+impl Hasher for ClientHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -70,7 +70,7 @@ impl Hasher for AlreadyRandom {
     }
 }
 
-/// The set. An entry is on the page that the low bits of its keyed half name.
+/// The set. The low bits of the keyed half of an entry choose its page.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     pages: Vec<Vec<Used>>,
@@ -87,7 +87,7 @@ impl Pages {
         page.is_some_and(|page| page.iter().any(|used| (used.keyed ^ keyed) | (used.digest ^ digest) == 0))
     }
 
-    /// Adds an entry that is not there.
+    /// Adds an entry that is not in the set.
     pub(super) fn add(&mut self, used: Used) {
         if self.len >= self.pages.len() * PER_PAGE {
             self.split();
@@ -95,20 +95,20 @@ impl Pages {
         let at = page_of(used.keyed, self.pages.len());
         if let Some(page) = self.pages.get_mut(at) {
             if page.len() == page.capacity() {
-                move_to(page, page.len() + GROWTH); // Vec would double
+                move_to(page, page.len() + GROWTH); // Vec would double its capacity
             }
             page.push(used);
             self.len += 1;
         }
     }
 
-    /// Takes out all entries that are not kept, and says which.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Used) -> bool, mut gone: impl FnMut(&Used)) {
+    /// Removes all entries for which `keep` returns false, and calls `removed` with each of them.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Used) -> bool, mut removed: impl FnMut(&Used)) {
         for page in &mut self.pages {
             page.retain(|used| {
                 let kept = keep(used);
                 if !kept {
-                    gone(used);
+                    removed(used);
                     self.len -= 1;
                 }
                 kept
@@ -122,7 +122,7 @@ impl Pages {
         }
     }
 
-    /// One more page, with what belongs there of the one page that held it so far.
+    /// Adds a page, and moves those entries of an earlier page to it that belong there now.
     fn split(&mut self) {
         let new = self.pages.len();
         let from = new - (1 << new.checked_ilog2().unwrap_or(0)).min(new);
@@ -144,15 +144,16 @@ impl Pages {
     }
 }
 
-/// Gives a page memory for so many entries. New memory, never resized: an allocator serves a thread from what the thread
-/// freed itself, but has to lock the region that a piece of memory comes from to resize it.
+/// Moves a page to new memory for this many entries. Memory is never resized: an allocator serves an allocation from the
+/// memory that the same thread freed, but resizing locks the region that the memory comes from.
 fn move_to(page: &mut Vec<Used>, capacity: usize) {
     let mut moved = Vec::with_capacity(capacity);
     moved.extend_from_slice(page);
     *page = moved;
 }
 
-/// The page of a hash among so many: as many low bits as number the pages, one less where that page is not there yet.
+/// Returns the page of a hash: as many low bits as it takes to number the pages, and one bit less if that page does not
+/// exist yet.
 #[allow(clippy::cast_possible_truncation)]
 fn page_of(hash: u64, pages: usize) -> usize {
     let mask = pages.next_power_of_two() - 1;

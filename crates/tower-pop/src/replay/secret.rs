@@ -1,13 +1,15 @@
-//! A keyed hash of digests, so that nobody outside can aim at a place in a table.
+//! A keyed hash of digests, so that clients cannot choose digests that collide in a table.
 
-/// NH, the hash of UMAC (RFC 4418 §5.2), over a digest's four words under a random key. For any two digests, chosen
-/// without knowing the key, the sums are equal with a probability of 2^-64. The digests themselves are SHA-256: as good as
-/// random, and a client can choose among those of its own only by making keys and proofs.
+/// NH, the hash of UMAC (RFC 4418 §5.2), over the four words of a digest under a random key. For any two digests that are
+/// chosen without knowledge of the key, the sums are equal with a probability of 2^-64. The digests are SHA-256: a client
+/// influences them only by making more keys and proofs.
 pub(super) struct Secret([u64; 4]);
 
 impl Secret {
+    /// Creates a random key.
+    ///
     /// # Panics
-    /// When the operating system gives no random bytes.
+    /// If the operating system provides no random bytes.
     pub(super) fn random() -> Self {
         let mut bytes = [0; 32];
         if let Err(error) = getrandom::fill(&mut bytes) {
@@ -16,7 +18,7 @@ impl Secret {
         Self(words(&bytes))
     }
 
-    /// The keyed hash of a digest.
+    /// Returns the keyed hash of a digest.
     #[allow(clippy::cast_possible_truncation)]
     pub(super) fn of(&self, digest: &[u8; 32]) -> u64 {
         let ([a, b, c, d], [e, f, g, h]) = (words(digest), self.0);

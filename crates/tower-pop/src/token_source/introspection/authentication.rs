@@ -1,16 +1,16 @@
-//! How a resource server authenticates at the introspection endpoint (RFC 7662 §2.1).
+//! Client authentication at the introspection endpoint (RFC 7662 §2.1).
 
 use std::fmt;
 
 use http::HeaderValue;
 
-/// The form of an introspection request, and the value of `Authorization`.
+/// An introspection request with client authentication: its form, and the value of `Authorization`.
 pub(super) struct Authenticated {
     pub(super) form: String,
     pub(super) authorization: Option<HeaderValue>,
 }
 
-/// Client authentication. `Debug` shows kind and client identifier.
+/// A method of client authentication. `Debug` shows the method and the client identifier, never a secret.
 #[derive(Clone)]
 pub(crate) enum Authentication {
     None,
@@ -29,7 +29,7 @@ pub(crate) enum Authentication {
 }
 
 impl Authentication {
-    /// The client identifier.
+    /// Returns the client identifier, if the method has one.
     pub(crate) fn client_id(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -39,7 +39,7 @@ impl Authentication {
         }
     }
 
-    /// Whether the connection itself has to authenticate.
+    /// Returns whether the TLS connection must authenticate the client.
     pub(crate) const fn is_mutual_tls(&self) -> bool {
         matches!(self, Self::MutualTls { .. })
     }
@@ -68,7 +68,7 @@ impl Authentication {
     }
 }
 
-/// Both parts form-encoded, then Basic (RFC 6749 §2.3.1).
+/// Returns the value of `Authorization` for HTTP Basic. RFC 6749 §2.3.1 form-encodes both parts first.
 fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
     let encoded = |part: &str| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encoded(id), encoded(secret));
@@ -77,7 +77,7 @@ fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// RFC 7523 §3, with the issuer as the sole audience: of no use at any other server.
+/// Returns a client assertion (RFC 7523 §3). Its only audience is the issuer, so no other server accepts it.
 #[cfg(feature = "http-client")]
 fn assertion(id: &str, key: &pop_core::jose::SigningKey, issuer: &str, now: u64) -> Option<String> {
     let mut jti = [0; 16];

@@ -24,8 +24,10 @@ const WAITING: usize = 4;
 /// The number of new tokens of one key or certificate that may be open in the lane of known clients.
 const NEW_TOKENS_OF_A_KEY: usize = 2;
 
-pub(super) type Answer = Result<Arc<AccessToken>, Error>;
-pub(super) type Pending = Shared<Pin<Box<dyn Future<Output = Answer> + Send>>>;
+/// The result of an introspection, as all requests with the token get it.
+pub(super) type IntrospectionResult = Result<Arc<AccessToken>, Error>;
+/// An introspection that is open or waiting.
+pub(super) type Pending = Shared<Pin<Box<dyn Future<Output = IntrospectionResult> + Send>>>;
 
 /// The lane of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
