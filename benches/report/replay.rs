@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use pop_core::jose::JwkThumbprint;
-use pop_core::replay::{ReplayEntry, ReplayKey};
+use pop_core::replay::{ReplayEntry, ReplayKey, ReplayTimes};
 use sha2::{Digest, Sha256};
 use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayStore};
 
@@ -161,7 +161,8 @@ impl Entries {
         let client = client(self.next % CLIENTS);
         // Proofs arrive over a minute, and so expire over one.
         let issued_at = NOW - self.next % 60;
-        ReplayEntry::new(ReplayKey::from_digest(digest), client, issued_at, LIFETIME, NOW)
+        let times = ReplayTimes { issued_at, expires_at: issued_at + LIFETIME, now: NOW };
+        ReplayEntry::new(ReplayKey::from_digest(digest), client, times)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a replay store is asked, and the evidence it gives back (RFC 9449 §11.1).
+//! What a replay store records, and the evidence that it returns (RFC 9449 §11.1).
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 use crate::jose::JwkThumbprint;
 use crate::target::RequestTarget;
 
-/// Identifies one use of one key: SHA-256 over the key's thumbprint, the canonical target and the `jti` as unescaped.
-/// Spellings of `htu`, `htm` or of the proof's bytes never enter, so that none of them gives a second key.
+/// Identifies one use of one key: SHA-256 over the thumbprint of the key, the canonical target and the unescaped `jti`. Other
+/// encodings of `htu`, `htm` or the proof result in the same key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplayKey([u8; 32]);
 
 impl ReplayKey {
-    /// The key of a DPoP proof.
+    /// Returns the key of a DPoP proof.
     #[must_use]
     pub fn dpop(jkt: &JwkThumbprint, target: &RequestTarget<'_>, jti: &str) -> Self {
         let mut hash = Sha256::new();
@@ -26,13 +26,13 @@ impl ReplayKey {
         Self(hash.finalize().into())
     }
 
-    /// A digest over everything that identifies the use, made elsewhere: for tests of stores. It must be as good as random.
+    /// Takes a digest over everything that identifies the use, for tests of stores. It must look random.
     #[must_use]
     pub const fn from_digest(digest: [u8; 32]) -> Self {
         Self(digest)
     }
 
-    /// The digest.
+    /// Returns the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -50,7 +50,7 @@ impl fmt::Debug for ReplayKey {
 pub struct QuotaOwner([u8; 32]);
 
 impl QuotaOwner {
-    /// A client of an issuer, with all its keys.
+    /// Returns the owner for a client of an issuer, with all its keys.
     #[must_use]
     pub fn client(issuer: &str, client_id: &str) -> Self {
         let mut hash = Sha256::new();
@@ -61,7 +61,7 @@ impl QuotaOwner {
         Self(hash.finalize().into())
     }
 
-    /// The digest.
+    /// Returns the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -81,38 +81,44 @@ impl fmt::Debug for QuotaOwner {
     }
 }
 
-/// One proof to be remembered. All times are seconds since the epoch.
+/// The times of a [`ReplayEntry`], in seconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayTimes {
+    /// `iat` of the proof, or the current time if a nonce replaces it.
+    pub issued_at: u64,
+    /// The first second in which the proof is rejected for its age. It must be remembered until then. For one proof it must
+    /// always be the same second.
+    pub expires_at: u64,
+    /// The current time, by the clock that the proof was verified with.
+    pub now: u64,
+}
+
+/// One proof to remember.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ReplayEntry {
     /// What must be used only once.
     pub key: ReplayKey,
-    /// Whose proof it is: quotas are counted by this. For one and the same proof it is always the same.
+    /// Whose proof it is: quotas count by this. For one proof it is always the same.
     pub client: QuotaOwner,
-    /// The proof's `iat`, or the present where a nonce stands in for it.
+    /// `iat` of the proof, or the current time if a nonce replaces it, in seconds since the epoch.
     pub issued_at: u64,
-    /// From this second on the proof is refused for its age, so that it need not be remembered.
+    /// The first second in which the proof is rejected for its age, in seconds since the epoch. It must be remembered until then.
     pub expires_at: u64,
-    /// The present, by the clock that judged the proof.
+    /// The current time, by the clock that the proof was verified with, in seconds since the epoch.
     pub now: u64,
 }
 
 impl ReplayEntry {
-    /// An entry; `expires_at` is `issued_at + lifetime`.
+    /// Creates an entry.
     #[must_use]
-    pub fn new(key: ReplayKey, client: impl Into<QuotaOwner>, issued_at: u64, lifetime: u64, now: u64) -> Self {
-        Self::until(key, client, issued_at, issued_at.saturating_add(lifetime), now)
-    }
-
-    /// An entry that must be remembered until this second. For one and the same proof it must always be the same second.
-    #[must_use]
-    pub fn until(key: ReplayKey, client: impl Into<QuotaOwner>, issued_at: u64, expires_at: u64, now: u64) -> Self {
+    pub fn new(key: ReplayKey, client: impl Into<QuotaOwner>, times: ReplayTimes) -> Self {
+        let ReplayTimes { issued_at, expires_at, now } = times;
         Self { key, client: client.into(), issued_at, expires_at, now }
     }
 }
 
-/// Evidence that a store has recorded an entry which it did not hold before. It is asserted in words, never made by
-/// accident:
+/// Evidence that a store recorded an entry that it did not hold before. It is asserted in words, never made by accident:
 ///
 /// ```
 /// let _ = pop_core::replay::FirstUse::assertion();
@@ -125,8 +131,10 @@ impl ReplayEntry {
 pub struct FirstUse(());
 
 impl FirstUse {
-    /// Asserts that the entry was not in the store and now is, in one atomic step. To be called by replay stores only:
-    /// whoever calls it without that lets proofs be replayed.
+    /// Asserts that the entry was not in the store and now is, in one atomic step.
+    ///
+    /// # Security
+    /// Only replay stores may call this. Without a recorded entry, proofs can be replayed.
     #[must_use]
     pub const fn assertion() -> Self {
         Self(())

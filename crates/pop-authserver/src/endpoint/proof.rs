@@ -5,7 +5,7 @@ use pop_core::DpopError;
 use pop_core::jose::JwkThumbprint;
 use pop_core::policy::DpopPolicy;
 use pop_core::proof::{DpopProof, NoProofKeyCache, dpop};
-use pop_core::replay::{ReplayEntry, ReplayKey};
+use pop_core::replay::{ReplayEntry, ReplayKey, ReplayTimes};
 use pop_core::target::{Origin, RequestTarget};
 
 use crate::oauth_error::OAuthError;
@@ -46,7 +46,9 @@ pub(super) fn verify_proof(
     }
     let key = *proof.thumbprint();
     let replay_key = ReplayKey::dpop(&key, &target, proof.jti());
-    let entry = ReplayEntry::new(replay_key, key, proof.issued_at(), policy.lifetime(), now);
+    let issued_at = proof.issued_at();
+    let times = ReplayTimes { issued_at, expires_at: issued_at.saturating_add(policy.lifetime()), now };
+    let entry = ReplayEntry::new(replay_key, key, times);
     Ok(Some(VerifiedProof { key, entry }))
 }
 

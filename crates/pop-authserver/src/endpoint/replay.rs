@@ -1,7 +1,7 @@
 //! Proofs and client assertions can be used once.
 
 use pop_core::jose::{JwkThumbprint, encode};
-use pop_core::replay::{ReplayEntry, ReplayKey};
+use pop_core::replay::{ReplayEntry, ReplayKey, ReplayTimes};
 use pop_core::target::RequestTarget;
 use sha2::{Digest, Sha256};
 use tower_pop::replay::{ReplayAnswer, ReplayStore};
@@ -35,5 +35,6 @@ fn assertion_entry(server: &AuthServer, client: &Client, assertion: &Assertion) 
     let target = RequestTarget::new(&server.inner.origin, "/client-assertion").ok()?;
     let key = ReplayKey::dpop(&owner, &target, &assertion.jti);
     let now = server.now();
-    Some(ReplayEntry::new(key, owner, now, assertion.expires_at.saturating_sub(now).max(1), now))
+    let expires_at = assertion.expires_at.max(now.saturating_add(1));
+    Some(ReplayEntry::new(key, owner, ReplayTimes { issued_at: now, expires_at, now }))
 }

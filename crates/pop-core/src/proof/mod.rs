@@ -23,7 +23,7 @@ use crate::confirmation::{Confirmation, Requirement};
 use crate::credentials::Scheme;
 use crate::nonce::{AcceptedNonce, NonceKeys};
 use crate::policy::{IatPolicy, ProofPolicy, ReplayQuota};
-use crate::replay::{QuotaOwner, ReplayEntry, ReplayKey};
+use crate::replay::{QuotaOwner, ReplayEntry, ReplayKey, ReplayTimes};
 use crate::request::RequestHead;
 use crate::{BindingError, Error, NonceError};
 
@@ -165,12 +165,16 @@ impl Proof<'_> {
             _ => (*jkt).into(),
         };
         let (policy, now) = (&context.policy.dpop, head.now());
-        Ok(Some(match (policy.iat, nonce) {
+        let times = match (policy.iat, nonce) {
             // The proof can be presented for as long as its nonce is accepted. That end does not depend on the time of the
             // request: what a store has dropped stays rejected when the clock steps back.
-            (IatPolicy::NonceOnly, Some(nonce)) => ReplayEntry::until(key, owner, now, nonce.until, now),
-            _ => ReplayEntry::new(key, owner, proof.issued_at(), policy.lifetime(), now),
-        }))
+            (IatPolicy::NonceOnly, Some(nonce)) => ReplayTimes { issued_at: now, expires_at: nonce.until, now },
+            _ => {
+                let issued_at = proof.issued_at();
+                ReplayTimes { issued_at, expires_at: issued_at.saturating_add(policy.lifetime()), now }
+            }
+        };
+        Ok(Some(ReplayEntry::new(key, owner, times)))
     }
 
     /// Returns the encoded header and the key of a proof whose key did not come from the cache.

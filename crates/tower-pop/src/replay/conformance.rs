@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use pop_core::ReplayError;
 use pop_core::jose::JwkThumbprint;
-use pop_core::replay::{FirstUse, ReplayEntry, ReplayKey};
+use pop_core::replay::{FirstUse, ReplayEntry, ReplayKey, ReplayTimes};
 use pop_core::target::{Origin, RequestTarget};
 
 use super::store::ReplayStore;
@@ -122,7 +122,7 @@ pub async fn check_full<F: Future<Output = ()>>(
 #[must_use]
 pub fn entry(client: u8, jti: &str, issued_at: u64, now: u64) -> ReplayEntry {
     let jkt = thumbprint([client; 32]);
-    ReplayEntry::new(key(&jkt, "/", jti), jkt, issued_at, LIFETIME, now)
+    ReplayEntry::new(key(&jkt, "/", jti), jkt, times(issued_at, now))
 }
 
 /// Returns an entry like [`entry`], for more clients than a `u8` can number.
@@ -132,7 +132,11 @@ fn of_client(client: u32, jti: &str, issued_at: u64, now: u64) -> ReplayEntry {
         *byte = value;
     }
     let jkt = thumbprint(bytes);
-    ReplayEntry::new(key(&jkt, "/", jti), jkt, issued_at, LIFETIME, now)
+    ReplayEntry::new(key(&jkt, "/", jti), jkt, times(issued_at, now))
+}
+
+const fn times(issued_at: u64, now: u64) -> ReplayTimes {
+    ReplayTimes { issued_at, expires_at: issued_at.saturating_add(LIFETIME), now }
 }
 
 fn thumbprint(bytes: [u8; 32]) -> JwkThumbprint {
@@ -165,7 +169,7 @@ async fn accepts_once(store: &impl ReplayStore, now: u64) {
 async fn keeps_keys_apart(store: &impl ReplayStore, now: u64) {
     for (client, path, jti) in [(2, "/", "A"), (3, "/", "A"), (2, "/other", "A"), (2, "/", "a"), (2, "/", "A\u{301}")] {
         let jkt = thumbprint([client; 32]);
-        let entry = ReplayEntry::new(key(&jkt, path, jti), jkt, now, LIFETIME, now);
+        let entry = ReplayEntry::new(key(&jkt, path, jti), jkt, times(now, now));
         assert!(insert(store, entry).await.is_ok(), "{client} {path} {jti:?} is another key and must be accepted");
     }
     // Every byte of a key counts.

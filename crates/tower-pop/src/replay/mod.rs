@@ -17,4 +17,4 @@ mod store;
 pub use self::memory::{DEFAULT_CAPACITY, MemoryReplayStore};
 pub use self::store::{ReplayAnswer, ReplayStore};
 pub use pop_core::ReplayError;
-pub use pop_core::replay::{FirstUse, QuotaOwner, ReplayEntry, ReplayKey};
+pub use pop_core::replay::{FirstUse, QuotaOwner, ReplayEntry, ReplayKey, ReplayTimes};

@@ -111,6 +111,7 @@ mod tests {
         }
     }
 
+    /// REPLAY-02: several configurations can share one store.
     #[test]
     fn an_arc_of_a_store_is_the_same_store() {
         let store = Arc::new(MemoryReplayStore::with_capacity(1_000));
