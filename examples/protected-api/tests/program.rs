@@ -38,7 +38,7 @@ fn the_demonstration_shows_what_is_expected_in_every_configuration() {
 #[test]
 fn contradicting_flags_are_named_at_start() {
     for (args, part) in [
-        (&["--preset", "fapi2", "--mode", "report-only"][..], "Fapi2"),
+        (&["--preset", "fapi2", "--mode", "report-only"][..], "fapi2"),
         (&["--proof-max-age", "9999"], "proof_max_age is 9999"),
         (&["--issuer", "http://as.example"], "http://as.example"),
         (&["--issuer", "https://as.example", "--public-url", "http://api.example"], "http://api.example"),
