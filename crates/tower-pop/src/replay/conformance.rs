@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use pop_core::ReplayError;
 use pop_core::jose::JwkThumbprint;
 use pop_core::replay::{FirstUse, ReplayEntry, ReplayKey, ReplayTimes};
@@ -196,8 +197,16 @@ async fn rejects_expired_entries(store: &impl ReplayStore, now: u64) {
     }
 }
 
-/// For stores that return a future: all inserts start before the first one ends.
+/// For stores that return a future: all inserts start before the first one ends, in one task, and then in many tasks.
 async fn accepts_one_of_many_tasks(store: &Arc<impl ReplayStore>, now: u64) {
+    let entry = entry(6, "futures", now, now);
+    let results = join_all((0..100).map(|_| insert(&**store, entry))).await;
+    let passed = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!(passed, 1, "exactly one of 100 concurrent uses must be accepted");
+    accepts_one_of_many_spawned_tasks(store, now).await;
+}
+
+async fn accepts_one_of_many_spawned_tasks(store: &Arc<impl ReplayStore>, now: u64) {
     let entry = entry(6, "tasks", now, now);
     let racers: Vec<_> = (0..100)
         .map(|_| {

@@ -120,7 +120,8 @@ impl TokenSource {
             }
             return Err(error.into());
         }
-        let token = check_claims().inspect_err(|error| report::issuer_error(&issuer.name, error))?;
+        let token =
+            check_claims().inspect_err(|error| report::issuer_error(&self.issuer_errors, &issuer.name, error))?;
         let token = Arc::new(token);
         let cached = CachedToken {
             token: Arc::clone(&token),

@@ -25,6 +25,7 @@ pub use self::introspection::Introspection;
 pub(crate) use self::introspection::{Introspector, IntrospectorParts};
 pub(crate) use self::issuer::Issuer;
 use crate::clock::{Clock, Moment};
+use crate::log_limit::LogLimit;
 
 /// Issuers and audiences, and the cache of verified tokens.
 pub(crate) struct TokenSource {
@@ -34,6 +35,7 @@ pub(crate) struct TokenSource {
     pub(crate) policy: TokenPolicy,
     cache: TokenCache,
     clock: Arc<dyn Clock>,
+    issuer_errors: LogLimit,
 }
 
 /// A verified token, at once or later.
@@ -53,7 +55,7 @@ impl TokenSource {
         cache: TokenCache,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { issuers, audiences, policy, cache, clock }
+        Self { issuers, audiences, policy, cache, clock, issuer_errors: LogLimit::new() }
     }
 
     /// Returns the verified token.

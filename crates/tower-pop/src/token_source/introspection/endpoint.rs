@@ -43,12 +43,13 @@ struct Warnings {
     server_failure: LogLimit,
     credentials_rejected: LogLimit,
     unusable_response: LogLimit,
+    issuer_error: LogLimit,
 }
 
 impl Endpoint {
     pub(super) const fn new(parts: IntrospectorParts) -> Self {
-        let [server_failure, credentials_rejected, unusable_response] = [const { LogLimit::new() }; 3];
-        Self { parts, warnings: Warnings { server_failure, credentials_rejected, unusable_response } }
+        let [server_failure, credentials_rejected, unusable_response, issuer_error] = [const { LogLimit::new() }; 4];
+        Self { parts, warnings: Warnings { server_failure, credentials_rejected, unusable_response, issuer_error } }
     }
 
     /// Introspects a token. The caller limits the time, which includes fetching the keys of a signed response.
@@ -77,7 +78,7 @@ impl Endpoint {
             cache_for: parts.config.cache_for.saturating_sub(age),
         };
         let token = introspection::read(&body, &expected, now).map_err(|error| {
-            report::issuer_error(&parts.issuer, &error);
+            report::issuer_error(&self.warnings.issuer_error, &parts.issuer, &error);
             match error {
                 Error::Unavailable(_) => {
                     self.failed(&FetchError::Document("not an introspection response within the limits"))
