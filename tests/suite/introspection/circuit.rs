@@ -14,7 +14,7 @@ async fn a_missing_response_is_503_and_opens_the_circuit() {
         ("timeout", 0, Err(FetchError::Timeout)),
         ("500", 0, Err(FetchError::Status(500))),
         ("429", 0, Err(FetchError::Status(429))),
-        ("our credentials are rejected", 0, Err(FetchError::ClientRefused(401))),
+        ("our credentials are rejected", 0, Err(FetchError::ClientRejected(401))),
         ("INTRO-01 302", 2, Err(FetchError::Status(302))),
         ("a 401 of the server is not the client's", 2, Err(FetchError::Status(401))),
         ("too long", 2, Err(FetchError::TooLong)),
@@ -109,7 +109,7 @@ async fn failures_of_the_server_open_the_circuit() {
         ("500", FetchError::Status(500)),
         ("503", FetchError::Status(503)),
         ("429", FetchError::Status(429)),
-        ("our credentials are rejected", FetchError::ClientRefused(401)),
+        ("our credentials are rejected", FetchError::ClientRejected(401)),
     ] {
         let scene = scene();
         scene.server.replies(Err(error));

@@ -122,3 +122,19 @@ async fn a_connection_that_fails_is_logged_with_url_and_cause() {
     let seen = watched.1.lock().unwrap().clone();
     assert!(seen.iter().all(|answer| answer.as_ref().unwrap().age == Some(Duration::from_secs(12))), "Age is read");
 }
+
+/// A TLS configuration that the client cannot use is an error, not a panic.
+#[test]
+fn rejects_a_tls_configuration_with_alpn_protocols() {
+    let config = |protocols: &[&str]| {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let roots = rustls::RootCertStore::empty();
+        let mut config = builder.unwrap().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        config
+    };
+    let rejected = HyperFetch::try_with_tls(config(&["h2"])).map(drop).unwrap_err();
+    assert!(rejected.to_string().contains("ALPN"), "{rejected}");
+    assert!(HyperFetch::try_with_tls(config(&[])).is_ok());
+}

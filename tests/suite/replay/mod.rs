@@ -11,7 +11,7 @@ use tower_pop::clock::ManualClock;
 use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore};
 
 fn store(clock: &Arc<ManualClock>) -> MemoryReplayStore {
-    MemoryReplayStore::default().clock(Arc::clone(clock) as _)
+    MemoryReplayStore::default().clock(Arc::clone(clock))
 }
 
 fn insert(store: &impl ReplayStore, entry: ReplayEntry) -> Result<(), ReplayError> {

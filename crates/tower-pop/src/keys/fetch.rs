@@ -169,7 +169,7 @@ pub enum FetchError {
     /// reports it for a POST with status 400, 401 or 403 whose body has the `error` `invalid_client` or
     /// `unauthorized_client`, or has no `error` while the response has a `Basic` challenge.
     #[error("status {0}: the credentials of the request are rejected")]
-    ClientRefused(u16),
+    ClientRejected(u16),
     /// The body is longer than the limit of the request.
     #[error("the body is too long")]
     TooLong,

@@ -60,12 +60,23 @@ impl HyperFetch {
     /// authorization server ([`Introspection::mutual_tls`](crate::Introspection::mutual_tls)).
     ///
     /// # Panics
-    /// If [`alpn_protocols`](rustls::ClientConfig::alpn_protocols) of the configuration is not empty: the client sets it.
+    /// If [`alpn_protocols`](rustls::ClientConfig::alpn_protocols) of the configuration is not empty. For configurations that are
+    /// not written in code, use [`try_with_tls`](Self::try_with_tls).
     #[must_use]
     pub fn with_tls(config: rustls::ClientConfig) -> Self {
-        Self::with_connector(
-            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions().build(),
-        )
+        Self::try_with_tls(config).unwrap_or_else(|error| panic!("HyperFetch::with_tls: {error}"))
+    }
+
+    /// Creates a client with this TLS configuration.
+    ///
+    /// # Errors
+    /// If [`alpn_protocols`](rustls::ClientConfig::alpn_protocols) of the configuration is not empty: the client sets it.
+    pub fn try_with_tls(config: rustls::ClientConfig) -> Result<Self, io::Error> {
+        if !config.alpn_protocols.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the TLS configuration has ALPN protocols"));
+        }
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions();
+        Ok(Self::with_connector(connector.build()))
     }
 
     fn with_connector(connector: HttpsConnector<HttpConnector>) -> Self {
@@ -102,7 +113,7 @@ async fn send(
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();
         let rejected = authenticated && matches!(status, 400 | 401 | 403) && rejects_client(response).await;
-        return Err(if rejected { FetchError::ClientRefused(status) } else { FetchError::Status(status) });
+        return Err(if rejected { FetchError::ClientRejected(status) } else { FetchError::Status(status) });
     }
     let content_type = text(response.headers(), CONTENT_TYPE);
     let cache_control = text(response.headers(), CACHE_CONTROL);

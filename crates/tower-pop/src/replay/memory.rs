@@ -103,8 +103,8 @@ impl MemoryReplayStore {
 
     /// Replaces the clock that decides how long entries are kept. Defaults to [`SystemClock`].
     #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 

@@ -157,7 +157,7 @@ impl Endpoint {
                 Cause::Server
             }
             // The circuit breaker limits these to ten in a row, and then one for each probe.
-            FetchError::ClientRefused(_) => {
+            FetchError::ClientRejected(_) => {
                 tracing::error!(%issuer, %url, %error, "the introspection endpoint rejects our own credentials");
                 Cause::Server
             }
