@@ -101,7 +101,7 @@ fn threads(report: &mut Report) {
         return;
     }
     let inserts = if report.full { 1_000_000 } else { 1_000 };
-    // The same work on both sides: what is inserted into a larger store costs more, whoever does it.
+    // The same work on both sides: an insert into a larger store costs more, in any number of threads.
     let ratios = (0..report.size(9, 1)).map(|_| rate(2, inserts) / rate(1, 2 * inserts));
     report.rounds(name, &ratios.collect::<Vec<_>>(), Target::AtLeast(if report.full { 1.7 } else { 0.0 }));
 }

@@ -1,4 +1,4 @@
-//! A nonce and the seconds of the clock, one line each: accepted are exactly the nonces of the steps around the present,
+//! A nonce and the seconds of the clock, one line each: accepted are exactly the nonces of the steps around the current time,
 //! made with any of the keys, each with a fixed end that lies ahead.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The resource that is attacked, and whom it trusts.
+//! The resource that is attacked, and the peers that it trusts.
 
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
