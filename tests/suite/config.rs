@@ -96,6 +96,8 @@ fn rejects_numbers_outside_their_limits() {
     rejects(builder().clock_skew(seconds(301)), "clock_skew is 301");
     rejects(builder().preset(Preset::Fapi2).clock_skew(seconds(61)), "clock_skew is 61");
     rejects(builder().token_leeway(seconds(301)), "token_leeway is 301");
+    rejects(builder().token_leeway(seconds(61)).preset(Preset::Fapi2), "token_leeway is 61");
+    builder().token_leeway(seconds(60)).preset(Preset::Fapi2).build().unwrap();
     rejects(builder().replay_capacity(0), "replay_capacity is 0");
     rejects(builder().max_proof_len(10), "max_proof_len is 10");
     rejects(builder().max_token_len(10), "max_token_len is 10");

@@ -122,3 +122,67 @@ async fn rejections_are_errors_with_sources() {
         "request rejected: credentials: none presented"
     );
 }
+
+/// ERR-17: a handler that turns the rejection itself into a response does not call itself.
+#[tokio::test]
+async fn a_handler_may_turn_the_rejection_into_a_response() {
+    use axum::response::IntoResponse as _;
+
+    let api = api_with(|builder| builder.mode(Mode::Optional));
+    let app = routes().layer(PopLayer::new(api.cfg.clone()).on_rejection(|rejection, _| {
+        let mut response = rejection.clone().into_response();
+        response.headers_mut().insert("x-handled", "yes".parse().unwrap());
+        response
+    }));
+    for path in ["/guard", "/extractor", "/claims", "/handler"] {
+        let response = app.clone().oneshot(with_id(Request::get(path).body(()).unwrap())).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["x-handled"]),
+            (401, &"yes".parse().unwrap()),
+            "{path}"
+        );
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+    }
+}
+
+/// A layer inside another one without its own handler renders with that of the outer layer.
+#[tokio::test]
+async fn a_layer_without_a_handler_keeps_that_of_the_layer_around_it() {
+    let api = api_with(|builder| builder.mode(Mode::Optional));
+    let inner = PopLayer::new(api.cfg.with_mode(Mode::AllowBearer).unwrap());
+    let outer = PopLayer::new(api.cfg.clone())
+        .on_rejection(|rejection, _| rejection.to_response().map(|()| Body::from("by the outer handler")));
+    let app = Router::new()
+        .route("/notes", get(|| async { "guarded" }).layer(RequireScope::all(["admin"])))
+        .layer(inner)
+        .layer(outer);
+    let token = api.token().mint();
+    let request = crate::support::request(&token, &api.proof(&token).mint());
+    let response = app.oneshot(with_id(request)).await.unwrap();
+    assert_eq!((response.status().as_u16(), body(response).await), (403, "by the outer handler".to_owned()));
+}
+
+/// ATK-30, X-68: a handler that logs the head of the request shows neither token nor proof nor cookies.
+#[tokio::test]
+async fn the_head_that_a_handler_sees_hides_credentials_in_debug_output() {
+    let api = api_with(|builder| builder);
+    let app = routes().layer(
+        PopLayer::new(api.cfg.clone())
+            .on_rejection(|rejection, request| rejection.to_response().map(|()| Body::from(format!("{request:?}")))),
+    );
+    let token = api.token().mint();
+    let proof = api.proof(&token).claim("htu", "https://api.example/guard").mint();
+    for (sent, status) in [(proof.as_str(), 403), ("not-a-proof", 401)] {
+        let request = Request::get("/guard")
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", sent)
+            .header("cookie", "session=secret");
+        let response = app.clone().oneshot(with_id(request.body(()).unwrap())).await.unwrap();
+        assert_eq!(response.status(), status);
+        let shown = body(response).await;
+        assert!(shown.contains("x-request-id") && shown.contains("42"), "{shown}");
+        for secret in [&token, sent, "session=secret"] {
+            assert!(!shown.contains(secret), "{status}: {secret}");
+        }
+    }
+}

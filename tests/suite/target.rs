@@ -7,7 +7,7 @@ use axum::{Router, body::Body, routing::get};
 use pop_core::target::{Origin, RequestTarget};
 use proptest::prelude::*;
 use tower::ServiceExt;
-use tower_pop::{OriginalTarget, PeerAddress, PopLayer};
+use tower_pop::{Mode, OriginalTarget, PeerAddress, PopLayer};
 
 use crate::support::{Api, Expected, api, api_with, request};
 
@@ -121,6 +121,19 @@ async fn rejects_conflicting_hosts() {
     api.send(connect).await.is(Expected::BadRequest, "DPOP-21 CONNECT");
     let odd = visit(&api, "/caf\u{e9}", "https://api.example/caf\u{e9}").await;
     odd.is(Expected::BadRequest, "DPOP-17 a path outside RFC 3986");
+}
+
+/// ERR-02, DPOP-17: such a request is rejected before its token is looked at, in every mode.
+#[tokio::test]
+async fn rejects_request_targets_that_a_proof_cannot_name() {
+    for mode in [Mode::Required, Mode::Optional, Mode::ReportOnly] {
+        let api = api_with(|builder| builder.mode(mode));
+        for proof_for in ["https://api.example/notes", "https://api.example/no%tes"] {
+            let answer = visit(&api, "/no%tes", proof_for).await.is(Expected::BadRequest, &format!("{mode} {proof_for}"));
+            answer.coded("credential.target", &mode.to_string());
+        }
+        visit(&api, "/no%20tes", "https://api.example/no%20tes").await.is(Expected::Ok, &format!("{mode}: the twin"));
+    }
 }
 
 /// D-20, X-47, X-49: a router does not resolve dot segments. The path `/admin/x/../../notes` would run the handler of

@@ -131,7 +131,7 @@ where
                         }
                         Err(rejection) => {
                             counter.rejected(rejection.error(), rejection.explanation());
-                            let response = rejection.render_with(&handler, &parts);
+                            let response = rejection.render_with(&handler, &mut parts);
                             State::answered(response, Request::from_parts(parts, body), &cfg.state.drain)
                         }
                     }

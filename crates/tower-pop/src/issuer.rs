@@ -1,5 +1,7 @@
 //! The configuration of one issuer.
 
+use std::fmt;
+
 use pop_core::policy::TokenAllowances;
 
 use crate::keys::JwksCaching;
@@ -8,7 +10,7 @@ use crate::token_source::Introspection;
 /// An authorization server: its issuer identifier, where its keys are, and how its tokens may deviate from RFC 9068.
 ///
 /// Strict by default. Every allowance applies to this issuer alone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct IssuerConfig {
     pub(crate) issuer: String,
     pub(crate) jwks_uri: Option<String>,
@@ -248,5 +250,18 @@ impl IssuerConfig {
 impl<S: Into<String>> From<S> for IssuerConfig {
     fn from(issuer: S) -> Self {
         Self::new(issuer)
+    }
+}
+
+/// Shows the length of static keys, not their content.
+impl fmt::Debug for IssuerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuerConfig")
+            .field("issuer", &self.issuer)
+            .field("jwks_uri", &self.jwks_uri)
+            .field("static_jwks", &self.static_jwks.as_ref().map(|jwks| format!("{} bytes", jwks.len())))
+            .field("allow", &self.allow)
+            .field("introspection", &self.introspection)
+            .finish_non_exhaustive()
     }
 }

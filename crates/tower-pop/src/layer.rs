@@ -48,7 +48,12 @@ impl<H> PopLayer<H> {
     /// and handlers inside it whose responses have the same body type. Defaults to [`DefaultRejection`].
     ///
     /// The handler gets the rejection and the head of the request. It should start from [`Rejection::to_response`], which has the
-    /// status and the challenges. The head of every accepted request is copied for later rejections.
+    /// status and the challenges. A layer inside this one without its own handler uses this one.
+    ///
+    /// # Security
+    /// The head of every accepted request is copied for later rejections, and kept as long as its
+    /// [`VerifiedToken`](crate::VerifiedToken). It contains the access token and the proof. Their values, and cookies, are marked
+    /// as sensitive, so that `Debug` does not show them.
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {

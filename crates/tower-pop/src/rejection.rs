@@ -4,7 +4,10 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, Entry, HeaderMap, HeaderName, PROXY_AUTHORIZATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
+};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use pop_core::Error;
@@ -158,8 +161,11 @@ impl Rejection {
     pub(crate) fn render_with<ResBody>(
         &self,
         handler: &impl RejectionHandler<ResBody>,
-        head: &Parts,
+        head: &mut Parts,
     ) -> Response<ResBody> {
+        if handler.erased().is_some() {
+            hide_credentials(&mut head.headers);
+        }
         with_error(handler.respond(self, head), self)
     }
 }
@@ -289,15 +295,33 @@ pub(crate) struct RequestHandler {
 }
 
 impl RequestHandler {
-    /// Copies the head, if there is a handler that may need it.
-    pub(crate) fn new(handler: Option<Arc<dyn Any + Send + Sync>>, head: &Parts) -> Option<Arc<Self>> {
-        handler.map(|handler| Arc::new(Self { handler, head: head.clone() }))
+    /// Copies the head for a handler. A layer without a handler keeps that of the layer around it.
+    pub(crate) fn new(
+        handler: Option<Arc<dyn Any + Send + Sync>>,
+        outer: Option<&Arc<Self>>,
+        head: &Parts,
+    ) -> Option<Arc<Self>> {
+        let handler = handler.or_else(|| outer.map(|outer| Arc::clone(&outer.handler)))?;
+        let mut head = head.clone();
+        hide_credentials(&mut head.headers);
+        Some(Arc::new(Self { handler, head }))
     }
 
-    /// Returns the response, if the handler makes responses with this body type.
+    /// Returns the response, if the handler makes responses with this body type. A rejection that the handler itself turns into a
+    /// response is rendered by the default handler.
     fn respond<ResBody: 'static>(&self, rejection: &Rejection) -> Option<Response<ResBody>> {
         let closure = self.handler.downcast_ref::<Closure<ResBody>>()?;
-        Some(closure.0(rejection, &self.head))
+        let rejection = rejection.clone().handled_by(None);
+        Some(closure.0(&rejection, &self.head))
+    }
+}
+
+/// Marks the values of fields with credentials as sensitive, so that `Debug` does not show them.
+fn hide_credentials(headers: &mut HeaderMap) {
+    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HeaderName::from_static("dpop")] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
     }
 }
 

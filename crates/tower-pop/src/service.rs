@@ -66,7 +66,7 @@ where
             }
             Verification::Now(Err(rejection)) => {
                 counter(RequestStatus::Undecided).rejected(rejection.error(), rejection.explanation());
-                let response = rejection.render_with(&self.handler, &parts);
+                let response = rejection.render_with(&self.handler, &mut parts);
                 ResponseFuture::answered(response, Request::from_parts(parts, body), &self.cfg.state.drain)
             }
             Verification::Later(verdict) => {

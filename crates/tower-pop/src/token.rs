@@ -52,6 +52,11 @@ impl VerifiedToken {
         Self { inner: Arc::new(Inner { claims, scheme, request, cfg }), handler: None }
     }
 
+    /// Returns the handler that renders rejections of this request.
+    pub(crate) fn handler(&self) -> Option<&Arc<RequestHandler>> {
+        self.handler.as_ref()
+    }
+
     /// Sets the handler that renders rejections of this request.
     pub(crate) fn handled_by(self, handler: Option<Arc<RequestHandler>>) -> Self {
         Self { handler, ..self }

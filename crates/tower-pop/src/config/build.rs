@@ -27,6 +27,8 @@ const DEFAULT_REPLAY_TIMEOUT: Duration = Duration::from_secs(1);
 const NONCE_POLICY: &str = "a nonce policy other than NoncePolicy::Required";
 /// The maximum window for `iat`, in each direction.
 const MAX_WINDOW: Duration = Duration::from_secs(300);
+/// FAPI 2.0: tokens and proofs from more than 60 s in the future must be rejected.
+const FAPI_TOLERANCE: u64 = 60;
 /// The maximum leeway for access tokens.
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -137,12 +139,14 @@ impl PopConfigBuilder {
 
     fn check_numbers(&self, proof: &ProofPolicy, token: &TokenPolicy) -> Result<(), ConfigError> {
         let seconds = Duration::as_secs;
-        let skew_max = if self.preset == Preset::Fapi2 { 60 } else { seconds(&MAX_WINDOW) };
+        let is_fapi = self.preset == Preset::Fapi2;
+        let skew_max = if is_fapi { FAPI_TOLERANCE } else { seconds(&MAX_WINDOW) };
+        let leeway_max = if is_fapi { FAPI_TOLERANCE } else { seconds(&MAX_LEEWAY) };
         let (max_age, clock_skew) = (seconds(&proof.dpop.max_age), seconds(&proof.dpop.clock_skew));
         within([
             ("proof_max_age", max_age, 1, seconds(&MAX_WINDOW)),
             ("clock_skew", clock_skew, 0, skew_max),
-            ("token_leeway", seconds(&token.leeway), 0, seconds(&MAX_LEEWAY)),
+            ("token_leeway", seconds(&token.leeway), 0, leeway_max),
             ("max_proof_len", proof.dpop.max_len as u64, 512, 1 << 20),
             ("max_token_len", token.max_len as u64, 512, 1 << 20),
             ("max_token_members", u64::from(token.json.members), 32, 16_384),

@@ -34,7 +34,12 @@ impl<'r> Presented<'r> {
             return Err(TokenError::from(Malformed::TooLarge).into());
         }
         let token_hash = AccessTokenHash::of(token);
-        Ok(Self { scheme, token, token_hash, proofs: Proofs::read(scheme, head, &state.proof, &state.proof_keys) })
+        let proofs = match Proofs::read(scheme, head, &state.proof, &state.proof_keys) {
+            // An error of the request, whatever the proof is.
+            Err(Error::Credential(error)) => return Err(error.into()),
+            proofs => proofs,
+        };
+        Ok(Self { scheme, token, token_hash, proofs })
     }
 
     /// Returns the proofs.

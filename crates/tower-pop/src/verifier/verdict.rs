@@ -51,7 +51,9 @@ impl Admitted {
         cfg: &PopConfig,
         handler: Option<Arc<dyn Any + Send + Sync>>,
     ) -> (ResponseFields, RequestStatus) {
-        let handler = RequestHandler::new(handler, parts);
+        let outer = parts.extensions.get::<VerifiedToken>().and_then(VerifiedToken::handler);
+        let outer = outer.or_else(|| parts.extensions.get::<Anonymous>()?.handler.as_ref());
+        let handler = RequestHandler::new(handler, outer, parts);
         let extensions = &mut parts.extensions;
         match self.token {
             Some(token) => {
