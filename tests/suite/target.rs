@@ -129,7 +129,8 @@ async fn rejects_request_targets_that_a_proof_cannot_name() {
     for mode in [Mode::Required, Mode::Optional, Mode::ReportOnly] {
         let api = api_with(|builder| builder.mode(mode));
         for proof_for in ["https://api.example/notes", "https://api.example/no%tes"] {
-            let answer = visit(&api, "/no%tes", proof_for).await.is(Expected::BadRequest, &format!("{mode} {proof_for}"));
+            let answer =
+                visit(&api, "/no%tes", proof_for).await.is(Expected::BadRequest, &format!("{mode} {proof_for}"));
             answer.coded("credential.target", &mode.to_string());
         }
         visit(&api, "/no%20tes", "https://api.example/no%20tes").await.is(Expected::Ok, &format!("{mode}: the twin"));
