@@ -15,7 +15,7 @@ pub struct ReplayKey([u8; 32]);
 impl ReplayKey {
     /// Returns the key of a DPoP proof.
     #[must_use]
-    pub fn dpop(jkt: &JwkThumbprint, target: &RequestTarget<'_>, jti: &str) -> Self {
+    pub fn dpop(jkt: &JwkThumbprint, target: &RequestTarget<'_>, jti: impl AsRef<[u8]>) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"dpop\0");
         hash.update(jkt.as_bytes());

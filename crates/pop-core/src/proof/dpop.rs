@@ -99,7 +99,7 @@ impl<'r> DpopProof<'r> {
     /// # Errors
     /// [`DpopError::MethodMismatch`].
     pub fn check_method(&self, method: &str) -> Result<(), DpopError> {
-        if self.text(&self.htm) == method { Ok(()) } else { Err(DpopError::MethodMismatch) }
+        if self.bytes(&self.htm) == method.as_bytes() { Ok(()) } else { Err(DpopError::MethodMismatch) }
     }
 
     /// Checks that `htu` names the target of the request; queries and fragments are ignored.
@@ -120,7 +120,7 @@ impl<'r> DpopProof<'r> {
     /// [`DpopError::AccessTokenHashMissing`] or [`DpopError::AccessTokenHashMismatch`].
     pub fn check_access_token(&self, token: &AccessTokenHash) -> Result<(), DpopError> {
         let ath = self.ath.as_ref().ok_or(DpopError::AccessTokenHashMissing)?;
-        let ath: [u8; 32] = decode_array(self.text(ath)).map_err(|_| DpopError::AccessTokenHashMismatch)?;
+        let ath: [u8; 32] = decode_array(self.bytes(ath)).map_err(|_| DpopError::AccessTokenHashMismatch)?;
         if constant_time::equal(&ath, token.as_bytes()) { Ok(()) } else { Err(DpopError::AccessTokenHashMismatch) }
     }
 
@@ -191,8 +191,17 @@ impl<'r> DpopProof<'r> {
         Jti { payload: self.jws.into_payload(), text: self.jti }
     }
 
+    /// Returns the bytes of `jti`, unescaped.
+    pub(super) fn jti_bytes(&self) -> &[u8] {
+        self.bytes(&self.jti)
+    }
+
     fn text<'s>(&'s self, text: &'s Text) -> &'s str {
-        text.get(self.jws.payload())
+        std::str::from_utf8(self.bytes(text)).unwrap_or_default() // the payload was read as UTF-8
+    }
+
+    fn bytes<'s>(&'s self, text: &'s Text) -> &'s [u8] {
+        text.bytes(self.jws.payload())
     }
 }
 
@@ -211,7 +220,7 @@ pub(super) struct Jti {
 
 impl Jti {
     pub(super) fn as_str(&self) -> &str {
-        self.text.get(&self.payload)
+        std::str::from_utf8(self.text.bytes(&self.payload)).unwrap_or_default() // the payload was read as UTF-8
     }
 }
 
@@ -248,13 +257,10 @@ impl Text {
         self.len() == 0
     }
 
-    fn get<'s>(&'s self, payload: &'s [u8]) -> &'s str {
+    fn bytes<'s>(&'s self, payload: &'s [u8]) -> &'s [u8] {
         match self {
-            // The payload was read as UTF-8.
-            Self::At(range) => {
-                payload.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
-            }
-            Self::Unescaped(text) => text,
+            Self::At(range) => payload.get(range.clone()).unwrap_or_default(),
+            Self::Unescaped(text) => text.as_bytes(),
         }
     }
 }
@@ -320,7 +326,7 @@ mod tests {
         let elsewhere = "one".to_owned();
         let copied = Text::new(Cow::Borrowed(&elsewhere), json);
         assert!(matches!(copied, Text::Unescaped(_)));
-        let texts = [one, two, copied].map(|text| text.get(json.as_bytes()).to_owned());
-        assert_eq!(texts, ["one", "two", "one"]);
+        let texts = [one, two, copied].map(|text| text.bytes(json.as_bytes()).to_owned());
+        assert_eq!(texts, [b"one", b"two", b"one"]);
     }
 }

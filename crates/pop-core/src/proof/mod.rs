@@ -159,7 +159,7 @@ impl Proof<'_> {
             Self::Certificate(_) => return Ok(None),
         };
         let jkt = proof.thumbprint();
-        let key = ReplayKey::dpop(jkt, head.target()?, proof.jti());
+        let key = ReplayKey::dpop(jkt, head.target()?, proof.jti_bytes());
         let owner = match (context.policy.quota, token.client_id()) {
             (ReplayQuota::PerClient, Some(client_id)) => QuotaOwner::client(token.issuer(), client_id),
             _ => (*jkt).into(),
@@ -259,8 +259,12 @@ impl<'r> Proofs<'r> {
 
     /// Keeps what the application may know of verified proofs.
     pub(crate) fn into_evidence(self, confirmation: &Confirmation) -> ProofOfPossession {
-        let first = self.0.into_iter().flatten().next();
-        let evidence = first.map_or(ProofOfPossession::without(ProofKind::None), Proof::into_evidence);
-        ProofOfPossession { certificate: confirmation.x5t().copied(), ..evidence }
+        let Self([proof, certificate]) = self;
+        let mut evidence = match (proof, certificate) {
+            (Some(proof), _) | (None, Some(proof)) => proof.into_evidence(),
+            (None, None) => ProofOfPossession::without(ProofKind::None),
+        };
+        evidence.certificate = confirmation.x5t().copied();
+        evidence
     }
 }

@@ -43,18 +43,22 @@ pub(super) fn finish(
         new_key: None,
         target: None,
     };
-    let checked = proofs.and_then(|proofs| {
-        let new_key = proofs.iter().find_map(Proof::new_key);
-        ending.new_key = new_key.and_then(|(header, key)| cfg.state.proof_keys.candidate(header, key));
-        let bound = binding_check(cfg, context, head, scheme, &token_hash).verify(proofs, &token)?;
-        check_start(cfg, &bound)?;
-        Ok(bound)
-    });
-    match checked {
-        Ok(Bound::Complete(claims)) => Verification::Now(ending.conclude(cfg, Ok(claims))),
+    let checked = match proofs {
+        Ok(proofs) => {
+            let new_key = proofs.iter().find_map(Proof::new_key);
+            ending.new_key = new_key.and_then(|(header, key)| cfg.state.proof_keys.candidate(header, key));
+            binding_check(cfg, context, head, scheme, &token_hash).verify(proofs, &token)
+        }
+        Err(error) => Err(error),
+    };
+    let error = match checked {
+        Ok(Bound::Complete(claims)) => return Verification::Now(ending.conclude(cfg, Ok(claims))),
+        Ok(Bound::Unreplayed(unreplayed)) if is_from_before_start(cfg, unreplayed.entry()) => {
+            ReplayError::Replayed.into()
+        }
         Ok(Bound::Unreplayed(unreplayed)) => {
             ending.new_nonce = unreplayed.freshness() == Freshness::Renew;
-            match record(cfg, unreplayed.entry()) {
+            return match record(cfg, unreplayed.entry()) {
                 ReplayAnswer::Now(answer) => {
                     Verification::Now(ending.conclude_recorded(cfg, unreplayed, token, answer))
                 }
@@ -65,28 +69,22 @@ pub(super) fn finish(
                         ending.conclude_recorded(&cfg, unreplayed, token, answer)
                     })
                 }
-            }
+            };
         }
-        Err(error) => {
-            ending.target = context.target_for(&error);
-            // The client can then be ready before the mode changes.
-            ending.new_nonce = context.nonce_required && scheme.uses_nonces();
-            Verification::Now(ending.conclude(cfg, Err((error, token))))
-        }
-    }
+        Err(error) => error,
+    };
+    ending.target = context.target_for(&error);
+    // The client can then be ready before the mode changes.
+    ending.new_nonce = context.nonce_required && scheme.uses_nonces();
+    Verification::Now(ending.conclude(cfg, Err((error, token))))
 }
 
-/// With [`reject_proofs_from_before_start`](crate::PopConfigBuilder::reject_proofs_from_before_start), rejects proofs that may
-/// have been used before this process could remember them: those dated up to its start, and up to the clock skew after it,
+/// With [`reject_proofs_from_before_start`](crate::PopConfigBuilder::reject_proofs_from_before_start), returns whether a proof may
+/// have been used before this process could remember it: if it is dated up to the start, or up to the clock skew after it,
 /// because a proof may be dated in the future.
-fn check_start(cfg: &PopConfig, bound: &Bound) -> Result<(), ReplayError> {
+fn is_from_before_start(cfg: &PopConfig, entry: &ReplayEntry) -> bool {
     let skew = cfg.state.proof.dpop.clock_skew.as_secs();
-    match (cfg.state.not_before, bound) {
-        (Some(start), Bound::Unreplayed(unreplayed)) if unreplayed.entry().issued_at <= start.saturating_add(skew) => {
-            Err(ReplayError::Replayed)
-        }
-        _ => Ok(()),
-    }
+    cfg.state.not_before.is_some_and(|start| entry.issued_at <= start.saturating_add(skew))
 }
 
 /// Records the proof. Nothing else of a request has a side effect.

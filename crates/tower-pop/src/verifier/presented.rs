@@ -34,11 +34,10 @@ impl<'r> Presented<'r> {
             return Err(TokenError::from(Malformed::TooLarge).into());
         }
         let token_hash = AccessTokenHash::of(token);
-        let proofs = match Proofs::read(scheme, head, &state.proof, &state.proof_keys) {
-            // An error of the request, whatever the proof is.
-            Err(Error::Credential(error)) => return Err(error.into()),
-            proofs => proofs,
-        };
+        let proofs = Proofs::read(scheme, head, &state.proof, &state.proof_keys);
+        if let Err(Error::Credential(error)) = proofs {
+            return Err(error.into()); // an error of the request, whatever the proof is
+        }
         Ok(Self { scheme, token, token_hash, proofs })
     }
 
