@@ -14,7 +14,10 @@ use http::{HeaderValue, StatusCode};
 
 use crate::credentials::{Scheme, SchemeSet};
 use crate::jose::{AlgorithmSet, HeaderError, JwkError};
-use crate::{BindingError, ClaimError, ConfirmationError, CredentialError, DpopError, Error, ProofError, ReplayError};
+use crate::{
+    BindingError, ClaimError, ConfirmationError, ContentError, CredentialError, DpopError, Error, ProofError,
+    ReplayError,
+};
 
 /// The parameters that all challenges of one resource share.
 #[derive(Debug, Clone)]
@@ -108,7 +111,7 @@ impl Challenges {
             line.extend([name, "=\"", value, "\""]);
         };
         match scheme {
-            Scheme::Dpop => {}
+            Scheme::Dpop | Scheme::HttpSig | Scheme::Pop => {}
             Scheme::Bearer => parameter("realm", &self.realm),
         }
         if let Some(error) = error {
@@ -120,7 +123,7 @@ impl Challenges {
         }
         match scheme {
             Scheme::Dpop => parameter("algs", &self.algs),
-            Scheme::Bearer => {}
+            Scheme::HttpSig | Scheme::Pop | Scheme::Bearer => {}
         }
         if !self.resource_metadata.is_empty() {
             parameter("resource_metadata", &self.resource_metadata);
@@ -193,6 +196,25 @@ impl Responder<'_> {
             Error::Proof(proof) => match proof {
                 ProofError::Dpop(proof) => self.invalid_dpop_proof(self.describe(*proof)),
             },
+            Error::Content(content) => match content {
+                ContentError::Uncovered => {
+                    self.invalid_signature(used, "The request has content that its proof does not cover")
+                }
+                ContentError::DigestMismatch => {
+                    self.invalid_signature(used, "The content does not match the digest that the proof covers")
+                }
+                ContentError::TooLarge => {
+                    ErrorResponse::plain(StatusCode::PAYLOAD_TOO_LARGE, "The content is longer than the limit", None)
+                }
+                ContentError::Incomplete => {
+                    ErrorResponse::plain(StatusCode::BAD_REQUEST, "The content could not be read", None)
+                }
+                ContentError::Unread => ErrorResponse::plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The server is not configured to verify content",
+                    None,
+                ),
+            },
             Error::Nonce(_) => ErrorResponse {
                 nonce: true,
                 ..self.unauthorized(
@@ -202,7 +224,7 @@ impl Responder<'_> {
                 )
             },
             Error::Replay(replay) => match replay {
-                ReplayError::Replayed => self.invalid_dpop_proof("The DPoP proof was used before".into()),
+                ReplayError::Replayed => self.invalid_proof(used, "was used before"),
                 ReplayError::KeyQuota { retry_after } => ErrorResponse::plain(
                     StatusCode::TOO_MANY_REQUESTS,
                     "Too many requests with this key",
@@ -247,6 +269,23 @@ impl Responder<'_> {
 
     fn invalid_dpop_proof(&self, description: Cow<'static, str>) -> ErrorResponse {
         self.unauthorized(Some("invalid_dpop_proof"), description, Used::Scheme(Scheme::Dpop))
+    }
+
+    /// Rejects a proof of the scheme that the request used.
+    fn invalid_proof(&self, used: Used, what: &str) -> ErrorResponse {
+        match self.scheme {
+            Some(Scheme::HttpSig | Scheme::Pop) => self.invalid_signature(used, format!("The signature {what}")),
+            _ => self.invalid_dpop_proof(format!("The DPoP proof {what}").into()),
+        }
+    }
+
+    /// Rejects a proof over the request itself, or a signature in addition to another proof. Each scheme has its own error code.
+    fn invalid_signature(&self, used: Used, description: impl Into<Cow<'static, str>>) -> ErrorResponse {
+        let error = match self.scheme {
+            Some(Scheme::Pop) => "invalid_proof",
+            Some(Scheme::HttpSig | Scheme::Dpop | Scheme::Bearer) | None => "invalid_signature",
+        };
+        self.unauthorized(Some(error), description, used)
     }
 
     /// Describes the error in a proof to the client that made it.

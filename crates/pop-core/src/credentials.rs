@@ -20,19 +20,26 @@ use crate::CredentialError;
 pub enum Scheme {
     /// `DPoP` (RFC 9449 §7.1).
     Dpop,
+    /// `HTTPSig`: an HTTP message signature by the key of the token (draft-richer-oauth-httpsig).
+    HttpSig,
+    /// `PoP`: a signed HTTP request, which holds the access token, or an access token with an HMAC message signature
+    /// (draft-ietf-oauth-signed-http-request).
+    Pop,
     /// `Bearer` (RFC 6750 §2.1).
     Bearer,
 }
 
 impl Scheme {
     /// All schemes, in the order in which challenges name them.
-    pub const ALL: [Self; 2] = [Self::Dpop, Self::Bearer];
+    pub const ALL: [Self; 4] = [Self::Dpop, Self::HttpSig, Self::Pop, Self::Bearer];
 
     /// Returns the name as challenges write it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dpop => "DPoP",
+            Self::HttpSig => "HTTPSig",
+            Self::Pop => "PoP",
             Self::Bearer => "Bearer",
         }
     }
@@ -41,8 +48,8 @@ impl Scheme {
     #[must_use]
     pub const fn uses_nonces(self) -> bool {
         match self {
-            Self::Dpop => true,
-            Self::Bearer => false,
+            Self::Dpop | Self::Pop => true,
+            Self::HttpSig | Self::Bearer => false,
         }
     }
 
@@ -55,6 +62,8 @@ impl Scheme {
         match self {
             Self::Dpop => 1,
             Self::Bearer => 1 << 1,
+            Self::HttpSig => 1 << 2,
+            Self::Pop => 1 << 3,
         }
     }
 }
@@ -64,6 +73,8 @@ impl Scheme {
 pub struct SchemeSet(u8);
 
 impl SchemeSet {
+    /// No scheme.
+    pub const EMPTY: Self = Self(0);
     /// `DPoP` alone.
     pub const DPOP: Self = Self(Scheme::Dpop.bit());
 
@@ -107,9 +118,10 @@ impl<'r> Credentials<'r> {
             return Err(CredentialError::Duplicated);
         }
         let (scheme, token) = split(field)?;
-        match scheme.filter(|scheme| accepted.contains(*scheme)) {
-            Some(scheme) => Ok(Self { scheme, token: PresentedToken::InHeader(token) }),
-            None => Err(CredentialError::SchemeNotEnabled),
+        if accepted.contains(scheme) {
+            Ok(Self { scheme, token: PresentedToken::InHeader(token) })
+        } else {
+            Err(CredentialError::SchemeNotEnabled)
         }
     }
 
@@ -142,19 +154,15 @@ pub fn scheme_used(headers: &HeaderMap) -> Option<Scheme> {
     Scheme::named(field.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next()?)
 }
 
-/// Schemes that carry access tokens but are not verified here.
-const UNSUPPORTED: [&str; 2] = ["PoP", "HTTPSig"];
-
-/// Splits the field into its scheme and its token. The scheme is `None` if it is one of [`UNSUPPORTED`].
-fn split(field: &HeaderValue) -> Result<(Option<Scheme>, &str), CredentialError> {
+/// Splits the field into its scheme and its token.
+fn split(field: &HeaderValue) -> Result<(Scheme, &str), CredentialError> {
     let field = std::str::from_utf8(field.as_bytes()).map_err(|_| CredentialError::Malformed)?;
     let end = field.find([' ', '\t', ',']).unwrap_or(field.len());
     let (scheme, rest) = field.split_at_checked(end).ok_or(CredentialError::Malformed)?;
-    let scheme = match (scheme, Scheme::named(scheme.as_bytes())) {
-        ("", _) => return Err(CredentialError::Malformed),
-        (_, Some(scheme)) => Some(scheme),
-        (name, None) if UNSUPPORTED.iter().any(|known| name.eq_ignore_ascii_case(known)) => None,
-        _ => return Err(CredentialError::Missing),
+    let scheme = match Scheme::named(scheme.as_bytes()) {
+        Some(scheme) => scheme,
+        None if scheme.is_empty() => return Err(CredentialError::Malformed),
+        None => return Err(CredentialError::Missing),
     };
     let token = rest.trim_start_matches(' ');
     if token.len() == rest.len() || !is_token68(token) {

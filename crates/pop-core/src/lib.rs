@@ -22,6 +22,7 @@ pub mod certificate;
 pub mod challenge;
 pub mod confirmation;
 mod constant_time;
+pub mod content;
 pub mod credentials;
 mod error;
 pub mod jose;
@@ -36,8 +37,8 @@ pub mod step_up;
 pub mod target;
 
 pub use error::{
-    BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, CredentialError, DpopError, Error, NonceError,
-    ProofError, ReplayError, TokenError, Unavailable, help,
+    BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, ContentError, CredentialError, DpopError, Error,
+    NonceError, ProofError, ReplayError, TokenError, Unavailable, help,
 };
 pub use jose::Found;
 

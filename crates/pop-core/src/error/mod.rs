@@ -3,6 +3,7 @@
 mod binding;
 mod claim;
 mod confirmation;
+mod content;
 mod credential;
 mod dpop;
 mod help;
@@ -15,6 +16,7 @@ mod unavailable;
 pub use binding::BindingError;
 pub use claim::ClaimError;
 pub use confirmation::ConfirmationError;
+pub use content::ContentError;
 pub use credential::CredentialError;
 pub use dpop::DpopError;
 pub use help::{CODES, CodeHelp, help};
@@ -44,6 +46,9 @@ pub enum Error {
     /// The proof is missing, or is not valid for this request.
     #[error("proof: {0}")]
     Proof(#[from] ProofError),
+    /// The content of the request is not the content that the proof covers.
+    #[error("content: {0}")]
+    Content(#[from] ContentError),
     /// The token is not bound to the key of the proof.
     #[error("binding: {0}")]
     Binding(#[from] BindingError),
@@ -82,6 +87,7 @@ impl Error {
             Self::Token(error) => error.code(),
             Self::Confirmation(error) => error.code(),
             Self::Proof(error) => error.code(),
+            Self::Content(error) => error.code(),
             Self::Binding(error) => error.code(),
             Self::Nonce(error) => error.code(),
             Self::Replay(error) => error.code(),

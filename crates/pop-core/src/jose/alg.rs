@@ -130,6 +130,14 @@ impl AlgorithmSet {
         .with(Algorithm::RS256);
     /// The default for access tokens. It is equal to [`PROOF`](Self::PROOF).
     pub const TOKEN: Self = Self::PROOF;
+    /// The default for HTTP message signatures: ES256, ES384, Ed25519 (both names), PS512, RS256, which are the algorithms of
+    /// RFC 9421 §3.3.
+    pub const SIGNATURE: Self = Self::EMPTY
+        .with(Algorithm::ES256)
+        .with(Algorithm::ES384)
+        .with(Algorithm::Ed25519)
+        .with(Algorithm::PS512)
+        .with(Algorithm::RS256);
     /// The algorithms that FAPI 2.0 §5.4.1 allows: ES256, Ed25519 (both names), PS256.
     pub const FAPI: Self = Self::EMPTY.with(Algorithm::ES256).with(Algorithm::Ed25519).with(Algorithm::PS256);
 

@@ -17,6 +17,7 @@ mod json;
 mod jwk;
 mod jwks;
 mod jws;
+mod mac;
 #[cfg(feature = "signing")]
 mod signing;
 mod thumbprint;
@@ -31,6 +32,7 @@ pub(crate) use json::{Member, WrongType};
 pub use jwk::{EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub use jws::{CompactJws, DecodedJws};
+pub use mac::{KeyTooShort, SharedKey};
 #[cfg(feature = "signing")]
 pub use signing::{KeyError, SigningKey};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};

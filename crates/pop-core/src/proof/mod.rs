@@ -21,6 +21,8 @@ pub use self::key::{NoProofKeyCache, ProofKey, ProofKeyCache};
 use crate::access_token::{AccessToken, AccessTokenHash};
 use crate::confirmation::{Confirmation, Requirement};
 use crate::credentials::Scheme;
+use crate::jose::SharedKey;
+use crate::jose::crypto::VerifyingKey;
 use crate::nonce::{AcceptedNonce, NonceKeys};
 use crate::policy::{IatPolicy, ProofPolicy, ReplayQuota};
 use crate::replay::{QuotaOwner, ReplayEntry, ReplayKey, ReplayTimes};
@@ -36,6 +38,15 @@ pub enum Proof<'r> {
     Dpop(DpopProof<'r>),
     /// The client's certificate (RFC 8705).
     Certificate(CertificateProof),
+}
+
+/// The key that a proof over the request itself is verified with.
+#[derive(Debug, Clone, Copy)]
+pub enum PopKey<'k> {
+    /// A public key, imported for one algorithm.
+    Public(&'k VerifyingKey),
+    /// A symmetric key, for HMAC with SHA-256.
+    Shared(&'k SharedKey),
 }
 
 /// What a verified proof shows.
@@ -240,7 +251,7 @@ impl<'r> Proofs<'r> {
                 Some(Proof::Dpop(DpopProof::parse(dpop::field(head.headers())?, &policy.dpop, keys)?))
             }
             // A proof beside a bearer token proves nothing (RFC 9449 §7.1).
-            Scheme::Bearer => None,
+            Scheme::HttpSig | Scheme::Pop | Scheme::Bearer => None,
         };
         let certificate = head.certificate().map(|thumbprint| Proof::Certificate(CertificateProof::new(*thumbprint)));
         Ok(Self([proof, certificate]))

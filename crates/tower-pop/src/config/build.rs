@@ -106,7 +106,7 @@ impl PopConfigBuilder {
             ("max_proof_rsa_bits", u64::from(self.max_proof_rsa_bits), 2048, 8192),
             ("max_jwks_rsa_bits", u64::from(self.max_jwks_rsa_bits), 2048, 8192),
         ])?;
-        let (mut proof, mut token) = (self.proof, self.token);
+        let (mut proof, mut token) = (self.proof.clone(), self.token);
         let (dpop_preset, token_preset) = (self.preset.dpop(), self.preset.token());
         let Overrides { proof_algorithms, proof_max_age, clock_skew, token_algorithms, token_leeway } = self.overrides;
         proof.dpop.algorithms = proof_algorithms.unwrap_or(dpop_preset.algorithms);

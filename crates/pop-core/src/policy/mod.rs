@@ -1,7 +1,12 @@
 //! The options of verification, and the presets that set several of them together.
 
+mod signature;
+mod signed_request;
+
 use std::time::Duration;
 
+pub use self::signature::SignaturePolicy;
+pub use self::signed_request::{EnvelopeClaims, EnvelopeForm, SignedRequestPolicy};
 use crate::jose::crypto::CryptoBackend;
 use crate::jose::{AlgorithmSet, JsonLimits, RsaLimits};
 use crate::names::named;
@@ -78,12 +83,35 @@ named!("a replay quota", ReplayQuota {
     PerClient = "per-client",
 });
 
+/// Whether a request with content must cover it by its proof. A digest that the proof covers is always verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SignedContent {
+    /// A request with content must cover a digest of it.
+    #[default]
+    Required,
+    /// A digest that is present must be covered.
+    IfPresent,
+    /// Content need not be covered.
+    Off,
+}
+
+named!("a rule for signed content", SignedContent {
+    Required = "required",
+    IfPresent = "if-present",
+    Off = "off",
+});
+
 /// The requirements on proofs: one part for each kind, and what all kinds have in common.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ProofPolicy {
     /// DPoP proofs.
     pub dpop: DpopPolicy,
+    /// HTTP message signatures.
+    pub signature: SignaturePolicy,
+    /// Signed HTTP requests.
+    pub signed_request: SignedRequestPolicy,
     /// Whose share of the replay store a proof counts against. Defaults to [`ReplayQuota::PerKey`].
     pub quota: ReplayQuota,
 }
