@@ -4,15 +4,17 @@
 //! 2. Every proof is verified ([`Proof::verify`](crate::proof::Proof::verify)).
 //! 3. Every [`Requirement`] of the [`Confirmation`] is met by one of them.
 //! 4. The proofs are fresh: `iat`, then the nonce.
-//! 5. Outside this crate, and last: the replay store. Nothing is recorded before.
+//! 5. Outside this crate: the content, if a proof covers it or has to ([`Unread`]).
+//! 6. Outside this crate, and last: the replay store. Nothing is recorded before.
 
 use std::sync::Arc;
 
 use crate::access_token::AccessToken;
 use crate::confirmation::{Confirmation, Requirement};
+use crate::content::{ContentVerified, ExpectedContent};
 use crate::credentials::Scheme;
 use crate::nonce::Freshness;
-use crate::proof::{ProofContext, ProofKind, ProofOfPossession, Proofs, Proven};
+use crate::proof::{AllProven, Fresh, ProofContext, ProofKind, ProofOfPossession, Proofs, Proven};
 use crate::replay::{FirstUse, ReplayEntry};
 use crate::request::RequestHead;
 use crate::{BindingError, ConfirmationError, Error};
@@ -38,6 +40,8 @@ pub enum Bound {
     Complete(VerifiedClaims),
     /// The replay store must record the proof first.
     Unreplayed(Unreplayed),
+    /// The content of the request must be verified first.
+    Unread(Box<Unread>),
 }
 
 impl BindingCheck<'_, '_> {
@@ -52,38 +56,41 @@ impl BindingCheck<'_, '_> {
             if proofs.is_empty() && !self.accepts_unbound {
                 return Err(BindingError::CertificateMissing.into());
             }
-            return proofs.iter().try_for_each(|proof| proof.precheck(self.head, &self.context));
+            return proofs.precheck(self.head, &self.context);
         };
-        if let Some(confirmation) = self.confirmation(token)? {
-            self.prove(confirmation, proofs)?;
-            for proof in proofs.iter() {
-                proof.check_freshness(self.head, &self.context)?;
-            }
+        let confirmation = self.confirmation(token)?;
+        if confirmation.is_some_and(|confirmation| confirmation.shared_key().is_some()) {
+            // No key is unwrapped for a token that is not verified.
+            return proofs.precheck(self.head, &self.context);
         }
-        Ok(())
+        let proven = self.prove(confirmation, token, proofs)?;
+        proofs.check_freshness(&proven, confirmation, token, self.head, &self.context).map(drop)
     }
 
     /// Checks a verified token and the proofs of its request, in the order of the module's page.
     ///
     /// # Errors
-    /// [`Error::Confirmation`], [`Error::Credential`], [`Error::Proof`], [`Error::Binding`] or [`Error::Nonce`]: the first
-    /// check that fails.
+    /// [`Error::Confirmation`], [`Error::Credential`], [`Error::Proof`], [`Error::Binding`], [`Error::Nonce`] or
+    /// [`Error::Content`]: the first check that fails.
     pub fn verify(&self, proofs: Proofs<'_>, token: &Arc<AccessToken>) -> Result<Bound, Error> {
-        let Some(confirmation) = self.confirmation(token)? else {
-            return Ok(Bound::Complete(VerifiedClaims::without_proof(Arc::clone(token), ProofKind::None)));
-        };
-        self.prove(confirmation, &proofs)?;
-        let (mut entry, mut freshness) = (None, Freshness::Current);
-        for proof in proofs.iter() {
-            let nonce = proof.check_freshness(self.head, &self.context)?;
-            freshness = nonce.map_or(freshness, |nonce| nonce.freshness);
-            entry = entry.or(proof.replay_entry(token, nonce, self.head, &self.context)?);
-        }
-        let proof = proofs.into_evidence(confirmation);
+        let confirmation = self.confirmation(token)?;
+        let proven = self.prove(confirmation, token, &proofs)?;
+        let Fresh { nonce, entries } =
+            proofs.check_freshness(&proven, confirmation, token, self.head, &self.context)?;
+        let content = proofs.expected_content(self.context.policy)?;
+        let proof = proofs.into_evidence(&proven, confirmation, self.head);
         let claims = VerifiedClaims { token: Arc::clone(token), proof };
-        Ok(match entry {
-            None => Bound::Complete(claims),
-            Some(entry) => Bound::Unreplayed(Unreplayed { entry, claims, freshness }),
+        let bound = match entries {
+            (None, None) => Bound::Complete(claims),
+            (Some(entry), second) | (None, second @ Some(entry)) => {
+                let second = second.filter(|_| entries.0.is_some());
+                let freshness = nonce.map_or(Freshness::Current, |nonce| nonce.freshness);
+                Bound::Unreplayed(Unreplayed { entry, second, claims, freshness })
+            }
+        };
+        Ok(match content {
+            None => bound,
+            Some(expected) => Bound::Unread(Box::new(Unread { expected, bound })),
         })
     }
 
@@ -97,12 +104,17 @@ impl BindingCheck<'_, '_> {
     }
 
     /// Verifies every proof, then checks that every requirement is met.
-    fn prove(&self, confirmation: &Confirmation, proofs: &Proofs<'_>) -> Result<(), Error> {
-        let mut proven = [None; 2];
-        for (slot, proof) in proven.iter_mut().zip(proofs.iter()) {
-            *slot = Some(proof.verify(confirmation, self.head, &self.context)?);
+    fn prove(
+        &self,
+        confirmation: Option<&Confirmation>,
+        token: &AccessToken,
+        proofs: &Proofs<'_>,
+    ) -> Result<AllProven, Error> {
+        let proven = proofs.verify(confirmation, token, self.head, &self.context)?;
+        if let Some(confirmation) = confirmation {
+            bind(confirmation, &[proven.proof, proven.certificate])?;
         }
-        Ok(bind(confirmation, &proven)?)
+        Ok(proven)
     }
 }
 
@@ -122,6 +134,15 @@ pub fn bind(confirmation: &Confirmation, proven: &[Option<Proven>]) -> Result<()
                 let certificate = proven.find(|proven| matches!(proven, Requirement::Certificate(_)));
                 check(requirement, certificate, BindingError::CertificateMissing, BindingError::CertificateMismatch)
             }
+            Requirement::SigningKey(_) => {
+                let key = proven.find(|proven| matches!(proven, Requirement::SigningKey(_)));
+                check(requirement, key, BindingError::BoundTokenAsBearer, BindingError::KeyMismatch)
+            }
+            Requirement::SharedKey => {
+                let key = proven.find(|proven| matches!(proven, Requirement::SharedKey));
+                check(requirement, key, BindingError::BoundTokenAsBearer, BindingError::KeyMismatch)
+            }
+            Requirement::UnknownKey => Err(BindingError::KeyMismatch),
         }
     })
 }
@@ -177,7 +198,7 @@ impl VerifiedClaims {
 /// use pop_core::binding::{Unreplayed, VerifiedClaims};
 /// use pop_core::replay::FirstUse;
 ///
-/// fn claims(unreplayed: Unreplayed, evidence: FirstUse) -> VerifiedClaims {
+/// fn claims(unreplayed: Unreplayed, evidence: FirstUse) -> Option<VerifiedClaims> {
 ///     unreplayed.first_use(evidence)
 /// }
 /// ```
@@ -192,6 +213,8 @@ impl VerifiedClaims {
 #[derive(Debug)]
 pub struct Unreplayed {
     entry: ReplayEntry,
+    /// The single-use nonce of a signature in addition to another proof.
+    second: Option<ReplayEntry>,
     claims: VerifiedClaims,
     freshness: Freshness,
 }
@@ -203,22 +226,61 @@ impl Unreplayed {
         &self.entry
     }
 
+    /// Returns what the replay store must record as well, if the request has two proofs that may be used only once: it stands for
+    /// this request in exchange for the evidence of the first.
+    #[must_use]
+    pub const fn second_entry(&self) -> Option<&ReplayEntry> {
+        self.second.as_ref()
+    }
+
+    /// Returns the rest, once the first of two entries is recorded.
+    #[must_use]
+    pub fn first_of_two(mut self, _evidence: FirstUse) -> Self {
+        if let Some(second) = self.second.take() {
+            self.entry = second;
+        }
+        self
+    }
+
     /// Returns whether the response should carry a new nonce.
     #[must_use]
     pub const fn freshness(&self) -> Freshness {
         self.freshness
     }
 
-    /// Returns the verified claims, in exchange for the store's evidence.
+    /// Returns the verified claims, in exchange for the store's evidence. `None` if there is a second entry that was not recorded.
     #[must_use]
-    pub fn first_use(self, _evidence: FirstUse) -> VerifiedClaims {
-        self.claims
+    pub fn first_use(self, _evidence: FirstUse) -> Option<VerifiedClaims> {
+        self.second.is_none().then_some(self.claims)
+    }
+}
+
+/// A verified request whose content was not verified yet. The rest comes out only in exchange for the evidence of a
+/// [`ContentHasher`](crate::content::ContentHasher).
+#[derive(Debug)]
+pub struct Unread {
+    expected: ExpectedContent,
+    bound: Bound,
+}
+
+impl Unread {
+    /// Returns what the content must be.
+    #[must_use]
+    pub const fn expected(&self) -> &ExpectedContent {
+        &self.expected
+    }
+
+    /// Returns the rest, in exchange for the evidence. `None` if the evidence is about other expectations.
+    #[must_use]
+    pub fn verified(self, evidence: &ContentVerified) -> Option<Bound> {
+        (*evidence.expected() == self.expected).then_some(self.bound)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::confirmation::ConfirmationPolicy;
     use crate::jose::{CertThumbprint, Json, JsonLimits, JwkThumbprint, Object};
 
     const OWN: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
@@ -226,7 +288,7 @@ mod tests {
 
     fn confirmation(cnf: &str) -> Confirmation {
         let cnf = Object::parse(cnf.as_bytes(), JsonLimits::TOKEN).unwrap();
-        Confirmation::parse(&Json::Object(cnf)).unwrap()
+        Confirmation::parse(&Json::Object(cnf), ConfirmationPolicy::default()).unwrap()
     }
 
     fn key(thumbprint: &str) -> Proven {

@@ -41,6 +41,8 @@ pub struct ErrorResponse {
     pub description: Cow<'static, str>,
     /// Whether the response must carry a `DPoP-Nonce`.
     pub nonce: bool,
+    /// The value of `Accept-Signature` (RFC 9421 §5.1): the signature that the request lacks.
+    pub accept_signature: Option<&'static str>,
     /// The value of `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
 }
@@ -86,9 +88,26 @@ impl Challenges {
         accepted: SchemeSet,
         target: Option<&str>,
     ) -> ErrorResponse {
-        let used = Used::Scheme(scheme.unwrap_or(Scheme::Dpop));
+        self.respond_with_nonce(error, scheme, accepted, target, None)
+    }
+
+    /// The same with the server's nonce, for [`Error::Nonce`] under `PoP`: the challenge carries it there.
+    #[must_use]
+    pub fn respond_with_nonce(
+        &self,
+        error: &Error,
+        scheme: Option<Scheme>,
+        accepted: SchemeSet,
+        target: Option<&str>,
+        nonce: Option<&str>,
+    ) -> ErrorResponse {
+        let used = match scheme {
+            Some(scheme) => Used::Scheme(scheme),
+            None => Used::Scheme(Scheme::Dpop),
+        };
         let target = target.filter(|target| target.len() <= MAX_TARGET_LEN && is_quotable(target));
-        Responder { challenges: self, scheme, accepted, target }.response(error, used)
+        let nonce = nonce.filter(|nonce| is_quotable(nonce));
+        Responder { challenges: self, scheme, accepted, target, nonce }.response(error, used)
     }
 
     /// Writes the challenge of one scheme.
@@ -98,6 +117,7 @@ impl Challenges {
         error: Option<&str>,
         description: &str,
         parameters: &[(&str, &str)],
+        nonce: Option<&str>,
     ) -> Option<HeaderValue> {
         let mut line = String::with_capacity(256);
         line.push_str(scheme.name());
@@ -111,7 +131,12 @@ impl Challenges {
             line.extend([name, "=\"", value, "\""]);
         };
         match scheme {
-            Scheme::Dpop | Scheme::HttpSig | Scheme::Pop => {}
+            Scheme::Dpop | Scheme::HttpSig => {}
+            Scheme::Pop => {
+                if let Some(nonce) = nonce {
+                    parameter("nonce", nonce);
+                }
+            }
             Scheme::Bearer => parameter("realm", &self.realm),
         }
         if let Some(error) = error {
@@ -139,6 +164,7 @@ struct Responder<'c> {
     scheme: Option<Scheme>,
     accepted: SchemeSet,
     target: Option<&'c str>,
+    nonce: Option<&'c str>,
 }
 
 impl Responder<'_> {
@@ -155,7 +181,7 @@ impl Responder<'_> {
                 CredentialError::SchemeNotEnabled => self.unauthorized(
                     Some("invalid_token"),
                     "The authentication scheme is not accepted here",
-                    Used::Scheme(Scheme::Dpop),
+                    if self.accepted.contains(Scheme::Dpop) { Used::Scheme(Scheme::Dpop) } else { Used::All },
                 ),
                 CredentialError::ClientCertificate => self.bad_request("The client certificate field is malformed"),
                 CredentialError::ClientCertificateTooLarge => ErrorResponse::plain(
@@ -177,17 +203,31 @@ impl Responder<'_> {
                 | ConfirmationError::SeveralKeys
                 | ConfirmationError::Malformed
                 | ConfirmationError::SymmetricKeyInClear
+                | ConfirmationError::Contradiction
+                | ConfirmationError::NotUnwrapped
+                | ConfirmationError::Algorithm
+                | ConfirmationError::SeveralAudiences
                 | ConfirmationError::Unsupported => {
                     self.unauthorized(Some("invalid_token"), "The access token is not valid", used)
                 }
             },
             Error::Binding(binding) => match binding {
-                BindingError::KeyMismatch => self.unauthorized(Some("invalid_token"), "Invalid DPoP key binding", used),
+                BindingError::KeyMismatch => {
+                    let description = match self.scheme {
+                        Some(Scheme::HttpSig | Scheme::Pop) => "The access token is bound to another key",
+                        _ => "Invalid DPoP key binding",
+                    };
+                    self.unauthorized(Some("invalid_token"), description, used)
+                }
                 BindingError::BoundTokenAsBearer => {
                     self.unauthorized(Some("invalid_token"), "The access token is bound to a key", used)
                 }
                 BindingError::NotBoundToProof => {
-                    self.unauthorized(Some("invalid_token"), "The access token is not bound to a DPoP key", used)
+                    let description = match self.scheme {
+                        Some(Scheme::HttpSig | Scheme::Pop) => "The access token is not bound to a key of this kind",
+                        _ => "The access token is not bound to a DPoP key",
+                    };
+                    self.unauthorized(Some("invalid_token"), description, used)
                 }
                 BindingError::CertificateMissing | BindingError::CertificateMismatch => {
                     self.unauthorized(Some("invalid_token"), "Invalid certificate binding", used)
@@ -195,6 +235,8 @@ impl Responder<'_> {
             },
             Error::Proof(proof) => match proof {
                 ProofError::Dpop(proof) => self.invalid_dpop_proof(self.describe(*proof)),
+                ProofError::Signature(error) => self.invalid_signature(used, error.to_string()),
+                ProofError::SignedRequest(error) => self.invalid_signature(used, error.to_string()),
             },
             Error::Content(content) => match content {
                 ContentError::Uncovered => {
@@ -215,6 +257,10 @@ impl Responder<'_> {
                     None,
                 ),
             },
+            // MSAL.js reads the nonce as the first parameter.
+            Error::Nonce(_) if self.scheme == Some(Scheme::Pop) => {
+                self.unauthorized(Some("invalid_proof"), "The signed request needs a nonce of this server", used)
+            }
             Error::Nonce(_) => ErrorResponse {
                 nonce: true,
                 ..self.unauthorized(
@@ -285,7 +331,17 @@ impl Responder<'_> {
             Some(Scheme::Pop) => "invalid_proof",
             Some(Scheme::HttpSig | Scheme::Dpop | Scheme::Bearer) | None => "invalid_signature",
         };
-        self.unauthorized(Some(error), description, used)
+        let description = Some(description.into()).filter(|text| is_quotable(text));
+        let description = description.unwrap_or(Cow::Borrowed("The signature is not valid"));
+        let accept_signature = match self.scheme {
+            Some(Scheme::HttpSig) => Some(r#"sig=("@method" "@target-uri" "authorization");created;tag="httpsig-oauth""#),
+            Some(Scheme::Dpop) => {
+                Some(r#"sig=("@method" "@target-uri" "authorization" "dpop");created;tag="fapi-2-request""#)
+            }
+            Some(Scheme::Bearer) => Some(r#"sig=("@method" "@target-uri" "authorization");created;tag="fapi-2-request""#),
+            Some(Scheme::Pop) | None => None,
+        };
+        ErrorResponse { accept_signature, ..self.unauthorized(Some(error), description, used) }
     }
 
     /// Describes the error in a proof to the client that made it.
@@ -353,8 +409,10 @@ impl Responder<'_> {
     ) -> ErrorResponse {
         let others = Scheme::ALL.into_iter().filter(|scheme| Some(*scheme) != self.scheme);
         let enabled = self.scheme.into_iter().chain(others).filter(|scheme| self.accepted.contains(*scheme));
-        let line =
-            |scheme| self.challenges.line(scheme, error.filter(|_| used.includes(scheme)), &description, parameters);
+        let line = |scheme| {
+            let error = error.filter(|_| used.includes(scheme));
+            self.challenges.line(scheme, error, &description, parameters, self.nonce)
+        };
         let challenges = enabled.filter_map(line).collect();
         ErrorResponse {
             status: StatusCode::UNAUTHORIZED,
@@ -362,6 +420,7 @@ impl Responder<'_> {
             error,
             description,
             nonce: false,
+            accept_signature: None,
             retry_after: None,
         }
     }
@@ -371,7 +430,7 @@ impl ErrorResponse {
     /// Returns a response without challenges.
     fn plain(status: StatusCode, description: &'static str, retry_after: Option<u32>) -> Self {
         let description = description.into();
-        Self { status, challenges: Vec::new(), error: None, description, nonce: false, retry_after }
+        Self { status, challenges: Vec::new(), error: None, description, nonce: false, accept_signature: None, retry_after }
     }
 
     fn unavailable() -> Self {

@@ -70,7 +70,7 @@ impl ExpectedContent {
     ///
     /// # Errors
     /// [`ContentError::Uncovered`] or [`ContentError::DigestMismatch`].
-    pub fn check(&self, content: &[u8]) -> Result<(), ContentError> {
+    pub fn check(&self, content: &[u8]) -> Result<ContentVerified, ContentError> {
         let mut hasher = self.hasher();
         hasher.update(content);
         hasher.finish()
@@ -84,6 +84,18 @@ impl fmt::Debug for ExpectedContent {
             .field("sha256", &self.sha256.is_some())
             .field("sha512", &self.sha512.is_some())
             .finish()
+    }
+}
+
+/// Evidence that content was verified. Only a [`ContentHasher`] makes it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ContentVerified(ExpectedContent);
+
+impl ContentVerified {
+    /// Returns what the content was compared with.
+    #[must_use]
+    pub const fn expected(&self) -> &ExpectedContent {
+        &self.0
     }
 }
 
@@ -111,14 +123,18 @@ impl ContentHasher {
     ///
     /// # Errors
     /// [`ContentError::Uncovered`] if there is content that the proof does not cover. [`ContentError::DigestMismatch`].
-    pub fn finish(self) -> Result<(), ContentError> {
+    pub fn finish(self) -> Result<ContentVerified, ContentError> {
         let Self { expected, is_empty, sha256, sha512 } = self;
         if expected.empty && !is_empty {
             return Err(ContentError::Uncovered);
         }
         let sha256 = sha256.map(|hash| hash.finalize().into());
         let sha512 = sha512.map(|hash| hash.finalize().into());
-        if sha256 == expected.sha256 && sha512 == expected.sha512 { Ok(()) } else { Err(ContentError::DigestMismatch) }
+        if sha256 == expected.sha256 && sha512 == expected.sha512 {
+            Ok(ContentVerified(expected))
+        } else {
+            Err(ContentError::DigestMismatch)
+        }
     }
 }
 
@@ -142,14 +158,14 @@ mod tests {
         let sha512 = decode_standard(sha512).unwrap().try_into().unwrap();
         let (one, other) = (ExpectedContent::sha256(sha256), ExpectedContent::sha512(sha512));
         for expected in [one, other, one.and(other).unwrap()] {
-            assert_eq!(expected.check(content), Ok(()));
+            assert!(expected.check(content).is_ok());
             assert_eq!(expected.check(b"{}"), Err(ContentError::DigestMismatch));
             assert_eq!(expected.check(b""), Err(ContentError::DigestMismatch));
         }
         let wrong = one.and(ExpectedContent::sha512([0; 64])).unwrap();
         assert_eq!(wrong.check(content), Err(ContentError::DigestMismatch));
         assert_eq!(one.and(ExpectedContent::sha256([0; 32])), Err(ContentError::DigestMismatch));
-        assert_eq!(ExpectedContent::EMPTY.check(b""), Ok(()));
+        assert!(ExpectedContent::EMPTY.check(b"").is_ok());
         assert_eq!(ExpectedContent::EMPTY.check(b"x"), Err(ContentError::Uncovered));
     }
 }

@@ -26,6 +26,23 @@ impl ReplayKey {
         Self(hash.finalize().into())
     }
 
+    /// Returns the key of the `nonce` or `jti` that a client gave a proof over its request. `key` identifies the key of the
+    /// proof.
+    #[must_use]
+    pub fn signature(key: &[u8; 32], nonce: &str) -> Self {
+        Self::of(b"nonce\0", key, nonce.as_bytes())
+    }
+
+    /// Returns the key of a signed HTTP request without a nonce of its own: what it signs is accepted once.
+    #[must_use]
+    pub fn envelope(key: &[u8; 32], signing_input: &[u8]) -> Self {
+        Self::of(b"input\0", key, signing_input)
+    }
+
+    fn of(label: &[u8], key: &[u8; 32], single_use: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(label).chain_update(key).chain_update(single_use).finalize().into())
+    }
+
     /// Takes a digest over everything that identifies the use, for tests of stores. It must look random.
     #[must_use]
     pub const fn from_digest(digest: [u8; 32]) -> Self {
@@ -59,6 +76,12 @@ impl QuotaOwner {
         hash.update(issuer);
         hash.update(client_id);
         Self(hash.finalize().into())
+    }
+
+    /// Returns the owner for a key: the thumbprint of a public key, or [`SharedKey::id`](crate::jose::SharedKey::id).
+    #[must_use]
+    pub const fn key(id: [u8; 32]) -> Self {
+        Self(id)
     }
 
     /// Returns the digest.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use bytes::Buf;
 use futures_util::future::{Either, select};
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, Request, Version};
 use http_body::Body;
 use tokio::runtime::Handle;
@@ -77,7 +78,7 @@ const KNOWN: &[TakeBody] = &[
 ];
 
 /// A body of any type, of which only the length is read.
-pub(crate) trait Discard {
+pub trait Discard {
     /// Returns the length of the next frame; `None` at the end.
     fn poll_discard(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<u64, ()>>>;
 
@@ -113,13 +114,17 @@ pub(crate) enum Answer {
 /// Starts to read and discard the body of a rejected request.
 pub(crate) fn start<B: 'static>(policy: &DrainPolicy, request: Request<B>) -> Answer {
     let (head, body) = request.into_parts();
-    let closes = head.version <= Version::HTTP_11;
     let mut slot = Some(body);
-    let body = match KNOWN.iter().chain(&policy.types).find_map(|take| take(&mut slot)) {
-        Some(Taken::Ended) => return Answer::Now { close: false },
-        Some(Taken::Open(body)) => body,
-        None => return Answer::Now { close: closes && announces_body(&head.headers) },
-    };
+    match KNOWN.iter().chain(&policy.types).find_map(|take| take(&mut slot)) {
+        Some(Taken::Ended) => Answer::Now { close: false },
+        Some(Taken::Open(body)) => start_with(policy, &head, body),
+        None => Answer::Now { close: head.version <= Version::HTTP_11 && announces_body(&head.headers) },
+    }
+}
+
+/// The same for a body of which some was read.
+pub(crate) fn start_with(policy: &DrainPolicy, head: &Parts, body: Pin<Box<dyn Discard + Send>>) -> Answer {
+    let closes = head.version <= Version::HTTP_11;
     let runtime = match Handle::try_current() {
         Ok(runtime) if !policy.is_off() => runtime,
         _ => return Answer::Now { close: closes },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pop_core::jose::JwksError;
 use pop_core::policy::{Mode, Preset};
+use pop_core::proof::ProofKind;
 
 /// Why a configuration was rejected. The message names the option or value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +60,12 @@ pub enum ConfigError {
     /// A resource identifier that is not an https URL without query and fragment under the public origin.
     #[error("the resource {0:?} is not a URL without query and fragment under the public origin")]
     Resource(String),
+    /// No kind of proof is accepted.
+    #[error("no kind of proof is accepted: .proofs(..)")]
+    NoProofKind,
+    /// A kind of proof that cannot be accepted.
+    #[error("{0} {1}")]
+    ProofKind(ProofKind, &'static str),
     /// The list of algorithms is empty.
     #[error("no {0} algorithm is allowed")]
     NoAlgorithm(&'static str),

@@ -8,37 +8,45 @@ use std::task::{Context, Poll, ready};
 
 use http::header::{CACHE_CONTROL, CONNECTION, VARY};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
 use tower_service::Service;
 
 use crate::config::PopConfig;
+use crate::content::{HeadOnly, Read, ReadContent, Reading, Rest};
 use crate::drain::{self, Answer, DrainPolicy};
 use crate::rejection::{DPOP_NONCE, RejectionHandler};
 use crate::telemetry::RequestCounter;
-use crate::verifier::{ResponseFields, Verdict};
+use crate::verifier::{ContentCheck, Decision, DecisionFuture, ResponseFields};
 
 pin_project! {
     /// The future of a [`PopService`](crate::PopService).
-    pub struct ResponseFuture<S, H, B>
+    pub struct ResponseFuture<S, H, B, C = HeadOnly>
     where
-        S: Service<Request<B>>,
+        C: ReadContent<B>,
+        S: Service<Request<C::Body>>,
     {
         #[pin]
-        state: State<S, H, B>,
+        state: State<S, H, B, C>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, H, B>
+    enum State<S, H, B, C>
     where
-        S: Service<Request<B>>,
+        C: ReadContent<B>,
+        S: Service<Request<C::Body>>,
     {
         Waiting {
-            verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>,
-            waiting: Option<Waiting<S, H, B>>,
+            decision: DecisionFuture,
+            waiting: Option<Waiting<S, H, C>>,
+            body: Option<B>,
+        },
+        Reading {
+            reading: Pin<Box<dyn Future<Output = Read<C::Body, B>> + Send>>,
+            waiting: Option<Waiting<S, H, C>>,
         },
         Called {
             #[pin]
@@ -56,46 +64,63 @@ pin_project! {
     }
 }
 
-pub(crate) struct Waiting<S, H, B> {
+/// What a request needs to go on.
+pub(crate) struct Waiting<S, H, C> {
     pub(crate) parts: Parts,
-    pub(crate) body: B,
     pub(crate) inner: S,
     pub(crate) cfg: Arc<PopConfig>,
     pub(crate) handler: H,
     pub(crate) counter: RequestCounter,
+    pub(crate) content: C,
 }
 
-impl<S, H, B> ResponseFuture<S, H, B>
+impl<S, H, B, C> ResponseFuture<S, H, B, C>
 where
-    S: Service<Request<B>>,
+    C: ReadContent<B>,
+    S: Service<Request<C::Body>>,
 {
     pub(crate) fn called(future: S::Future, fields: Option<ResponseFields>, counter: RequestCounter) -> Self {
         Self { state: State::Called { future, fields, counter } }
     }
 
-    pub(crate) fn waiting(verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>, waiting: Waiting<S, H, B>) -> Self {
-        Self { state: State::Waiting { verdict, waiting: Some(waiting) } }
+    pub(crate) fn waiting(decision: DecisionFuture, waiting: Waiting<S, H, C>, body: B) -> Self {
+        Self { state: State::Waiting { decision, waiting: Some(waiting), body: Some(body) } }
     }
 }
 
-impl<S, H, B, ResBody> ResponseFuture<S, H, B>
+impl<S, H, B, C, ResBody> ResponseFuture<S, H, B, C>
 where
-    S: Service<Request<B>, Response = Response<ResBody>>,
+    C: ReadContent<B>,
+    S: Service<Request<C::Body>, Response = Response<ResBody>>,
     B: 'static,
 {
     /// A request that does not reach the inner service. Its body is discarded.
     pub(crate) fn answered(response: Response<ResBody>, request: Request<B>, policy: &DrainPolicy) -> Self {
-        Self { state: State::answered(response, request, policy) }
+        Self { state: State::answered(response, drain::start(policy, request)) }
     }
 }
 
-impl<S, H, B, ResBody> State<S, H, B>
+impl<S, H, B, C, ResBody> ResponseFuture<S, H, B, C>
 where
-    S: Service<Request<B>, Response = Response<ResBody>>,
+    C: ReadContent<B>,
+    S: Service<Request<C::Body>, Response = Response<ResBody>>,
+    H: RejectionHandler<ResBody>,
     B: 'static,
 {
-    fn answered(mut response: Response<ResBody>, request: Request<B>, policy: &DrainPolicy) -> Self {
-        match drain::start(policy, request) {
+    /// A request whose content decides.
+    pub(crate) fn content(check: Box<ContentCheck>, waiting: Waiting<S, H, C>, body: B) -> Self {
+        Self { state: State::content(check, waiting, body) }
+    }
+}
+
+impl<S, H, B, C, ResBody> State<S, H, B, C>
+where
+    C: ReadContent<B>,
+    S: Service<Request<C::Body>, Response = Response<ResBody>>,
+    B: 'static,
+{
+    fn answered(mut response: Response<ResBody>, answer: Answer) -> Self {
+        match answer {
             Answer::Now { close } => {
                 announce(close, response.headers_mut());
                 Self::Answered { response: Some(response) }
@@ -105,9 +130,61 @@ where
     }
 }
 
-impl<S, H, B, ResBody> Future for ResponseFuture<S, H, B>
+impl<S, H, B, C, ResBody> State<S, H, B, C>
 where
-    S: Service<Request<B>, Response = Response<ResBody>>,
+    C: ReadContent<B>,
+    S: Service<Request<C::Body>, Response = Response<ResBody>>,
+    H: RejectionHandler<ResBody>,
+    B: 'static,
+{
+    fn content(check: Box<ContentCheck>, waiting: Waiting<S, H, C>, body: B) -> Self {
+        match waiting.content.read(check, body) {
+            Reading::Now(read) => Self::concluded(read, waiting),
+            Reading::Later(reading) => Self::Reading { reading, waiting: Some(waiting) },
+        }
+    }
+
+    fn decided(decision: Decision, waiting: Waiting<S, H, C>, body: B) -> Self {
+        match decision {
+            Decision::Content(check) => Self::content(check, waiting, body),
+            Decision::Verdict(Ok(admitted)) => {
+                let body = waiting.content.unread(body);
+                Self::concluded(Read::Accepted(admitted, body), waiting)
+            }
+            Decision::Verdict(Err(rejection)) => {
+                Self::concluded(Read::Rejected(rejection, Rest::Whole(body)), waiting)
+            }
+        }
+    }
+
+    fn concluded(read: Read<C::Body, B>, waiting: Waiting<S, H, C>) -> Self {
+        let Waiting { mut parts, mut inner, cfg, handler, mut counter, .. } = waiting;
+        match read {
+            Read::Accepted(admitted, body) => {
+                let (fields, status) = admitted.insert_into(&mut parts, &cfg, handler.erased());
+                counter.set(status);
+                let future = inner.call(Request::from_parts(parts, body));
+                Self::Called { future, fields: Some(fields), counter }
+            }
+            Read::Rejected(rejection, rest) => {
+                counter.rejected(rejection.error(), rejection.explanation());
+                let response = rejection.render_with(&handler, &mut parts);
+                let policy = &cfg.state.drain;
+                let answer = match rest {
+                    Rest::Whole(body) => drain::start(policy, Request::from_parts(parts, body)),
+                    Rest::Open(body) => drain::start_with(policy, &parts, body),
+                    Rest::Nothing => Answer::Now { close: false },
+                };
+                Self::answered(response, answer)
+            }
+        }
+    }
+}
+
+impl<S, H, B, C, ResBody> Future for ResponseFuture<S, H, B, C>
+where
+    C: ReadContent<B>,
+    S: Service<Request<C::Body>, Response = Response<ResBody>>,
     H: RejectionHandler<ResBody>,
     B: 'static,
 {
@@ -119,22 +196,13 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Waiting { verdict, waiting } => {
-                    let verdict = ready!(verdict.as_mut().poll(cx));
-                    let Waiting { mut parts, body, mut inner, cfg, handler, mut counter } = taken(waiting);
-                    match verdict {
-                        Ok(admitted) => {
-                            let (fields, status) = admitted.insert_into(&mut parts, &cfg, handler.erased());
-                            counter.set(status);
-                            let future = inner.call(Request::from_parts(parts, body));
-                            State::Called { future, fields: Some(fields), counter }
-                        }
-                        Err(rejection) => {
-                            counter.rejected(rejection.error(), rejection.explanation());
-                            let response = rejection.render_with(&handler, &mut parts);
-                            State::answered(response, Request::from_parts(parts, body), &cfg.state.drain)
-                        }
-                    }
+                StateProj::Waiting { decision, waiting, body } => {
+                    let decision = ready!(decision.as_mut().poll(cx));
+                    State::decided(decision, taken(waiting), taken(body))
+                }
+                StateProj::Reading { reading, waiting } => {
+                    let read = ready!(reading.as_mut().poll(cx));
+                    State::concluded(read, taken(waiting))
                 }
                 StateProj::Called { future, fields, counter } => {
                     let mut response = match ready!(future.poll(cx)) {
@@ -164,10 +232,16 @@ where
     }
 }
 
+const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
+
 fn add(fields: ResponseFields, headers: &mut HeaderMap) {
     if let Some(nonce) = fields.nonce {
         // There is at most one (RFC 9449 §8).
         headers.insert(DPOP_NONCE, nonce);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Some(authentication_info) = fields.authentication_info {
+        headers.insert(AUTHENTICATION_INFO, authentication_info);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if let Some(certificate_field) = fields.vary {
@@ -186,9 +260,10 @@ fn taken<T>(slot: &mut Option<T>) -> T {
     slot.take().unwrap_or_else(|| panic!("a ResponseFuture was polled after it was ready"))
 }
 
-impl<S, H, B> fmt::Debug for ResponseFuture<S, H, B>
+impl<S, H, B, C> fmt::Debug for ResponseFuture<S, H, B, C>
 where
-    S: Service<Request<B>>,
+    C: ReadContent<B>,
+    S: Service<Request<C::Body>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

@@ -7,15 +7,17 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 use crate::config::PopConfig;
+use crate::content::{HeadOnly, VerifyContent};
 use crate::rejection::{DefaultRejection, OnRejection, Rejection};
 use crate::service::PopService;
 
 /// Accepts only requests that prove possession of the key of their access token.
 ///
-/// 1. Reads the token and its proof from `Authorization` and `DPoP`.
+/// 1. Reads the token and its proof from the header fields.
 /// 2. Verifies the access token (RFC 9068) with the keys of its issuer.
-/// 3. Verifies the proof against the request (RFC 9449 §4.3), and the binding of the token to the key of the proof.
-/// 4. Records the proof, so that it is accepted only once, and inserts a [`VerifiedToken`](crate::VerifiedToken) into the
+/// 3. Verifies the proof against the request, and the binding of the token to the key of the proof.
+/// 4. Verifies the content if a proof covers it ([`verify_content`](PopLayer::verify_content)).
+/// 5. Records the proof, so that it is accepted only once, and inserts a [`VerifiedToken`](crate::VerifiedToken) into the
 ///    request extensions.
 ///
 /// All other requests are rejected here: the inner service is not called. The layer works around every
@@ -30,20 +32,47 @@ use crate::service::PopService;
 /// Proofs must name the path as the client sent it. axum's `Router::nest` is undone; other layers that rewrite the path must be
 /// inside this one, or insert an [`OriginalTarget`](crate::OriginalTarget).
 #[derive(Debug, Clone)]
-pub struct PopLayer<H = DefaultRejection> {
+pub struct PopLayer<H = DefaultRejection, C = HeadOnly> {
     cfg: Arc<PopConfig>,
     handler: H,
+    content: C,
 }
 
 impl PopLayer {
     /// Creates a layer that enforces this configuration.
     #[must_use]
     pub fn new(cfg: impl Into<Arc<PopConfig>>) -> Self {
-        Self { cfg: cfg.into(), handler: DefaultRejection }
+        Self { cfg: cfg.into(), handler: DefaultRejection, content: HeadOnly }
     }
 }
 
-impl<H> PopLayer<H> {
+impl<H, C> PopLayer<H, C> {
+    /// Verifies the content of requests whose proof covers it, before the inner service sees a byte of it. The inner service gets a
+    /// [`VerifiedBody`](crate::VerifiedBody), which axum routes and other services that are generic over the body take as it is.
+    ///
+    /// The content is read once the head of the request is verified, up to
+    /// [`content_limit`](crate::PopConfigBuilder::content_limit), and kept in memory once. Requests whose proof covers no content
+    /// are passed on unread. Trailers of verified content are dropped, because no proof covers them.
+    ///
+    /// Digests are over the content as the client sent it: mount layers that decompress request bodies inside of this one.
+    ///
+    /// # Security
+    /// A layer without this option rejects all requests whose content must be verified, with status 500.
+    ///
+    /// ```
+    /// use tower_pop::{PopConfig, PopLayer, ProofKind};
+    ///
+    /// let cfg = PopConfig::builder("https://as.example", "https://api.example")
+    ///     .proofs([ProofKind::HttpSig])
+    ///     .build()?;
+    /// let layer = PopLayer::new(cfg).verify_content();
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn verify_content(self) -> PopLayer<H, VerifyContent> {
+        PopLayer { cfg: self.cfg, handler: self.handler, content: VerifyContent }
+    }
+
     /// Sets the handler that renders rejections: those of this layer, and those of [`Require`](crate::Require) layers, extractors
     /// and handlers inside it whose responses have the same body type. Defaults to [`DefaultRejection`].
     ///
@@ -72,19 +101,19 @@ impl<H> PopLayer<H> {
     /// # Ok::<(), tower_pop::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn on_rejection<F, ResBody>(self, handler: F) -> PopLayer<OnRejection<ResBody>>
+    pub fn on_rejection<F, ResBody>(self, handler: F) -> PopLayer<OnRejection<ResBody>, C>
     where
         F: Fn(&Rejection, &Parts) -> Response<ResBody> + Send + Sync + 'static,
         ResBody: 'static,
     {
-        PopLayer { cfg: self.cfg, handler: OnRejection::new(handler) }
+        PopLayer { cfg: self.cfg, handler: OnRejection::new(handler), content: self.content }
     }
 }
 
-impl<S, H: Clone> Layer<S> for PopLayer<H> {
-    type Service = PopService<S, H>;
+impl<S, H: Clone, C: Clone> Layer<S> for PopLayer<H, C> {
+    type Service = PopService<S, H, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PopService::new(inner, Arc::clone(&self.cfg), self.handler.clone())
+        PopService::new(inner, Arc::clone(&self.cfg), self.handler.clone(), self.content.clone())
     }
 }

@@ -77,6 +77,7 @@
 mod certificate;
 pub mod clock;
 mod config;
+mod content;
 pub mod cors;
 mod drain;
 mod error;
@@ -108,6 +109,7 @@ mod verifier;
 
 pub use certificate::{CertificateHeader, ClientCertificates, ProxyTrust};
 pub use config::{Dangerous, PopConfig, PopConfigBuilder};
+pub use content::{ContentIncomplete, HeadOnly, ReadContent, VerifiedBody, VerifyContent};
 pub use error::{ConfigError, HttpClientError};
 pub use explain::Explanation;
 #[cfg(feature = "axum")]
@@ -125,7 +127,9 @@ pub use require::{Require, RequireAcr, RequireClaim, RequireError, RequireMaxAge
 pub use service::PopService;
 pub use token::VerifiedToken;
 pub use token_source::Introspection;
-pub use verifier::{Admitted, ResponseFields, Verdict, Verification, VerificationFuture};
+pub use verifier::{
+    Admitted, ContentCheck, Decision, DecisionFuture, ResponseFields, Verdict, Verification, VerificationFuture,
+};
 
 pub use pop_core::Error;
 pub use pop_core::access_token::AccessToken;
@@ -136,8 +140,9 @@ pub use pop_core::jose::{Algorithm, CertThumbprint, JwkThumbprint};
 #[cfg(feature = "http-client")]
 pub use pop_core::jose::{KeyError, SigningKey};
 pub use pop_core::names::UnknownName;
-pub use pop_core::policy::{IatPolicy, Mode, Preset, ReplayQuota};
-pub use pop_core::proof::{ProofKind, ProofOfPossession};
+pub use pop_core::jose::jwe::{KeyEncryptionKeys, KeyEncryptionKeysError};
+pub use pop_core::policy::{EnvelopeClaims, IatPolicy, Mode, Preset, ReplayQuota, SignedContent};
+pub use pop_core::proof::{ClientKey, ClientKeys, ClientKeysError, ProofKind, ProofOfPossession, StaticClientKeys};
 pub use pop_core::scope::Scopes;
 
 /// The parts of an [`Error`], for code that matches them, and a description of every code. The error of a replay store is

@@ -57,6 +57,8 @@ pub(crate) struct Metadata {
 pub(crate) struct Accepted {
     pub(crate) unbound: bool,
     pub(crate) certificate_bound: bool,
+    /// Tokens whose key signs requests without DPoP.
+    pub(crate) signed: bool,
 }
 
 impl Metadata {
@@ -69,19 +71,21 @@ impl Metadata {
         origins: &OriginPolicy,
         audiences: &[Box<str>],
         issuers: &[&str],
-        dpop: &DpopPolicy,
+        dpop: Option<&DpopPolicy>,
         accepted: &Accepted,
     ) -> Result<Self, ConfigError> {
         let resource = resource(draft, origins, audiences)?;
         let (origin, path) = split(&resource).ok_or_else(|| ConfigError::Resource(resource.clone()))?;
         let path = format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path });
         let url = format!("{origin}{path}");
-        let algorithms: Vec<&str> = dpop.algorithms.iter().map(pop_core::jose::Algorithm::name).collect();
         let mut document = serde_json::Map::new();
         document.insert("resource".into(), resource.into());
         document.insert("authorization_servers".into(), issuers.into());
         document.insert("bearer_methods_supported".into(), ["header"].as_slice().into());
-        document.insert("dpop_signing_alg_values_supported".into(), algorithms.into());
+        if let Some(dpop) = dpop {
+            let algorithms: Vec<&str> = dpop.algorithms.iter().map(pop_core::jose::Algorithm::name).collect();
+            document.insert("dpop_signing_alg_values_supported".into(), algorithms.into());
+        }
         if accepted.certificate_bound {
             document.insert("tls_client_certificate_bound_access_tokens".into(), true.into());
         }
@@ -91,7 +95,7 @@ impl Metadata {
         if let Some(name) = &draft.name {
             document.insert("resource_name".into(), name.as_str().into());
         }
-        let accepts_other_tokens = AtomicBool::new(accepted.unbound || accepted.certificate_bound);
+        let accepts_other_tokens = AtomicBool::new(accepted.unbound || accepted.certificate_bound || accepted.signed);
         Ok(Self { document, url, path, accepts_other_tokens })
     }
 

@@ -21,6 +21,9 @@ use crate::telemetry;
 /// `DPoP-Nonce` (RFC 9449 §8.1).
 pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
+/// `Accept-Signature` (RFC 9421 §5.1).
+const ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
+
 /// A rejected request: the error, and everything that its response consists of.
 ///
 /// The layer, the [`Require`](crate::Require) layers, the extractors and [`VerifiedToken::require`](crate::VerifiedToken::require)
@@ -48,8 +51,10 @@ impl Rejection {
     /// `scheme` is the one of the request; `target` is the URL that a proof had to name.
     pub(crate) fn new(cfg: &PopConfig, error: Error, scheme: Option<Scheme>, target: Option<&str>) -> Self {
         let state = &*cfg.state;
-        let response = state.challenges.respond(&error, scheme, cfg.schemes(), target);
-        let nonce = if response.nonce { state.nonces.header(state.clock.now()) } else { None };
+        let nonce = if matches!(error, Error::Nonce(_)) { state.nonces.header(state.clock.now()) } else { None };
+        let text = nonce.as_ref().and_then(|nonce| nonce.to_str().ok());
+        let response = state.challenges.respond_with_nonce(&error, scheme, cfg.schemes(), target, text);
+        let nonce = nonce.filter(|_| response.nonce);
         let explain = state.explain_rejections;
         let explanation = (explain || telemetry::explains()).then(|| Explanation::of(&error, state, target));
         Self { inner: Box::new(Inner { error, response, nonce, explanation, explain, handler: None }) }
@@ -110,6 +115,9 @@ impl Rejection {
         }
         if let Some(nonce) = nonce {
             headers.insert(DPOP_NONCE, nonce.clone());
+        }
+        if let Some(signature) = described.accept_signature {
+            headers.insert(ACCEPT_SIGNATURE, HeaderValue::from_static(signature));
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(error.clone());

@@ -202,7 +202,10 @@ impl VerifiedToken {
 #[derive(Debug)]
 pub(crate) struct VerifiedRequest {
     pub(crate) method: Method,
-    pub(crate) token: AccessTokenHash,
+    /// The hash of what follows the scheme.
+    pub(crate) credentials: AccessTokenHash,
+    /// Whether a message signature was required in addition to the proof.
+    pub(crate) signature_required: bool,
     /// Identifies the proof and the target that it names, if the verdict rests on such a proof.
     pub(crate) replay_key: Option<ReplayKey>,
     /// Whether the proof was required to have a nonce, and had a fresh one.
@@ -210,8 +213,8 @@ pub(crate) struct VerifiedRequest {
 }
 
 impl VerifiedRequest {
-    pub(crate) fn new(method: &Method, token: AccessTokenHash) -> Self {
-        Self { method: method.clone(), token, replay_key: None, nonce_checked: false }
+    pub(crate) fn new(method: &Method, credentials: AccessTokenHash, signature_required: bool) -> Self {
+        Self { method: method.clone(), credentials, signature_required, replay_key: None, nonce_checked: false }
     }
 
     /// Adds the recorded proof.

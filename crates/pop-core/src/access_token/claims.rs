@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use super::arena::{Arena, Span};
 use super::expectations::Expectations;
 use super::token::{AccessToken, Audience};
-use crate::confirmation::Confirmation;
+use crate::confirmation::{Confirmation, ConfirmationPolicy};
 use crate::jose::{Found, Json, JsonLimits, Malformed, Member, Object, WrongType};
+use crate::policy::TokenPolicy;
 use crate::scope::Scopes;
 use crate::{ConfirmationError, Error, TokenError};
 
@@ -110,8 +111,11 @@ impl<'c> TokenClaims<'c> {
     }
 
     /// Reads `cnf`; `None` if there is no such claim.
-    pub(super) fn confirmation(&self) -> Result<Option<Confirmation>, ConfirmationError> {
-        self.cnf.json().map(Confirmation::parse).transpose()
+    fn confirmation(&self, expected: &Expectations<'_>) -> Result<Option<Confirmation>, ConfirmationError> {
+        let TokenPolicy { rsa, backend, .. } = *expected.policy;
+        let symmetric_key_in_clear = self.empty_is_absent && expected.allowances.introspected_symmetric_keys;
+        let policy = ConfirmationPolicy { rsa, backend, symmetric_key_in_clear };
+        self.cnf.json().map(|cnf| Confirmation::parse(cnf, policy)).transpose()
     }
 
     /// Returns `active`, if it is a boolean.
@@ -126,7 +130,11 @@ impl<'c> TokenClaims<'c> {
     /// whether required claims are present.
     pub(super) fn read(&self, issuer: &str, expected: &Expectations<'_>) -> Result<AccessToken, Error> {
         let mut token = self.unbound(issuer, expected)?;
-        token.confirmation = self.confirmation()?;
+        token.confirmation = self.confirmation(expected)?;
+        let has_shared_key = token.confirmation.as_ref().is_some_and(|bound| bound.shared_key().is_some());
+        if has_shared_key && token.audience.spans().len() != 1 {
+            return Err(ConfirmationError::SeveralAudiences.into());
+        }
         self.check_authorization_details()?;
         Ok(token)
     }

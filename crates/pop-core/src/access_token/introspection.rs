@@ -4,8 +4,8 @@
 //!    the token could not be introspected: [`Unavailable::Introspection`].
 //! 2. `iss`, `aud`, `exp`, `nbf` and `cnf` of a usable response are checked as the claims of a JWT are. If one fails, the token
 //!    is invalid, whatever `active` says.
-//! 3. The response must be about an access token: `token_type` is absent, `DPoP` for a token with `jkt` (RFC 9449 §6.2), or
-//!    `Bearer` for every other token; `token_use` and `typ`, where present, name an access token. Servers also introspect
+//! 3. The response must be about an access token: `token_type` is absent, `DPoP` for a token with `jkt` (RFC 9449 §6.2),
+//!    `httpsig` or `PoP` for one with another key, or `Bearer` for every other token; `token_use` and `typ`, where present, name an access token. Servers also introspect
 //!    refresh tokens, which must never work at a resource.
 
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::expectations::Expectations;
 use super::times::check_times;
 use super::token::AccessToken;
 use super::unverified::MAX_CANDIDATES;
+use crate::confirmation::{Confirmation, Requirement};
 use crate::jose::{DecodedJws, Found, HeaderError, JoseHeader, Json, JsonLimits, JwkSet, Object, is_media_type};
 use crate::policy::TokenPolicy;
 use crate::{Error, TokenError, Unavailable};
@@ -65,12 +66,26 @@ pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> 
     Ok(token)
 }
 
-/// The response must be about an access token of the type that matches its `cnf`.
+/// The response must be about an access token of a type that matches its `cnf`.
 fn check_token_type(claims: &TokenClaims<'_>, token: &AccessToken) -> Result<(), TokenError> {
-    let bound_to_proof = token.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
-    let expected = if bound_to_proof { "DPoP" } else { "Bearer" };
-    let fits = claims.token_type()?.is_none_or(|token_type| token_type.eq_ignore_ascii_case(expected));
-    if fits && claims.may_be_an_access_token()? { Ok(()) } else { Err(TokenError::TokenType) }
+    let expected = token.confirmation().map_or(&["Bearer"][..], token_types);
+    let fits = |token_type: &str| expected.iter().any(|name| name.eq_ignore_ascii_case(token_type));
+    if claims.token_type()?.is_none_or(fits) && claims.may_be_an_access_token()? {
+        Ok(())
+    } else {
+        Err(TokenError::TokenType)
+    }
+}
+
+/// Returns the token types of tokens with a confirmation.
+fn token_types(confirmation: &Confirmation) -> &'static [&'static str] {
+    let of = |requirement| match requirement {
+        Requirement::DpopKey(_) => Some(&["DPoP"][..]),
+        Requirement::SigningKey(_) => Some(&["httpsig", "PoP"][..]),
+        Requirement::SharedKey | Requirement::UnknownKey => Some(&["PoP"][..]),
+        Requirement::Certificate(_) => None,
+    };
+    confirmation.requirements().find_map(of).unwrap_or(&["Bearer"])
 }
 
 /// A signed response (RFC 9701 §5), parsed but not verified.

@@ -11,7 +11,7 @@ pub enum ConfirmationError {
     /// `cnf` has no known confirmation method. It declares a constraint that cannot be checked.
     #[error("cnf has no known confirmation method")]
     NoKnownMethod,
-    /// `cnf` has more than one of `jwk`, `jwe` and `jku` (RFC 7800 §3.1).
+    /// `cnf` has more than one of `jwk`, `jwe`, `jku` and `kid` (RFC 7800 §3.1).
     #[error("cnf has more than one key")]
     SeveralKeys,
     /// A known confirmation method has a malformed value.
@@ -20,6 +20,18 @@ pub enum ConfirmationError {
     /// `cnf` has an unencrypted symmetric key (RFC 7800 §3.2).
     #[error("cnf has an unencrypted symmetric key")]
     SymmetricKeyInClear,
+    /// The members of `cnf` name different keys.
+    #[error("cnf names different keys")]
+    Contradiction,
+    /// The symmetric key of the token could not be unwrapped. The reason is deliberately not given (RFC 7516 §11.5).
+    #[error("the symmetric key could not be unwrapped")]
+    NotUnwrapped,
+    /// The algorithm of the key is missing, not fully specified, or not accepted for this kind of proof.
+    #[error("the algorithm of the key is not accepted")]
+    Algorithm,
+    /// A token with a symmetric key has several audiences: each could forge requests to the others (RFC 9200 §6.1).
+    #[error("a symmetric key for several audiences")]
+    SeveralAudiences,
     /// A known confirmation method that is not implemented.
     #[error("confirmation method not supported")]
     Unsupported,
@@ -36,6 +48,10 @@ impl ConfirmationError {
             Self::SeveralKeys => "confirmation.several_keys",
             Self::Malformed => "confirmation.malformed",
             Self::SymmetricKeyInClear => "confirmation.symmetric_key_in_clear",
+            Self::Contradiction => "confirmation.contradiction",
+            Self::NotUnwrapped => "confirmation.not_unwrapped",
+            Self::Algorithm => "confirmation.algorithm",
+            Self::SeveralAudiences => "confirmation.several_audiences",
             Self::Unsupported => "confirmation.unsupported",
         }
     }

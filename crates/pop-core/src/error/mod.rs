@@ -10,6 +10,8 @@ mod help;
 mod nonce;
 mod proof;
 mod replay;
+mod signature;
+mod signed_request;
 mod token;
 mod unavailable;
 
@@ -23,6 +25,8 @@ pub use help::{CODES, CodeHelp, help};
 pub use nonce::NonceError;
 pub use proof::ProofError;
 pub use replay::ReplayError;
+pub use signature::SignatureError;
+pub use signed_request::SignedRequestError;
 pub use token::TokenError;
 pub use unavailable::Unavailable;
 
@@ -74,6 +78,18 @@ pub enum Error {
 
 impl From<DpopError> for Error {
     fn from(error: DpopError) -> Self {
+        Self::Proof(error.into())
+    }
+}
+
+impl From<SignatureError> for Error {
+    fn from(error: SignatureError) -> Self {
+        Self::Proof(error.into())
+    }
+}
+
+impl From<SignedRequestError> for Error {
+    fn from(error: SignedRequestError) -> Self {
         Self::Proof(error.into())
     }
 }

@@ -1,4 +1,4 @@
-use super::DpopError;
+use super::{DpopError, SignatureError, SignedRequestError};
 
 /// Why a proof is rejected. There is one variant for each kind of proof, except client certificates: they can only fail the
 /// binding.
@@ -8,6 +8,12 @@ pub enum ProofError {
     /// The DPoP proof is rejected.
     #[error(transparent)]
     Dpop(#[from] DpopError),
+    /// The HTTP message signature is rejected.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The signed HTTP request is rejected.
+    #[error(transparent)]
+    SignedRequest(#[from] SignedRequestError),
 }
 
 impl ProofError {
@@ -16,6 +22,8 @@ impl ProofError {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Dpop(error) => error.code(),
+            Self::Signature(error) => error.code(),
+            Self::SignedRequest(error) => error.code(),
         }
     }
 }

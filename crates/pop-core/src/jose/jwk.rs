@@ -252,6 +252,12 @@ impl Jwk {
         self.kid.as_deref()
     }
 
+    /// Returns the `alg` member.
+    #[must_use]
+    pub fn alg(&self) -> Option<&str> {
+        self.alg.as_deref()
+    }
+
     /// Returns whether the key may be used with an algorithm: `kty` and `crv` fit it, and `alg`, if present, names it (RFC 8725
     /// §3.1).
     #[must_use]

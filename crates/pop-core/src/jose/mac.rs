@@ -11,7 +11,10 @@ use zeroize::Zeroizing;
 ///
 /// # Security
 /// Whoever can verify with such a key can also sign with it: this server can forge requests of its clients (RFC 9421 §7.3.3).
-pub struct SharedKey(Zeroizing<Box<[u8]>>);
+pub struct SharedKey {
+    bytes: Zeroizing<Box<[u8]>>,
+    id: [u8; 32],
+}
 
 /// A symmetric key is shorter than the hash of its algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +31,12 @@ impl SharedKey {
     /// [`KeyTooShort`] for fewer than [`MIN_LEN`](Self::MIN_LEN) bytes.
     pub fn new(key: impl Into<Box<[u8]>>) -> Result<Self, KeyTooShort> {
         let key = Zeroizing::new(key.into());
-        if key.len() < Self::MIN_LEN { Err(KeyTooShort) } else { Ok(Self(key)) }
+        if key.len() < Self::MIN_LEN {
+            return Err(KeyTooShort);
+        }
+        let mut key = Self { bytes: key, id: [0; 32] };
+        key.id = key.sign(b"poplayer key id");
+        Ok(key)
     }
 
     /// Returns the HMAC of a message with SHA-256.
@@ -43,17 +51,23 @@ impl SharedKey {
         self.mac(message).verify_slice(mac).is_ok()
     }
 
+    /// Identifies the key without revealing it: for replay stores.
+    #[must_use]
+    pub const fn id(&self) -> &[u8; 32] {
+        &self.id
+    }
+
     /// Returns the bytes of the key.
     ///
     /// # Security
     /// Only for encrypting the key to its recipient.
     #[must_use]
     pub fn expose_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     fn mac(&self, message: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes any key"));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.bytes).unwrap_or_else(|_| unreachable!("HMAC takes any key"));
         mac.update(message);
         mac
     }
@@ -63,6 +77,12 @@ impl fmt::Debug for SharedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SharedKey(..)")
     }
+}
+
+/// STUB
+pub fn shared_key_from_jwk(object: &super::Object<'_>) -> Result<SharedKey, KeyTooShort> {
+    let k = object.get("k").and_then(super::Json::as_str).unwrap_or_default();
+    SharedKey::new(super::decode(k).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -112,6 +112,10 @@ pub struct ProofPolicy {
     pub signature: SignaturePolicy,
     /// Signed HTTP requests.
     pub signed_request: SignedRequestPolicy,
+    /// Whether signed HTTP requests are accepted under `PoP`. Defaults to no.
+    pub accepts_signed_requests: bool,
+    /// Whether HMAC message signatures are accepted under `PoP`. Defaults to no.
+    pub accepts_hmac: bool,
     /// Whose share of the replay store a proof counts against. Defaults to [`ReplayQuota::PerKey`].
     pub quota: ReplayQuota,
 }
@@ -181,6 +185,8 @@ pub struct TokenAllowances {
     pub missing_iat: bool,
     /// Introspection responses without `aud`.
     pub introspection_without_aud: bool,
+    /// Introspection responses with an unencrypted symmetric key in `cnf.jwk`. The caller must have authenticated itself, over TLS.
+    pub introspected_symmetric_keys: bool,
 }
 
 /// The requirements on access tokens.
@@ -225,12 +231,16 @@ pub enum Preset {
     Fapi2,
     /// The Model Context Protocol's DPoP extension (SEP-1932): 300 s and 300 s.
     Mcp,
+    /// Signed HTTP requests as the libraries of Microsoft Entra send them: 300 s, RS256 and PS256, and the deviations of
+    /// [`EnvelopeForm::Entra`]. Everything else as in [`Rfc9449`](Self::Rfc9449).
+    Entra,
 }
 
 named!("a preset", Preset {
     Rfc9449 = "rfc9449",
     Fapi2 = "fapi2",
     Mcp = "mcp",
+    Entra = "entra",
 });
 
 impl Preset {
@@ -239,7 +249,7 @@ impl Preset {
     pub fn dpop(self) -> DpopPolicy {
         let defaults = DpopPolicy::default();
         match self {
-            Self::Rfc9449 => defaults,
+            Self::Rfc9449 | Self::Entra => defaults,
             Self::Fapi2 => {
                 DpopPolicy { algorithms: AlgorithmSet::FAPI, clock_skew: Duration::from_secs(10), ..defaults }
             }
@@ -249,12 +259,36 @@ impl Preset {
         }
     }
 
+    /// Returns the requirements on HTTP message signatures.
+    #[must_use]
+    pub fn signature(self) -> SignaturePolicy {
+        let defaults = SignaturePolicy::default();
+        let clock_skew = self.dpop().clock_skew;
+        match self {
+            Self::Rfc9449 | Self::Mcp => SignaturePolicy { clock_skew, ..defaults },
+            Self::Fapi2 => SignaturePolicy { algorithms: AlgorithmSet::FAPI, clock_skew, ..defaults },
+            Self::Entra => SignaturePolicy { content: SignedContent::Off, clock_skew, ..defaults },
+        }
+    }
+
+    /// Returns the requirements on signed HTTP requests.
+    #[must_use]
+    pub fn signed_request(self) -> SignedRequestPolicy {
+        let defaults = SignedRequestPolicy::default();
+        let clock_skew = self.dpop().clock_skew;
+        match self {
+            Self::Rfc9449 | Self::Mcp => SignedRequestPolicy { clock_skew, ..defaults },
+            Self::Fapi2 => SignedRequestPolicy { algorithms: AlgorithmSet::FAPI, clock_skew, ..defaults },
+            Self::Entra => SignedRequestPolicy::entra(),
+        }
+    }
+
     /// Returns the requirements on access tokens.
     #[must_use]
     pub fn token(self) -> TokenPolicy {
         let defaults = TokenPolicy::default();
         match self {
-            Self::Rfc9449 | Self::Mcp => defaults,
+            Self::Rfc9449 | Self::Mcp | Self::Entra => defaults,
             // FAPI 2.0 accepts a token that is issued up to 10 s in the future and rejects one beyond 60 s.
             Self::Fapi2 => TokenPolicy { algorithms: AlgorithmSet::FAPI, leeway: Duration::from_secs(10), ..defaults },
         }

@@ -10,6 +10,7 @@ use super::key::{ProofKey, ProofKeyCache};
 use crate::DpopError;
 use crate::access_token::AccessTokenHash;
 use crate::constant_time;
+use crate::jose::crypto::VerifyingKey;
 use crate::jose::{
     CompactJws, DecodedJws, Found, Json, JsonLimits, JwkThumbprint, Malformed, Member, Object, WrongType, decode_array,
 };
@@ -154,6 +155,12 @@ impl<'r> DpopProof<'r> {
             return Err(DpopError::NotYetValid { ahead: nbf.saturating_sub(now) });
         }
         Ok(())
+    }
+
+    /// Returns the key of the proof.
+    #[must_use]
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        self.key.verifying_key()
     }
 
     /// Returns the thumbprint of the key of the proof.

@@ -1,8 +1,13 @@
 //! What an application learns about a verified proof.
 
 use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use super::dpop::Jti;
+use super::{Proof, Proven};
+use crate::confirmation::Requirement;
 use crate::jose::{CertThumbprint, JwkThumbprint};
 use crate::replay::ReplayKey;
 use crate::request::RequestHead;
@@ -13,6 +18,12 @@ use crate::request::RequestHead;
 pub enum ProofKind {
     /// By a DPoP proof (RFC 9449). If the token is also bound to a certificate, by that certificate as well.
     Dpop,
+    /// By an HTTP message signature (RFC 9421) with the public key of the token.
+    HttpSig,
+    /// By a signed HTTP request (draft-ietf-oauth-signed-http-request).
+    SignedRequest,
+    /// By an HMAC message signature (RFC 9421) with the symmetric key of the token.
+    Hmac,
     /// By the client's certificate alone (RFC 8705).
     MutualTls,
     /// Not at all: the token is not bound to a key, and the mode accepts that.
@@ -22,11 +33,14 @@ pub enum ProofKind {
 }
 
 impl ProofKind {
-    /// Returns `dpop`, `mtls`, `none` or `unproven`.
+    /// Returns `dpop`, `httpsig`, `pop`, `hmac`, `mtls`, `none` or `unproven`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Dpop => "dpop",
+            Self::HttpSig => "httpsig",
+            Self::SignedRequest => "pop",
+            Self::Hmac => "hmac",
             Self::MutualTls => "mtls",
             Self::None => "none",
             Self::Unproven => "unproven",
@@ -37,7 +51,7 @@ impl ProofKind {
     #[must_use]
     pub const fn is_proven(self) -> bool {
         match self {
-            Self::Dpop | Self::MutualTls => true,
+            Self::Dpop | Self::HttpSig | Self::SignedRequest | Self::Hmac | Self::MutualTls => true,
             Self::None | Self::Unproven => false,
         }
     }
@@ -56,12 +70,32 @@ pub struct ProofOfPossession {
     pub(super) key: Option<JwkThumbprint>,
     pub(super) jti: Option<Jti>,
     pub(crate) certificate: Option<CertThumbprint>,
+    /// What the proofs over the request itself cover.
+    pub(crate) covered: Option<Arc<[Box<str>]>>,
+    /// The request that a proof without `jti` is about.
+    pub(super) request: Option<RequestDigest>,
+}
+
+/// Identifies method, target and query of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestDigest([u8; 32]);
+
+impl RequestDigest {
+    fn of(head: &RequestHead<'_>) -> Option<Self> {
+        let target = head.target().ok()?;
+        let mut hash = Sha256::new();
+        for part in [head.method(), target.origin().as_str(), target.path(), target.query().unwrap_or("\0")] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Some(Self(hash.finalize().into()))
+    }
 }
 
 impl ProofOfPossession {
     /// A request without a verified proof: of kind `None` or `Unproven`.
     pub(crate) const fn without(kind: ProofKind) -> Self {
-        Self { kind, key: None, jti: None, certificate: None }
+        Self { kind, key: None, jti: None, certificate: None, covered: None, request: None }
     }
 
     /// Returns how possession was proven.
@@ -88,12 +122,33 @@ impl ProofOfPossession {
         self.key.as_ref()
     }
 
-    /// Returns the key under which the replay store would record this proof for this request, if it may be used only once.
+    /// Returns what the proofs over the request itself cover: the components of message signatures, such as `@method` and
+    /// `content-digest`, or the claims of a signed HTTP request, such as `m`. A DPoP proof and a certificate cover method and target
+    /// at most, and nothing is listed for them.
+    ///
+    /// # Security
+    /// Header fields that are not covered are the word of every hop on the way.
+    pub fn covered(&self) -> impl Iterator<Item = &str> {
+        self.covered.iter().flat_map(|covered| covered.iter()).map(|name| &**name)
+    }
+
+    /// Returns whether this is the proof of a request with this head, as far as its kind tells.
+    #[must_use]
+    pub fn is_about(&self, head: &RequestHead<'_>) -> bool {
+        self.request.is_none() || self.request == RequestDigest::of(head)
+    }
+
+    /// Returns the key under which the replay store would record this DPoP proof for this request. `None` for other kinds.
     #[must_use]
     pub fn replay_key(&self, head: &RequestHead<'_>) -> Option<ReplayKey> {
         match self.kind {
             ProofKind::Dpop => Some(ReplayKey::dpop(self.key_thumbprint()?, head.target().ok()?, self.jti()?)),
-            ProofKind::MutualTls | ProofKind::None | ProofKind::Unproven => None,
+            ProofKind::HttpSig
+            | ProofKind::SignedRequest
+            | ProofKind::Hmac
+            | ProofKind::MutualTls
+            | ProofKind::None
+            | ProofKind::Unproven => None,
         }
     }
 
@@ -101,6 +156,25 @@ impl ProofOfPossession {
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
         self.jti.as_ref().map(Jti::as_str)
+    }
+}
+
+impl Proof<'_> {
+    /// Keeps what the application may know of a verified proof.
+    pub(super) fn into_evidence(self, proven: Option<Proven>, head: &RequestHead<'_>) -> ProofOfPossession {
+        let evidence = ProofOfPossession::without(self.kind());
+        let key = match proven.map(|proven| proven.requirement()) {
+            Some(Requirement::SigningKey(thumbprint)) => Some(thumbprint),
+            _ => None,
+        };
+        match self {
+            Self::Dpop(proof) => {
+                ProofOfPossession { key: Some(*proof.thumbprint()), jti: Some(proof.into_jti()), ..evidence }
+            }
+            Self::MessageSignature(..) | Self::SignedRequest(_) => {
+                ProofOfPossession { key, request: RequestDigest::of(head), ..evidence }
+            }
+        }
     }
 }
 

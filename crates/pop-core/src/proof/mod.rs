@@ -1,43 +1,58 @@
 //! Proofs of possession: a closed set of kinds, one module for each.
 //!
+//! | kind | scheme | the key |
+//! |---|---|---|
+//! | [`DpopProof`] | `DPoP` | in the proof; the token holds its thumbprint |
+//! | [`MessageSignature`] | `HTTPSig`; with HMAC: `PoP`; in addition: `DPoP`, `Bearer` | in the token; in addition: that of the DPoP proof, or one that the client registered |
+//! | [`SignedRequest`] | `PoP` | in the token, or in the proof with its thumbprint in the token |
+//! | a client certificate | any | proven by the TLS handshake |
+//!
 //! Every kind passes the same steps, in this order: [`Proof::verify`], the [binding](crate::binding), [`Proof::check_freshness`]
 //! and [`Proof::replay_entry`]. If the token must be fetched or introspected first, [`Proof::precheck`] comes before that.
 //!
 //! The set is closed because it is small and critical to security: each step is a `match` without `_`, so that the compiler
 //! names every place that a new kind has to fill in.
 
-mod certificate;
+mod client_keys;
 pub mod dpop;
 mod evidence;
+mod freshness;
 mod key;
+pub mod message_signature;
+mod proofs;
+pub mod signed_request;
+mod verify;
 
 use std::sync::Arc;
 
-pub use self::certificate::CertificateProof;
+pub use self::client_keys::{ClientKey, ClientKeys, ClientKeysError, StaticClientKeys};
 pub use self::dpop::DpopProof;
 pub use self::evidence::{ProofKind, ProofOfPossession};
 pub use self::key::{NoProofKeyCache, ProofKey, ProofKeyCache};
+pub use self::message_signature::{MessageSignature, SignatureProfile};
+pub(crate) use self::proofs::{AllProven, Fresh};
+pub use self::proofs::{ProofReader, Proofs};
+pub use self::signed_request::SignedRequest;
 
-use crate::access_token::{AccessToken, AccessTokenHash};
-use crate::confirmation::{Confirmation, Requirement};
-use crate::credentials::Scheme;
+use crate::access_token::AccessTokenHash;
+use crate::confirmation::Requirement;
 use crate::jose::SharedKey;
 use crate::jose::crypto::VerifyingKey;
-use crate::nonce::{AcceptedNonce, NonceKeys};
-use crate::policy::{IatPolicy, ProofPolicy, ReplayQuota};
-use crate::replay::{QuotaOwner, ReplayEntry, ReplayKey, ReplayTimes};
-use crate::request::RequestHead;
-use crate::{BindingError, Error, NonceError};
+use crate::jose::jwe::KeyEncryptionKeys;
+use crate::nonce::NonceKeys;
+use crate::policy::ProofPolicy;
 
 /// One proof of possession, parsed but not verified.
 #[derive(Debug)]
 #[non_exhaustive]
-#[allow(clippy::large_enum_variant)] // short-lived; a box would cost every request an allocation
+#[allow(clippy::large_enum_variant)] // short-lived; a box would cost every DPoP request an allocation
 pub enum Proof<'r> {
     /// A DPoP proof (RFC 9449).
     Dpop(DpopProof<'r>),
-    /// The client's certificate (RFC 8705).
-    Certificate(CertificateProof),
+    /// An HTTP message signature (RFC 9421) by the key of the token.
+    MessageSignature(Box<MessageSignature<'r>>, SignatureProfile),
+    /// A signed HTTP request (draft-ietf-oauth-signed-http-request).
+    SignedRequest(Box<SignedRequest<'r>>),
 }
 
 /// The key that a proof over the request itself is verified with.
@@ -56,7 +71,6 @@ pub struct Proven {
 }
 
 impl Proven {
-    #[cfg(test)]
     pub(crate) const fn of(requirement: Requirement) -> Self {
         Self { requirement }
     }
@@ -69,14 +83,18 @@ impl Proven {
 }
 
 /// What proofs are checked against, beside the request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ProofContext<'c> {
     /// The options for each kind.
     pub policy: &'c ProofPolicy,
     /// The hash of the access token.
     pub token: &'c AccessTokenHash,
-    /// The keys of server-provided nonces, if the request must have one. Without them, a nonce in a proof is ignored.
+    /// The keys of server-provided nonces, if the request must have one. Without them, a nonce in a proof is not compared with them.
     pub nonces: Option<&'c NonceKeys>,
+    /// The keys that unwrap symmetric keys of tokens. Without them, tokens with such keys are rejected.
+    pub key_encryption_keys: Option<&'c KeyEncryptionKeys>,
+    /// The keys that clients registered for signatures in addition to another proof.
+    pub client_keys: Option<&'c dyn ClientKeys>,
 }
 
 impl Proof<'_> {
@@ -85,107 +103,20 @@ impl Proof<'_> {
     pub const fn kind(&self) -> ProofKind {
         match self {
             Self::Dpop(_) => ProofKind::Dpop,
-            Self::Certificate(_) => ProofKind::MutualTls,
+            Self::MessageSignature(_, SignatureProfile::Hmac) => ProofKind::Hmac,
+            Self::MessageSignature(..) => ProofKind::HttpSig,
+            Self::SignedRequest(_) => ProofKind::SignedRequest,
         }
     }
 
-    /// Returns the requirement that the proof meets once it is verified.
+    /// Returns the requirement that the proof meets once it is verified, if it does not depend on the token.
     #[must_use]
-    pub fn requirement(&self) -> Requirement {
+    pub fn requirement(&self) -> Option<Requirement> {
         match self {
-            Self::Dpop(proof) => Requirement::DpopKey(*proof.thumbprint()),
-            Self::Certificate(proof) => Requirement::Certificate(*proof.thumbprint()),
+            Self::Dpop(proof) => Some(Requirement::DpopKey(*proof.thumbprint())),
+            Self::SignedRequest(proof) => proof.embedded_key().map(|key| Requirement::SigningKey(*key.thumbprint())),
+            Self::MessageSignature(..) => None,
         }
-    }
-
-    /// Checks everything that can be checked without the token's confirmation, freshness included. A request must pass this
-    /// check before it may cause any I/O.
-    ///
-    /// # Errors
-    /// [`Error::Credential`], [`Error::Proof`] or [`Error::Nonce`].
-    pub fn precheck(&self, head: &RequestHead<'_>, context: &ProofContext<'_>) -> Result<(), Error> {
-        match self {
-            Self::Dpop(proof) => check_dpop(proof, head, context)?,
-            Self::Certificate(_) => {}
-        }
-        self.check_freshness(head, context).map(drop)
-    }
-
-    /// Verifies the proof: its signature, and that it covers the request and the access token.
-    ///
-    /// # Errors
-    /// [`Error::Binding`] if the confirmation does not ask for this kind of proof, [`Error::Credential`] or [`Error::Proof`].
-    pub fn verify(
-        &self,
-        confirmation: &Confirmation,
-        head: &RequestHead<'_>,
-        context: &ProofContext<'_>,
-    ) -> Result<Proven, Error> {
-        match self {
-            Self::Dpop(proof) => {
-                confirmation.jkt().ok_or(BindingError::NotBoundToProof)?;
-                check_dpop(proof, head, context)?;
-            }
-            // The handshake proved possession. A certificate that the token is not bound to changes nothing.
-            Self::Certificate(_) => {}
-        }
-        Ok(Proven { requirement: self.requirement() })
-    }
-
-    /// Checks that the proof was made recently: `iat`, then the nonce if one is required. Returns the accepted nonce.
-    ///
-    /// # Errors
-    /// [`Error::Proof`] or [`Error::Nonce`].
-    pub fn check_freshness(
-        &self,
-        head: &RequestHead<'_>,
-        context: &ProofContext<'_>,
-    ) -> Result<Option<AcceptedNonce>, Error> {
-        let (proof, policy, now) = match self {
-            Self::Dpop(proof) => (proof, &context.policy.dpop, head.now()),
-            // The handshake belongs to this connection.
-            Self::Certificate(_) => return Ok(None),
-        };
-        match (context.nonces, policy.iat) {
-            (Some(_), IatPolicy::NonceOnly) => proof.check_expiry(policy, now)?,
-            _ => proof.check_time(policy, now)?,
-        }
-        let accept = |nonces: &NonceKeys| nonces.check(proof.nonce().ok_or(NonceError::Missing)?, now);
-        Ok(context.nonces.map(accept).transpose()?)
-    }
-
-    /// Returns what the replay store must record, if the proof may be used only once.
-    ///
-    /// # Errors
-    /// [`Error::Credential`].
-    pub fn replay_entry(
-        &self,
-        token: &AccessToken,
-        nonce: Option<AcceptedNonce>,
-        head: &RequestHead<'_>,
-        context: &ProofContext<'_>,
-    ) -> Result<Option<ReplayEntry>, Error> {
-        let proof = match self {
-            Self::Dpop(proof) => proof,
-            Self::Certificate(_) => return Ok(None),
-        };
-        let jkt = proof.thumbprint();
-        let key = ReplayKey::dpop(jkt, head.target()?, proof.jti_bytes());
-        let owner = match (context.policy.quota, token.client_id()) {
-            (ReplayQuota::PerClient, Some(client_id)) => QuotaOwner::client(token.issuer(), client_id),
-            _ => (*jkt).into(),
-        };
-        let (policy, now) = (&context.policy.dpop, head.now());
-        let times = match (policy.iat, nonce) {
-            // The proof can be presented for as long as its nonce is accepted. That end does not depend on the time of the
-            // request: what a store has dropped stays rejected when the clock steps back.
-            (IatPolicy::NonceOnly, Some(nonce)) => ReplayTimes { issued_at: now, expires_at: nonce.until, now },
-            _ => {
-                let issued_at = proof.issued_at();
-                ReplayTimes { issued_at, expires_at: issued_at.saturating_add(policy.lifetime()), now }
-            }
-        };
-        Ok(Some(ReplayEntry::new(key, owner, times)))
     }
 
     /// Returns the encoded header and the key of a proof whose key did not come from the cache.
@@ -193,7 +124,7 @@ impl Proof<'_> {
     pub fn new_key(&self) -> Option<(&str, &Arc<ProofKey>)> {
         match self {
             Self::Dpop(proof) => proof.new_key(),
-            Self::Certificate(_) => None,
+            Self::MessageSignature(..) | Self::SignedRequest(_) => None,
         }
     }
 
@@ -204,78 +135,14 @@ impl Proof<'_> {
             Self::Dpop(proof) => {
                 verified.key_thumbprint() == Some(proof.thumbprint()) && verified.jti() == Some(proof.jti())
             }
-            Self::Certificate(proof) => {
-                verified.certificate_thumbprint().is_none_or(|thumbprint| thumbprint == proof.thumbprint())
-            }
-        }
-    }
-
-    /// Keeps what the application may know of a verified proof.
-    fn into_evidence(self) -> ProofOfPossession {
-        let evidence = ProofOfPossession::without(self.kind());
-        match self {
-            Self::Dpop(proof) => {
-                ProofOfPossession { key: Some(*proof.thumbprint()), jti: Some(proof.into_jti()), ..evidence }
-            }
-            Self::Certificate(_) => evidence,
+            // It is verified anew, and the replay store rejects it.
+            Self::MessageSignature(..) | Self::SignedRequest(_) => false,
         }
     }
 }
 
-/// RFC 9449 §4.3 without the checks of time.
-fn check_dpop(proof: &DpopProof<'_>, head: &RequestHead<'_>, context: &ProofContext<'_>) -> Result<(), Error> {
-    proof.check_method(head.method())?;
-    proof.check_target(head.target()?)?;
-    proof.check_access_token(context.token)?;
-    Ok(proof.verify_signature()?)
-}
-
-/// All proofs of a request: that of the scheme first, then the client's certificate.
-#[derive(Debug)]
-pub struct Proofs<'r>([Option<Proof<'r>>; 2]);
-
-impl<'r> Proofs<'r> {
-    /// Reads the proofs that a request carries for this scheme.
-    ///
-    /// # Errors
-    /// [`Error::Credential`] or [`Error::Proof`].
-    pub fn read(
-        scheme: Scheme,
-        head: &RequestHead<'r>,
-        policy: &ProofPolicy,
-        keys: &dyn ProofKeyCache,
-    ) -> Result<Self, Error> {
-        let proof = match scheme {
-            Scheme::Dpop => {
-                head.target()?;
-                Some(Proof::Dpop(DpopProof::parse(dpop::field(head.headers())?, &policy.dpop, keys)?))
-            }
-            // A proof beside a bearer token proves nothing (RFC 9449 §7.1).
-            Scheme::HttpSig | Scheme::Pop | Scheme::Bearer => None,
-        };
-        let certificate = head.certificate().map(|thumbprint| Proof::Certificate(CertificateProof::new(*thumbprint)));
-        Ok(Self([proof, certificate]))
-    }
-
-    /// Returns the proofs.
-    pub fn iter(&self) -> impl Iterator<Item = &Proof<'r>> {
-        self.0.iter().flatten()
-    }
-
-    /// Returns whether there is no proof.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        matches!(self.0, [None, None])
-    }
-
-    /// Keeps what the application may know of verified proofs.
-    pub(crate) fn into_evidence(self, confirmation: &Confirmation) -> ProofOfPossession {
-        let Self([proof, certificate]) = self;
-        let mut evidence = match (proof, certificate) {
-            (Some(proof), _) | (None, Some(proof)) => proof.into_evidence(),
-            (None, None) => ProofOfPossession::without(ProofKind::None),
-        };
-        evidence.certificate = confirmation.x5t().copied();
-        evidence
+impl std::fmt::Debug for ProofContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProofContext").field("policy", &self.policy).finish_non_exhaustive()
     }
 }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pop_core::challenge::Challenges;
+use pop_core::credentials::{Scheme, SchemeSet};
 use pop_core::jose::{AlgorithmSet, JsonLimits, Object, RsaLimits};
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::{IatPolicy, Preset, ProofPolicy, TokenPolicy};
+use pop_core::proof::ProofKind;
 use pop_core::scope::is_scope_token;
 use pop_core::target::{Origin, has_dot_segments};
 
 use super::bounds::{millis, within};
 use super::builder::Overrides;
+use super::key_ring::KeyRing;
 use super::{PopConfig, PopConfigBuilder, State, check_mode};
 use crate::error::ConfigError;
 use crate::metadata::{Accepted, Metadata};
@@ -49,6 +52,7 @@ impl PopConfigBuilder {
         self.check_contradictions(&proof)?;
         self.check_algorithms(&proof, &token)?;
         self.check_scopes()?;
+        let schemes = self.schemes()?;
         let audiences = self.audiences()?;
         let missing_address = Arc::new(MissingAddressWarning::default());
         let origins = self.origins(Arc::clone(&missing_address))?;
@@ -59,8 +63,12 @@ impl PopConfigBuilder {
             &origins,
             &audiences,
             &self.issuer_names(),
-            &proof.dpop,
-            &Accepted { unbound: self.mode.accepts_bearer(), certificate_bound: certificates.is_some() },
+            schemes.contains(Scheme::Dpop).then_some(&proof.dpop),
+            &Accepted {
+                unbound: self.mode.accepts_bearer(),
+                certificate_bound: certificates.is_some(),
+                signed: self.kinds.iter().any(|kind| *kind != ProofKind::Dpop),
+            },
         )?;
         let realm = audiences.first().cloned().unwrap_or_default();
         let challenges = Challenges::new(proof.dpop.algorithms, Some(metadata.url()), &realm)
@@ -70,12 +78,16 @@ impl PopConfigBuilder {
         let cache = TokenCache::new(self.token_cache);
         let issuers = self.issuers(&audiences, &cache, &token)?;
         let tokens = TokenSource::new(issuers, audiences, token, cache, Arc::clone(&self.clock));
-        let mode = self.mode;
+        let (mode, signature_required) = (self.mode, self.signature_required);
         let state = State {
             preset: self.preset,
             proof,
             tokens: Arc::new(tokens),
             origins,
+            schemes,
+            key_encryption_keys: KeyRing::new(self.key_encryption_keys),
+            client_keys: self.client_keys,
+            content_limit: self.content_limit,
             nonce_policy: self.nonce_policy,
             nonces,
             replay,
@@ -97,7 +109,7 @@ impl PopConfigBuilder {
             reject_early_data: self.reject_early_data,
             pass_preflight: self.pass_preflight,
         };
-        Ok(PopConfig { state: Arc::new(state), mode })
+        Ok(PopConfig { state: Arc::new(state), mode, signature_required })
     }
 
     /// Applies the preset, the options that override it, and those that no preset sets.
@@ -108,7 +120,8 @@ impl PopConfigBuilder {
         ])?;
         let (mut proof, mut token) = (self.proof.clone(), self.token);
         let (dpop_preset, token_preset) = (self.preset.dpop(), self.preset.token());
-        let Overrides { proof_algorithms, proof_max_age, clock_skew, token_algorithms, token_leeway } = self.overrides;
+        let Overrides { proof_algorithms, proof_max_age, clock_skew, token_algorithms, token_leeway, .. } =
+            self.overrides;
         proof.dpop.algorithms = proof_algorithms.unwrap_or(dpop_preset.algorithms);
         proof.dpop.max_age = proof_max_age.unwrap_or(dpop_preset.max_age);
         proof.dpop.clock_skew = clock_skew.unwrap_or(dpop_preset.clock_skew);
@@ -116,7 +129,58 @@ impl PopConfigBuilder {
         token.algorithms = token_algorithms.unwrap_or(token_preset.algorithms);
         token.leeway = token_leeway.unwrap_or(token_preset.leeway);
         token.rsa = RsaLimits::up_to(self.max_jwks_rsa_bits);
+        self.signature_policies(&mut proof, &token);
         Ok((proof, token))
+    }
+
+    /// The policies of proofs over the request itself.
+    fn signature_policies(&self, proof: &mut ProofPolicy, token: &TokenPolicy) {
+        let overrides = &self.overrides;
+        let rsa = RsaLimits::up_to(self.max_proof_rsa_bits);
+        let (components, backend) = (std::mem::take(&mut proof.signature.components), proof.signature.backend);
+        proof.signature = self.preset.signature();
+        let signature = &mut proof.signature;
+        signature.algorithms = overrides.signature_algorithms.unwrap_or(signature.algorithms);
+        signature.max_age = overrides.signature_max_age.unwrap_or(signature.max_age);
+        signature.clock_skew = overrides.clock_skew.unwrap_or(signature.clock_skew);
+        signature.content = overrides.signed_content.unwrap_or(signature.content);
+        (signature.components, signature.backend, signature.rsa) = (components, backend, rsa);
+        proof.signed_request = self.preset.signed_request();
+        let envelope = &mut proof.signed_request;
+        envelope.algorithms = overrides.proof_algorithms.unwrap_or(envelope.algorithms);
+        envelope.max_age = overrides.signature_max_age.unwrap_or(envelope.max_age);
+        envelope.clock_skew = overrides.clock_skew.unwrap_or(envelope.clock_skew);
+        envelope.content = overrides.signed_content.unwrap_or(envelope.content);
+        envelope.required = overrides.envelope_claims.unwrap_or(envelope.required);
+        // The access token within an envelope is encoded once more.
+        envelope.max_len = proof.dpop.max_len.saturating_add(token.max_len.saturating_mul(4) / 3);
+        (envelope.backend, envelope.rsa) = (backend, rsa);
+        proof.accepts_signed_requests = self.kinds.contains(&ProofKind::SignedRequest);
+        proof.accepts_hmac = self.kinds.contains(&ProofKind::Hmac);
+    }
+
+    /// Returns the schemes of the accepted kinds of proof.
+    fn schemes(&self) -> Result<SchemeSet, ConfigError> {
+        let mut schemes = SchemeSet::EMPTY;
+        for kind in &self.kinds {
+            schemes = match kind {
+                ProofKind::Dpop => schemes.with(Scheme::Dpop),
+                ProofKind::HttpSig => schemes.with(Scheme::HttpSig),
+                ProofKind::SignedRequest | ProofKind::Hmac => schemes.with(Scheme::Pop),
+                ProofKind::MutualTls if self.certificates.is_some() => schemes,
+                ProofKind::MutualTls => return Err(ConfigError::ProofKind(*kind, "needs .client_certificates(..)")),
+                _ => return Err(ConfigError::ProofKind(*kind, "is not a kind of proof that can be accepted")),
+            };
+        }
+        let with_key = self.key_encryption_keys.is_some()
+            || self.issuers.iter().any(|issuer| issuer.allow.introspected_symmetric_keys);
+        if self.kinds.contains(&ProofKind::Hmac) && !with_key {
+            return Err(ConfigError::ProofKind(ProofKind::Hmac, "needs .key_encryption_keys(..)"));
+        }
+        if schemes == SchemeSet::EMPTY && self.certificates.is_none() {
+            return Err(ConfigError::NoProofKind);
+        }
+        Ok(schemes)
     }
 
     /// No option may be without effect.
@@ -146,6 +210,8 @@ impl PopConfigBuilder {
         within([
             ("proof_max_age", max_age, 1, seconds(&MAX_WINDOW)),
             ("clock_skew", clock_skew, 0, skew_max),
+            ("signature_max_age", seconds(&proof.signature.max_age), 1, seconds(&MAX_WINDOW)),
+            ("content_limit", self.content_limit, 0, 1 << 30),
             ("token_leeway", seconds(&token.leeway), 0, leeway_max),
             ("max_proof_len", proof.dpop.max_len as u64, 512, 1 << 20),
             ("max_token_len", token.max_len as u64, 512, 1 << 20),
@@ -166,7 +232,12 @@ impl PopConfigBuilder {
     }
 
     fn check_algorithms(&self, proof: &ProofPolicy, token: &TokenPolicy) -> Result<(), ConfigError> {
-        for (what, algorithms) in [("proof", proof.dpop.algorithms), ("token", token.algorithms)] {
+        let sets = [
+            ("proof", proof.dpop.algorithms),
+            ("signature", proof.signature.algorithms),
+            ("token", token.algorithms),
+        ];
+        for (what, algorithms) in sets {
             if algorithms.is_empty() {
                 return Err(ConfigError::NoAlgorithm(what));
             }
@@ -275,7 +346,8 @@ impl PopConfigBuilder {
             return None;
         }
         Some(self.replay.clone().unwrap_or_else(|| {
-            let lifetime = Duration::from_secs(proof.dpop.lifetime());
+            let kinds = [proof.dpop.lifetime(), proof.signature.lifetime(), proof.signed_request.lifetime()];
+            let lifetime = Duration::from_secs(kinds.into_iter().max().unwrap_or_default());
             let store = MemoryReplayStore::with_capacity(self.capacity()).lifetime(lifetime);
             Arc::new(store.clock(Arc::clone(&self.clock)))
         }))

@@ -5,6 +5,7 @@ mod build;
 mod builder;
 mod http_client;
 mod issuers;
+mod key_ring;
 mod keys;
 
 use std::fmt;
@@ -15,10 +16,13 @@ use http::request::Parts;
 use pop_core::CredentialError;
 use pop_core::challenge::Challenges;
 use pop_core::credentials::{Scheme, SchemeSet};
+use pop_core::jose::jwe::KeyEncryptionKeys;
 use pop_core::policy::{Mode, Preset, ProofPolicy};
+use pop_core::proof::{ClientKeys, ProofReader};
 
 pub use builder::{Dangerous, PopConfigBuilder};
 
+use self::key_ring::KeyRing;
 use crate::certificate::{CertificatePolicy, ClientCertificate};
 use crate::clock::Clock;
 use crate::drain::DrainPolicy;
@@ -43,6 +47,8 @@ use crate::token_source::TokenSource;
 pub struct PopConfig {
     pub(crate) state: Arc<State>,
     pub(crate) mode: Mode,
+    /// Whether requests under `DPoP` and `Bearer` must carry a message signature in addition.
+    pub(crate) signature_required: bool,
 }
 
 /// Everything that clones of a configuration share. It has its own cache lines, apart from the reference counter, which every
@@ -56,6 +62,12 @@ pub(crate) struct State {
     pub(crate) origins: OriginPolicy,
     /// The sources of client certificates. Without them, tokens that are bound to a certificate are rejected.
     pub(crate) certificates: Option<CertificatePolicy>,
+    /// The schemes of the accepted proofs, without `Bearer`.
+    pub(crate) schemes: SchemeSet,
+    pub(crate) key_encryption_keys: KeyRing,
+    pub(crate) client_keys: Option<Arc<dyn ClientKeys>>,
+    /// The maximum length of content that is verified, in bytes.
+    pub(crate) content_limit: u64,
     pub(crate) nonce_policy: NoncePolicy,
     pub(crate) nonces: Nonces,
     pub(crate) replay: Option<Arc<dyn ReplayStore>>,
@@ -98,15 +110,46 @@ impl PopConfig {
         if mode.accepts_bearer() {
             self.state.metadata.bearer_is_accepted();
         }
-        Ok(Self { state: Arc::clone(&self.state), mode })
+        Ok(Self { state: Arc::clone(&self.state), mode, signature_required: self.signature_required })
+    }
+
+    /// Returns the same configuration for a layer whose requests under `DPoP` and `Bearer` must, or need not, carry an HTTP message
+    /// signature in addition (RFC 9421, tag `fapi-2-request`). All state is shared. See
+    /// [`require_message_signature`](PopConfigBuilder::require_message_signature).
+    ///
+    /// Set it on the outermost layer that a request passes: a layer inside rejects a request that an outer layer of the same
+    /// configuration has accepted without a signature.
+    ///
+    /// ```
+    /// use tower_pop::PopConfig;
+    ///
+    /// let cfg = PopConfig::builder("https://as.example", "https://api.example").build()?;
+    /// let payments = cfg.with_message_signature(true);
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_message_signature(&self, required: bool) -> Self {
+        Self { state: Arc::clone(&self.state), mode: self.mode, signature_required: required }
+    }
+
+    /// Replaces the keys that unwrap the symmetric keys of tokens, for all clones. Symmetric keys that were unwrapped with a key that
+    /// is not among them work no longer.
+    pub fn set_key_encryption_keys(&self, keys: KeyEncryptionKeys) {
+        self.state.key_encryption_keys.replace(keys);
+    }
+
+    /// Returns what reads the proofs of requests.
+    pub(crate) fn proof_reader(&self) -> ProofReader<'_> {
+        let State { proof, proof_keys, .. } = &*self.state;
+        ProofReader { policy: proof, keys: proof_keys, signature_required: self.signature_required }
     }
 
     /// Returns the accepted schemes. `Bearer` is one for tokens that are not bound, or bound to a client certificate.
     pub(crate) fn schemes(&self) -> SchemeSet {
         if self.mode.accepts_bearer() || self.state.certificates.is_some() {
-            SchemeSet::DPOP.with(Scheme::Bearer)
+            self.state.schemes.with(Scheme::Bearer)
         } else {
-            SchemeSet::DPOP
+            self.state.schemes
         }
     }
 

@@ -9,13 +9,14 @@ use pop_core::binding::{Bound, Unreplayed, VerifiedClaims};
 use pop_core::credentials::Scheme;
 use pop_core::nonce::Freshness;
 use pop_core::policy::Mode;
-use pop_core::proof::Proof;
+use pop_core::proof::{Proof, ProofKind};
 use pop_core::replay::{FirstUse, ReplayEntry};
 use pop_core::request::RequestHead;
 use pop_core::{Error, ReplayError};
 
 use super::presented::{Presented, binding_check};
-use super::verdict::{Admitted, ResponseFields, Verdict, Verification};
+use super::content::ContentCheck;
+use super::verdict::{Admitted, Decision, ResponseFields, Verdict, Verification};
 use crate::config::PopConfig;
 use crate::explain::Explanation;
 use crate::proof_key_cache::NewProofKey;
@@ -33,10 +34,10 @@ pub(super) fn finish(
     presented: Presented<'_>,
     token: Arc<AccessToken>,
 ) -> Verification {
-    let Presented { scheme, token_hash, proofs, .. } = presented;
+    let Presented { scheme, token_hash, credentials_hash, proofs, .. } = presented;
     let mut ending = Ending {
         scheme,
-        request: VerifiedRequest::new(&context.method, token_hash),
+        request: VerifiedRequest::new(&context.method, credentials_hash, cfg.signature_required),
         nonce_checked: context.nonce_required,
         new_nonce: false,
         vary: context.certificate.vary.clone(),
@@ -45,38 +46,48 @@ pub(super) fn finish(
     };
     let checked = match proofs {
         Ok(proofs) => {
-            let new_key = proofs.iter().find_map(Proof::new_key);
+            let new_key = proofs.proof().and_then(Proof::new_key);
             ending.new_key = new_key.and_then(|(header, key)| cfg.state.proof_keys.candidate(header, key));
-            binding_check(cfg, context, head, scheme, &token_hash).verify(proofs, &token)
+            let keys = cfg.state.key_encryption_keys.current();
+            binding_check(cfg, context, head, scheme, &token_hash, keys.as_deref()).verify(proofs, &token)
         }
         Err(error) => Err(error),
     };
-    let error = match checked {
-        Ok(Bound::Complete(claims)) => return Verification::Now(ending.conclude(cfg, Ok(claims))),
-        Ok(Bound::Unreplayed(unreplayed)) if is_from_before_start(cfg, unreplayed.entry()) => {
-            ReplayError::Replayed.into()
+    match checked {
+        Ok(bound) => proceed(cfg, ending, bound, token),
+        Err(error) => {
+            ending.target = context.target_for(&error);
+            // The client can then be ready before the mode changes.
+            ending.new_nonce = context.nonce_required && scheme.uses_nonces();
+            Verification::now(ending.fail(cfg, error, token))
         }
-        Ok(Bound::Unreplayed(unreplayed)) => {
-            ending.new_nonce = unreplayed.freshness() == Freshness::Renew;
-            return match record(cfg, unreplayed.entry()) {
-                ReplayAnswer::Now(answer) => {
-                    Verification::Now(ending.conclude_recorded(cfg, unreplayed, token, answer))
-                }
-                ReplayAnswer::Later(answer) => {
-                    let cfg = cfg.clone();
-                    Verification::later(async move {
-                        let answer = in_time(&cfg, answer).await;
-                        ending.conclude_recorded(&cfg, unreplayed, token, answer)
-                    })
-                }
-            };
+    }
+}
+
+/// Goes on with a request whose token and proofs are verified.
+pub(super) fn proceed(cfg: &PopConfig, mut ending: Ending, bound: Bound, token: Arc<AccessToken>) -> Verification {
+    let unreplayed = match bound {
+        Bound::Complete(claims) => return Verification::now(ending.conclude(cfg, Ok(claims))),
+        Bound::Unread(unread) => {
+            let (cfg, unread) = (cfg.clone(), *unread);
+            return Verification::Now(Decision::Content(Box::new(ContentCheck { cfg, unread, ending, token })));
         }
-        Err(error) => error,
+        Bound::Unreplayed(unreplayed) => unreplayed,
     };
-    ending.target = context.target_for(&error);
-    // The client can then be ready before the mode changes.
-    ending.new_nonce = context.nonce_required && scheme.uses_nonces();
-    Verification::Now(ending.conclude(cfg, Err((error, token))))
+    if is_from_before_start(cfg, unreplayed.entry()) {
+        return Verification::now(ending.fail(cfg, ReplayError::Replayed.into(), token));
+    }
+    ending.new_nonce |= unreplayed.freshness() == Freshness::Renew;
+    match record(cfg, unreplayed.entry()) {
+        ReplayAnswer::Now(answer) => ending.recorded(cfg, unreplayed, token, answer),
+        ReplayAnswer::Later(answer) => {
+            let cfg = cfg.clone();
+            Verification::later(async move {
+                let answer = in_time(&cfg, answer).await;
+                ending.recorded(&cfg, unreplayed, token, answer).decide().await
+            })
+        }
+    }
 }
 
 /// With [`reject_proofs_from_before_start`](crate::PopConfigBuilder::reject_proofs_from_before_start), returns whether a proof may
@@ -109,7 +120,7 @@ async fn in_time(
 }
 
 /// What the verdict needs of the request. It owns all of it, because the replay store may answer later.
-struct Ending {
+pub(super) struct Ending {
     scheme: Scheme,
     request: VerifiedRequest,
     nonce_checked: bool,
@@ -121,25 +132,39 @@ struct Ending {
 }
 
 impl Ending {
-    fn conclude_recorded(
+    /// Goes on with the answer of the replay store.
+    fn recorded(
         mut self,
         cfg: &PopConfig,
         unreplayed: Unreplayed,
         token: Arc<AccessToken>,
         answer: Result<FirstUse, ReplayError>,
-    ) -> Verdict {
+    ) -> Verification {
         let entry = *unreplayed.entry();
+        let first_use = match answer {
+            Ok(first_use) => first_use,
+            Err(error) => return Verification::now(self.fail(cfg, error.into(), token)),
+        };
         telemetry::proof_age(entry.now, entry.issued_at);
-        match answer {
-            Ok(first_use) => {
-                if let Some(new_key) = self.new_key.take() {
-                    cfg.state.proof_keys.keep(new_key);
-                }
-                self.request = self.request.with_proof(entry.key, self.nonce_checked);
-                self.conclude(cfg, Ok(unreplayed.first_use(first_use)))
-            }
-            Err(error) => self.conclude(cfg, Err((error.into(), token))),
+        if unreplayed.second_entry().is_some() {
+            self.request = self.request.with_proof(entry.key, self.nonce_checked);
+            return proceed(cfg, self, Bound::Unreplayed(unreplayed.first_of_two(first_use)), token);
         }
+        if let Some(new_key) = self.new_key.take() {
+            cfg.state.proof_keys.keep(new_key);
+        }
+        if self.request.replay_key.is_none() {
+            self.request = self.request.with_proof(entry.key, self.nonce_checked);
+        }
+        match unreplayed.first_use(first_use) {
+            Some(claims) => Verification::now(self.conclude(cfg, Ok(claims))),
+            None => Verification::now(self.fail(cfg, ReplayError::Unavailable.into(), token)),
+        }
+    }
+
+    /// The verdict on a request whose proof or content failed.
+    pub(super) fn fail(self, cfg: &PopConfig, error: Error, token: Arc<AccessToken>) -> Verdict {
+        self.conclude(cfg, Err((error, token)))
     }
 
     /// The verdict. Mode `ReportOnly` accepts a valid token whose proof or binding failed.
@@ -158,9 +183,16 @@ impl Ending {
                 return Err(Rejection::new(cfg, error, Some(self.scheme), self.target.as_deref()));
             }
         };
-        let nonce = if self.new_nonce { cfg.state.nonces.header(cfg.state.clock.now()) } else { None };
+        let current_nonce = || cfg.state.nonces.header(cfg.state.clock.now());
+        let is_envelope = claims.proof().kind() == ProofKind::SignedRequest;
+        let nonce = if self.new_nonce && !is_envelope { current_nonce() } else { None };
+        let authentication_info = if is_envelope && self.nonce_checked {
+            current_nonce().and_then(|nonce| format!("nextnonce=\"{}\"", nonce.to_str().ok()?).parse().ok())
+        } else {
+            None
+        };
         let vary = self.vary.filter(|_| claims.proof().certificate_thumbprint().is_some());
         let token = Some(VerifiedToken::new(claims, self.scheme, self.request, cfg.clone()));
-        Ok(Admitted { token, response: ResponseFields { nonce, vary }, status })
+        Ok(Admitted { token, response: ResponseFields { nonce, authentication_info, vary }, status })
     }
 }

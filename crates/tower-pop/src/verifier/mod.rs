@@ -9,6 +9,7 @@
 //! There are two places where a request may wait: the token source, and the replay store. A waiting request owns its
 //! context and goes on where it stopped. Every rejection takes one road: [`reject`].
 
+mod content;
 mod finish;
 mod presented;
 mod reuse;
@@ -17,13 +18,15 @@ mod verdict;
 use http::request::Parts;
 use pop_core::access_token::AccessToken;
 use pop_core::policy::Mode;
-use pop_core::proof::Proof;
 use pop_core::request::RequestHead;
 use pop_core::{CredentialError, Error, credentials};
 
 use self::finish::finish;
 use self::presented::{Presented, binding_check};
-pub use self::verdict::{Admitted, ResponseFields, Verdict, Verification, VerificationFuture};
+pub use self::content::ContentCheck;
+pub use self::verdict::{
+    Admitted, Decision, DecisionFuture, ResponseFields, Verdict, Verification, VerificationFuture,
+};
 use crate::clock::Moment;
 use crate::config::PopConfig;
 use crate::rejection::Rejection;
@@ -36,6 +39,8 @@ impl PopConfig {
     ///
     /// With client certificates on, call [`sanitize_certificates`](Self::sanitize_certificates) first: certificate fields of
     /// untrusted peers count as absent here, but they stay in the request.
+    ///
+    /// Where a proof covers the content of its request, [`Verification::decide`] returns a [`ContentCheck`]. Its verdict is not counted.
     ///
     /// The verdict is counted and logged at once. A [`Verification::Later`] that is dropped is not counted. The caller has to
     /// read the body of a rejected request (RFC 9112 §9.6).
@@ -58,16 +63,17 @@ impl PopConfig {
             Ok(admitted) => telemetry::accepted(&admitted.status),
             Err(rejection) => telemetry::rejected(rejection.error(), rejection.explanation()),
         };
-        match self.verify_uncounted(parts) {
-            Verification::Now(verdict) => {
-                count(&verdict);
-                Verification::Now(verdict)
+        let count_decision = move |decision: Decision| {
+            if let Decision::Verdict(verdict) = &decision {
+                count(verdict);
             }
-            Verification::Later(verdict) => Verification::later(async move {
-                let verdict = verdict.await;
-                count(&verdict);
-                verdict
-            }),
+            decision
+        };
+        match self.verify_uncounted(parts) {
+            Verification::Now(decision) => Verification::Now(count_decision(decision)),
+            Verification::Later(decision) => {
+                Verification::later(async move { count_decision(decision.await) })
+            }
         }
     }
 
@@ -82,13 +88,13 @@ impl PopConfig {
     /// Verifies a request; the caller counts the verdict.
     pub(crate) fn verify_uncounted(&self, parts: &Parts) -> Verification {
         if let Some(verdict) = reuse::earlier_verdict(self, parts) {
-            return Verification::Now(verdict);
+            return Verification::now(verdict);
         }
         match RequestContext::new(self, parts) {
             Ok(context) => verify(self, context),
             Err(error) => {
                 let scheme = credentials::scheme_used(&parts.headers);
-                Verification::Now(Err(Rejection::new(self, error.into(), scheme, None)))
+                Verification::now(Err(Rejection::new(self, error.into(), scheme, None)))
             }
         }
     }
@@ -99,14 +105,14 @@ fn verify(cfg: &PopConfig, context: RequestContext<'_>) -> Verification {
     let presented = match Presented::read(cfg, &head) {
         Ok(presented) => presented,
         Err(Error::Credential(CredentialError::Missing)) if cfg.mode == Mode::Optional => {
-            return Verification::Now(Ok(Admitted::without_token("anonymous")));
+            return Verification::now(Ok(Admitted::without_token("anonymous")));
         }
-        Err(error) => return Verification::Now(reject(cfg, &context, error)),
+        Err(error) => return Verification::now(reject(cfg, &context, error)),
     };
     let token = match find_token(cfg, &context, &head, &presented) {
         Ok(TokenLookup::Ready(token)) => return finish(cfg, &context, &head, presented, token),
         Ok(TokenLookup::Later(token)) => token,
-        Err(error) => return Verification::Now(reject(cfg, &context, error)),
+        Err(error) => return Verification::now(reject(cfg, &context, error)),
     };
     drop((presented, head));
     let (cfg, mut context) = (cfg.clone(), context.into_owned());
@@ -117,8 +123,9 @@ fn verify(cfg: &PopConfig, context: RequestContext<'_>) -> Verification {
         // Read again, because proofs borrow from the context; they were read without an error before.
         match token.and_then(|token| Ok((token, Presented::read(&cfg, &head)?))) {
             Ok((token, presented)) => finish(&cfg, &context, &head, presented, token),
-            Err(error) => Verification::Now(reject(&cfg, &context, error)),
+            Err(error) => Verification::now(reject(&cfg, &context, error)),
         }
+        .decide()
         .await
     })
 }
@@ -137,13 +144,13 @@ fn find_token(
     }
     let precheck = |unverified: Option<&AccessToken>| {
         let checked = presented.proofs().and_then(|proofs| {
-            let check = binding_check(cfg, context, head, presented.scheme, &presented.token_hash);
+            let check = binding_check(cfg, context, head, presented.scheme, &presented.token_hash, None);
             check.precheck(proofs, unverified)?;
-            Ok(proofs.iter().next().map(Proof::requirement))
+            Ok(proofs.requirement())
         });
         if proofs_must_hold { checked } else { Ok(checked.unwrap_or_default()) }
     };
-    cfg.state.tokens.get(presented.token, presented.token_hash, context.moment, precheck)
+    cfg.state.tokens.get(presented.token(), presented.token_hash, context.moment, precheck)
 }
 
 /// The one road for every rejection of the verifier.

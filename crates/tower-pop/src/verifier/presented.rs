@@ -4,9 +4,10 @@ use pop_core::access_token::AccessTokenHash;
 use pop_core::binding::BindingCheck;
 use pop_core::credentials::{Credentials, Scheme};
 use pop_core::jose::Malformed;
+use pop_core::jose::jwe::KeyEncryptionKeys;
 use pop_core::proof::{ProofContext, Proofs};
 use pop_core::request::RequestHead;
-use pop_core::{Error, TokenError};
+use pop_core::{Error, ProofError, TokenError};
 
 use crate::config::PopConfig;
 use crate::request_context::RequestContext;
@@ -14,31 +15,61 @@ use crate::request_context::RequestContext;
 /// The credentials of one request.
 pub(super) struct Presented<'r> {
     pub(super) scheme: Scheme,
-    /// The access token as received.
-    pub(super) token: &'r str,
+    token: Place<'r>,
     pub(super) token_hash: AccessTokenHash,
+    /// The hash of what follows the scheme: the token, or the signed request that holds it.
+    pub(super) credentials_hash: AccessTokenHash,
     /// The proofs, or why they could not be read.
     pub(super) proofs: Result<Proofs<'r>, Error>,
+}
+
+/// Where a request carries its access token.
+enum Place<'r> {
+    /// In `Authorization`, after the scheme.
+    Header(&'r str),
+    /// Within the proof.
+    Proof,
 }
 
 impl<'r> Presented<'r> {
     /// Reads the credentials and the proofs of their scheme.
     ///
     /// # Errors
-    /// [`Error::Credential`], or [`TokenError::Malformed`] for a token over the limit.
+    /// [`Error::Credential`], [`Error::Token`] for a token over the limit or none where there must be one, or [`Error::Proof`] for
+    /// a signed request that cannot be read: its token cannot be read either.
     pub(super) fn read(cfg: &PopConfig, head: &RequestHead<'r>) -> Result<Self, Error> {
         let state = &*cfg.state;
         let credentials = Credentials::from_headers(head.headers(), cfg.schemes())?;
-        let (scheme, token) = (credentials.scheme(), credentials.token());
-        if token.len() > state.tokens.policy.max_len {
+        let (scheme, credentials) = (credentials.scheme(), credentials.token());
+        let max_len = state.tokens.policy.max_len;
+        if scheme != Scheme::Pop && credentials.len() > max_len {
             return Err(TokenError::from(Malformed::TooLarge).into());
         }
-        let token_hash = AccessTokenHash::of(token);
-        let proofs = Proofs::read(scheme, head, &state.proof, &state.proof_keys);
-        if let Err(Error::Credential(error)) = proofs {
-            return Err(error.into()); // an error of the request, whatever the proof is
+        let credentials_hash = AccessTokenHash::of(credentials);
+        let proofs = cfg.proof_reader().read(scheme, credentials, head);
+        match proofs {
+            Err(error @ (Error::Credential(_) | Error::Token(_) | Error::Proof(ProofError::SignedRequest(_)))) => {
+                return Err(error); // an error of the request, whatever the proof is
+            }
+            _ => {}
         }
-        Ok(Self { scheme, token, token_hash, proofs })
+        let within = proofs.as_ref().ok().and_then(Proofs::access_token);
+        if within.map_or(credentials.len(), str::len) > max_len {
+            return Err(TokenError::from(Malformed::TooLarge).into());
+        }
+        let (token, token_hash) = match within {
+            Some(token) => (Place::Proof, AccessTokenHash::of(token)),
+            None => (Place::Header(credentials), credentials_hash),
+        };
+        Ok(Self { scheme, token, token_hash, credentials_hash, proofs })
+    }
+
+    /// Returns the access token as received.
+    pub(super) fn token(&self) -> &str {
+        match self.token {
+            Place::Header(token) => token,
+            Place::Proof => self.proofs.as_ref().ok().and_then(Proofs::access_token).unwrap_or_default(),
+        }
     }
 
     /// Returns the proofs.
@@ -57,9 +88,11 @@ pub(super) fn binding_check<'c, 'r>(
     head: &'c RequestHead<'r>,
     scheme: Scheme,
     token: &'c AccessTokenHash,
+    key_encryption_keys: Option<&'c KeyEncryptionKeys>,
 ) -> BindingCheck<'c, 'r> {
     let state = &*cfg.state;
     let nonces = context.nonce_required.then_some(&state.nonces.keys);
-    let context = ProofContext { policy: &state.proof, token, nonces };
+    let client_keys = state.client_keys.as_deref();
+    let context = ProofContext { policy: &state.proof, token, nonces, key_encryption_keys, client_keys };
     BindingCheck { scheme, head, context, accepts_unbound: cfg.mode.accepts_bearer() }
 }

@@ -6,7 +6,7 @@ use http::{HeaderName, Method};
 use pop_core::access_token::{AccessTokenHash, check_times};
 use pop_core::credentials::Credentials;
 use pop_core::policy::Mode;
-use pop_core::proof::{ProofContext, ProofKind, Proofs};
+use pop_core::proof::{ProofContext, ProofKind, ProofReader};
 use pop_core::{Error, ReplayError};
 
 use super::verdict::{Admitted, ResponseFields, Verdict};
@@ -56,9 +56,11 @@ fn is_about(cfg: &PopConfig, token: &VerifiedToken, context: &RequestContext<'_>
     };
     let certificate = proof.certificate_thumbprint();
     verified.method == *context.method
-        && verified.token == AccessTokenHash::of(credentials.token())
+        && verified.credentials == AccessTokenHash::of(credentials.token())
         && (verified.replay_key.is_none() || proof.replay_key(&head) == verified.replay_key)
+        && proof.is_about(&head)
         && (certificate.is_none() || certificate == head.certificate())
+        && (!cfg.signature_required || verified.signature_required || proof.kind() != ProofKind::Dpop && proof.kind() != ProofKind::MutualTls)
 }
 
 /// Checks the nonce of a verified request if the outer layer did not require one and this layer does. The proof is recorded
@@ -70,9 +72,17 @@ fn check_nonce(cfg: &PopConfig, token: &VerifiedToken, context: &RequestContext<
         return Ok(());
     }
     let head = context.head();
-    let proofs = Proofs::read(token.scheme(), &head, &state.proof, &state.proof_keys)?;
-    let check = ProofContext { policy: &state.proof, token: &token.request().token, nonces: Some(&state.nonces.keys) };
-    for proof in proofs.iter() {
+    let credentials = Credentials::from_headers(head.headers(), cfg.schemes())?;
+    let reader = ProofReader { signature_required: false, ..cfg.proof_reader() };
+    let proofs = reader.read(token.scheme(), credentials.token(), &head)?;
+    let check = ProofContext {
+        policy: &state.proof,
+        token: &token.request().credentials,
+        nonces: Some(&state.nonces.keys),
+        key_encryption_keys: None,
+        client_keys: None,
+    };
+    if let Some(proof) = proofs.proof() {
         // The header field could have been changed since the outer layer verified the proof.
         if !proof.is(token.proof()) {
             return Err(ReplayError::Replayed.into());

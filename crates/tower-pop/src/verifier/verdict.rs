@@ -9,7 +9,9 @@ use std::task::{Context, Poll};
 
 use http::HeaderValue;
 use http::request::Parts;
+use pop_core::ContentError;
 
+use super::content::ContentCheck;
 use crate::config::PopConfig;
 use crate::rejection::{Rejection, RequestHandler};
 use crate::telemetry::RequestStatus;
@@ -32,6 +34,8 @@ pub struct Admitted {
 pub struct ResponseFields {
     /// `DPoP-Nonce`. It replaces any other, and the response must not be stored (RFC 9449 §8).
     pub nonce: Option<HeaderValue>,
+    /// `Authentication-Info` with the next nonce for signed HTTP requests (RFC 7615, `nextnonce`).
+    pub authentication_info: Option<HeaderValue>,
     /// A line of `Vary`: the field that carried the client's certificate (RFC 9440 §2.4).
     pub vary: Option<HeaderValue>,
 }
@@ -72,18 +76,57 @@ impl Admitted {
 /// The verdict on one request.
 pub type Verdict = Result<Admitted, Rejection>;
 
-/// A verification, complete if nothing had to be waited for. `.await` completes it.
+/// What can be said of a request by its head: the verdict, or what its content must be.
+#[must_use = "a request is verified only once its verdict is known"]
+#[allow(clippy::large_enum_variant)] // the verdict is the common case; a box would cost every request an allocation
+#[derive(Debug)]
+pub enum Decision {
+    /// The verdict.
+    Verdict(Verdict),
+    /// The proof covers the content, or has to. The content decides.
+    Content(Box<ContentCheck>),
+}
+
+/// A verification by the head of a request, complete if nothing had to be waited for.
+///
+/// `.await` completes it with a verdict. A request whose content must be verified is then rejected with status 500: use
+/// [`decide`](Self::decide) where proofs can cover content.
 #[must_use = "a request is verified only once its verdict is known"]
 pub enum Verification {
     /// Complete.
-    Now(Verdict),
+    Now(Decision),
     /// Complete once the future is ready. The future owns everything that it needs.
-    Later(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+    Later(DecisionFuture),
 }
 
+/// The future of a decision.
+pub type DecisionFuture = Pin<Box<dyn Future<Output = Decision> + Send>>;
+
 impl Verification {
-    pub(super) fn later(verdict: impl Future<Output = Verdict> + Send + 'static) -> Self {
-        Self::Later(Box::pin(verdict))
+    pub(super) const fn now(verdict: Verdict) -> Self {
+        Self::Now(Decision::Verdict(verdict))
+    }
+
+    pub(super) fn later(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
+        Self::Later(Box::pin(decision))
+    }
+
+    /// Completes the verification of the head.
+    pub async fn decide(self) -> Decision {
+        match self {
+            Self::Now(decision) => decision,
+            Self::Later(decision) => decision.await,
+        }
+    }
+}
+
+impl Decision {
+    /// Returns the verdict of a caller that does not read content.
+    pub(crate) fn without_content(self) -> Verdict {
+        match self {
+            Self::Verdict(verdict) => verdict,
+            Self::Content(check) => check.failed(ContentError::Unread),
+        }
     }
 }
 
@@ -102,8 +145,8 @@ impl IntoFuture for Verification {
 
     fn into_future(self) -> VerificationFuture {
         match self {
-            Self::Now(verdict) => VerificationFuture(State::Now(Some(Box::new(verdict)))),
-            Self::Later(verdict) => VerificationFuture(State::Later(verdict)),
+            Self::Now(decision) => VerificationFuture(State::Now(Some(Box::new(decision.without_content())))),
+            Self::Later(decision) => VerificationFuture(State::Later(decision)),
         }
     }
 }
@@ -113,7 +156,7 @@ pub struct VerificationFuture(State);
 
 enum State {
     Now(Option<Box<Verdict>>),
-    Later(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+    Later(DecisionFuture),
 }
 
 impl Future for VerificationFuture {
@@ -127,7 +170,7 @@ impl Future for VerificationFuture {
                 Some(verdict) => Poll::Ready(*verdict),
                 None => panic!("a VerificationFuture was polled after it was ready"),
             },
-            State::Later(verdict) => verdict.as_mut().poll(cx),
+            State::Later(decision) => decision.as_mut().poll(cx).map(Decision::without_content),
         }
     }
 }

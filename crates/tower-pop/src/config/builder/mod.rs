@@ -4,6 +4,7 @@ mod dangerous;
 mod proofs;
 mod replay;
 mod requests;
+mod signatures;
 mod tokens;
 
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use pop_core::jose::AlgorithmSet;
 use pop_core::jose::crypto::CryptoBackend;
-use pop_core::policy::{Mode, Preset, ProofPolicy, TokenPolicy};
+use pop_core::jose::jwe::KeyEncryptionKeys;
+use pop_core::policy::{EnvelopeClaims, Mode, Preset, ProofPolicy, SignedContent, TokenPolicy};
+use pop_core::proof::{ClientKeys, ProofKind};
 
 pub use self::dangerous::Dangerous;
 use crate::certificate::ClientCertificates;
@@ -37,6 +40,12 @@ pub struct PopConfigBuilder {
     /// The options that no preset sets.
     pub(super) proof: ProofPolicy,
     pub(super) token: TokenPolicy,
+    /// The accepted kinds of proof.
+    pub(super) kinds: Vec<ProofKind>,
+    pub(super) signature_required: bool,
+    pub(super) key_encryption_keys: Option<KeyEncryptionKeys>,
+    pub(super) client_keys: Option<Arc<dyn ClientKeys>>,
+    pub(super) content_limit: u64,
     pub(super) max_proof_rsa_bits: u32,
     pub(super) max_jwks_rsa_bits: u32,
     pub(super) public_origin: Option<String>,
@@ -71,6 +80,10 @@ pub(super) struct Overrides {
     pub(super) proof_algorithms: Option<AlgorithmSet>,
     pub(super) proof_max_age: Option<Duration>,
     pub(super) clock_skew: Option<Duration>,
+    pub(super) signature_max_age: Option<Duration>,
+    pub(super) signature_algorithms: Option<AlgorithmSet>,
+    pub(super) signed_content: Option<SignedContent>,
+    pub(super) envelope_claims: Option<EnvelopeClaims>,
     pub(super) token_algorithms: Option<AlgorithmSet>,
     pub(super) token_leeway: Option<Duration>,
 }
@@ -85,6 +98,11 @@ impl PopConfigBuilder {
             overrides: Overrides::default(),
             proof: ProofPolicy::default(),
             token: TokenPolicy::default(),
+            kinds: vec![ProofKind::Dpop],
+            signature_required: false,
+            key_encryption_keys: None,
+            client_keys: None,
+            content_limit: 1 << 20,
             max_proof_rsa_bits: 4096,
             max_jwks_rsa_bits: 4096,
             public_origin: None,
@@ -185,6 +203,8 @@ impl PopConfigBuilder {
     /// ```
     pub fn crypto_backend(mut self, backend: CryptoBackend) -> Self {
         self.proof.dpop.backend = backend;
+        self.proof.signature.backend = backend;
+        self.proof.signed_request.backend = backend;
         self.token.backend = backend;
         self
     }

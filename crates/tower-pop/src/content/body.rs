@@ -1,0 +1,126 @@
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The body of a request that [`PopLayer::verify_content`](crate::PopLayer::verify_content) accepted: verified content in
+    /// memory, or the body as received if no proof covers it.
+    pub struct VerifiedBody<B> {
+        #[pin]
+        state: State<B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<B> {
+        Unread { #[pin] body: B },
+        Read { frames: VecDeque<Bytes>, length: u64, end: End<B> },
+    }
+}
+
+/// What follows the content that was read.
+pub(super) enum End<B> {
+    Complete,
+    /// In mode `ReportOnly`: content that is longer than the limit was not verified.
+    Rest(Pin<Box<B>>),
+    /// In mode `ReportOnly`: the content ended early.
+    Failed,
+}
+
+/// The content of a request ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentIncomplete;
+
+impl fmt::Display for ContentIncomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the content of the request ended early")
+    }
+}
+
+impl Error for ContentIncomplete {}
+
+impl<B> VerifiedBody<B> {
+    pub(super) const fn unread(body: B) -> Self {
+        Self { state: State::Unread { body } }
+    }
+
+    pub(super) fn read(frames: VecDeque<Bytes>, end: End<B>) -> Self {
+        let length = frames.iter().map(|frame| frame.len() as u64).sum();
+        Self { state: State::Read { frames, length, end } }
+    }
+
+    /// Returns whether the content was verified as a whole. Otherwise no proof of the request covers it.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        matches!(self.state, State::Read { end: End::Complete, .. })
+    }
+}
+
+impl<B> Body for VerifiedBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = match self.project().state.project() {
+            StateProj::Unread { body } => ready!(body.poll_frame(cx)),
+            StateProj::Read { frames, length, end } => match frames.pop_front() {
+                Some(frame) => {
+                    *length = length.saturating_sub(frame.len() as u64);
+                    return Poll::Ready(Some(Ok(Frame::data(frame))));
+                }
+                None => match end {
+                    End::Complete => None,
+                    End::Rest(body) => ready!(body.as_mut().poll_frame(cx)),
+                    End::Failed => {
+                        *end = End::Complete;
+                        return Poll::Ready(Some(Err(ContentIncomplete.into())));
+                    }
+                },
+            },
+        };
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Unread { body } => body.is_end_stream(),
+            State::Read { frames, end, .. } => {
+                frames.is_empty()
+                    && match end {
+                        End::Complete => true,
+                        End::Rest(body) => body.is_end_stream(),
+                        End::Failed => false,
+                    }
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Unread { body } => body.size_hint(),
+            State::Read { length, end: End::Complete, .. } => SizeHint::with_exact(*length),
+            State::Read { length, .. } => {
+                let mut hint = SizeHint::new();
+                hint.set_lower(*length);
+                hint
+            }
+        }
+    }
+}
+
+impl<B> fmt::Debug for VerifiedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedBody").field("is_verified", &self.is_verified()).finish_non_exhaustive()
+    }
+}
