@@ -10,6 +10,8 @@ mod certificate;
 pub mod dpop;
 mod evidence;
 mod key;
+pub mod signed_request;
+mod text;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ pub use self::certificate::CertificateProof;
 pub use self::dpop::DpopProof;
 pub use self::evidence::{ProofKind, ProofOfPossession};
 pub use self::key::{NoProofKeyCache, ProofKey, ProofKeyCache};
+pub use self::signed_request::{PopCredentials, SignedRequest};
 
 use crate::access_token::{AccessToken, AccessTokenHash};
 use crate::confirmation::{Confirmation, Requirement};
