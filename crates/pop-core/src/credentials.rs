@@ -172,7 +172,7 @@ fn split(field: &HeaderValue) -> Result<(Scheme, &str), CredentialError> {
 }
 
 /// Returns whether a string is a `token68` of RFC 9110 §11.2.
-fn is_token68(text: &str) -> bool {
+pub(crate) fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=').as_bytes();
     let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_token68_character(*byte));
     // Sixty-four at a time without a branch between them.

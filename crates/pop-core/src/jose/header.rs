@@ -30,22 +30,19 @@ impl From<WrongType> for HeaderError {
     }
 }
 
-/// The header parameters that are used. Other parameters are ignored. `Debug` shows only the algorithm.
-pub struct JoseHeader<'h> {
-    /// The signature algorithm.
-    pub alg: Algorithm,
-    typ: Member<'h>,
+/// The header parameters that are used, whatever the algorithm is. Other parameters are ignored.
+pub(crate) struct Parameters<'h> {
+    alg: Member<'h>,
+    pub(crate) typ: Member<'h>,
     kid: Member<'h>,
     jwk: Member<'h>,
+    /// Whether there is `b64`. It is true then.
+    pub(crate) has_b64: bool,
 }
 
-impl<'h> JoseHeader<'h> {
+impl<'h> Parameters<'h> {
     /// Parses a decoded header. Rejects every parameter that changes how the payload or the signature is read.
-    ///
-    /// # Errors
-    /// Any [`Malformed`] that concerns JSON, and [`HeaderError::Critical`], [`HeaderError::Encoding`] or
-    /// [`HeaderError::Algorithm`].
-    pub fn parse<E: From<Malformed> + From<HeaderError>>(json: &'h [u8], limits: JsonLimits) -> Result<Self, E> {
+    pub(crate) fn parse<E: From<Malformed> + From<HeaderError>>(json: &'h [u8], limits: JsonLimits) -> Result<Self, E> {
         let [mut alg, mut typ, mut kid, mut jwk, mut b64] = [const { Member::ABSENT }; 5];
         let (mut critical, mut encoded) = (false, false);
         Object::walk(json, limits, &mut |name, value| match name {
@@ -64,7 +61,34 @@ impl<'h> JoseHeader<'h> {
         if encoded || b64.json().is_some_and(|b64| *b64 != Json::Bool(true)) {
             return Err(HeaderError::Encoding.into());
         }
-        let alg = alg.json().and_then(Json::as_str).and_then(Algorithm::from_name).ok_or(HeaderError::Algorithm)?;
+        Ok(Self { alg, typ, kid, jwk, has_b64: b64.json().is_some() })
+    }
+
+    /// Returns `alg` if it is a string.
+    pub(crate) fn alg(&self) -> Option<&str> {
+        self.alg.json().and_then(Json::as_str)
+    }
+}
+
+/// The header parameters that are used. Other parameters are ignored. `Debug` shows only the algorithm.
+pub struct JoseHeader<'h> {
+    /// The signature algorithm.
+    pub alg: Algorithm,
+    typ: Member<'h>,
+    kid: Member<'h>,
+    jwk: Member<'h>,
+}
+
+impl<'h> JoseHeader<'h> {
+    /// Parses a decoded header. Rejects every parameter that changes how the payload or the signature is read.
+    ///
+    /// # Errors
+    /// Any [`Malformed`] that concerns JSON, and [`HeaderError::Critical`], [`HeaderError::Encoding`] or
+    /// [`HeaderError::Algorithm`].
+    pub fn parse<E: From<Malformed> + From<HeaderError>>(json: &'h [u8], limits: JsonLimits) -> Result<Self, E> {
+        let parameters = Parameters::parse::<E>(json, limits)?;
+        let alg = parameters.alg().and_then(Algorithm::from_name).ok_or(HeaderError::Algorithm)?;
+        let Parameters { typ, kid, jwk, .. } = parameters;
         Ok(Self { alg, typ, kid, jwk })
     }
 

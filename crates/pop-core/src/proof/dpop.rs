@@ -1,12 +1,11 @@
 //! DPoP proofs (RFC 9449 §4): parsing, and the checks of §4.3 one by one.
 
-use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use http::HeaderMap;
 
 use super::key::{ProofKey, ProofKeyCache};
+use super::text::Text;
 use crate::DpopError;
 use crate::access_token::AccessTokenHash;
 use crate::constant_time;
@@ -204,7 +203,7 @@ impl<'r> DpopProof<'r> {
     }
 
     fn text<'s>(&'s self, text: &'s Text) -> &'s str {
-        std::str::from_utf8(self.bytes(text)).unwrap_or_default() // the payload was read as UTF-8
+        text.as_str(self.jws.payload())
     }
 
     fn bytes<'s>(&'s self, text: &'s Text) -> &'s [u8] {
@@ -227,48 +226,7 @@ pub(super) struct Jti {
 
 impl Jti {
     pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(self.text.bytes(&self.payload)).unwrap_or_default() // the payload was read as UTF-8
-    }
-}
-
-/// A string of the payload: its position, or a copy if the payload has it in escaped form.
-#[derive(Clone)]
-enum Text {
-    At(Range<usize>),
-    Unescaped(Box<str>),
-}
-
-impl Text {
-    /// `json` is the payload.
-    fn new(text: Cow<'_, str>, json: &str) -> Self {
-        match text {
-            Cow::Owned(text) => Self::Unescaped(text.into()),
-            Cow::Borrowed(text) => {
-                let start = (text.as_ptr() as usize).checked_sub(json.as_ptr() as usize);
-                match start.map(|start| start..start.saturating_add(text.len())) {
-                    Some(range) if json.get(range.clone()) == Some(text) => Self::At(range),
-                    _ => Self::Unescaped(text.into()),
-                }
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::At(range) => range.len(),
-            Self::Unescaped(text) => text.len(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn bytes<'s>(&'s self, payload: &'s [u8]) -> &'s [u8] {
-        match self {
-            Self::At(range) => payload.get(range.clone()).unwrap_or_default(),
-            Self::Unescaped(text) => text.as_bytes(),
-        }
+        self.text.as_str(&self.payload)
     }
 }
 
@@ -322,18 +280,5 @@ mod tests {
         assert_eq!(field(&headers), Ok("p"));
         headers.append("dPoP", HeaderValue::from_static("p"));
         assert_eq!(field(&headers), Err(DpopError::Duplicated));
-    }
-
-    #[test]
-    fn finds_strings_within_the_payload_and_keeps_unescaped_ones() {
-        let json = r#"{"a":"one","b":"t\u0077o"}"#;
-        let one = Text::new(Cow::Borrowed(&json[6..9]), json);
-        assert!(matches!(one, Text::At(_)));
-        let two = Text::new(Cow::Owned("two".to_owned()), json);
-        let elsewhere = "one".to_owned();
-        let copied = Text::new(Cow::Borrowed(&elsewhere), json);
-        assert!(matches!(copied, Text::Unescaped(_)));
-        let texts = [one, two, copied].map(|text| text.bytes(json.as_bytes()).to_owned());
-        assert_eq!(texts, [b"one", b"two", b"one"]);
     }
 }

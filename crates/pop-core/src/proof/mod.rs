@@ -21,6 +21,7 @@ mod key;
 pub mod message_signature;
 mod proofs;
 pub mod signed_request;
+mod text;
 mod verify;
 
 use std::sync::Arc;
