@@ -78,7 +78,7 @@ pub fn trusted_field(peer: IpAddr) -> Option<(&'static str, CertificateFormat)> 
 /// The verdict on a request. All keys are known, so nothing has to be waited for.
 pub fn judge(resource: &PopConfig, parts: &Parts) -> Verdict {
     match resource.verify(parts) {
-        Verification::Now(verdict) => verdict,
+        Verification::Now(decision) => decision.into_verdict(),
         Verification::Later(_) => panic!("nothing is to be fetched"),
     }
 }

@@ -124,7 +124,7 @@ fn every_vector_gives_its_expected_result_on_both_backends() {
                 .body(())
                 .unwrap();
             let Verification::Now(verdict) = cfg.verify(&request.into_parts().0) else { panic!("static keys") };
-            let (status, code) = match verdict {
+            let (status, code) = match verdict.into_verdict() {
                 Ok(_) => (200, None),
                 Err(rejection) => (rejection.status().as_u16(), Some(rejection.error().code())),
             };

@@ -48,6 +48,8 @@ pub(crate) struct Metadata {
     document: serde_json::Map<String, serde_json::Value>,
     url: String,
     path: String,
+    /// The path of the public key-encryption keys, if there are any.
+    keys_path: Option<String>,
     /// Whether some route accepts tokens that are not bound to a DPoP key.
     accepts_other_tokens: AtomicBool,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Accepted {
     pub(crate) certificate_bound: bool,
     /// Tokens whose key signs requests without DPoP.
     pub(crate) signed: bool,
+    /// Tokens with a symmetric key that is encrypted for this resource.
+    pub(crate) symmetric: bool,
 }
 
 impl Metadata {
@@ -76,8 +80,11 @@ impl Metadata {
     ) -> Result<Self, ConfigError> {
         let resource = resource(draft, origins, audiences)?;
         let (origin, path) = split(&resource).ok_or_else(|| ConfigError::Resource(resource.clone()))?;
-        let path = format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path });
+        let path = if path == "/" { "" } else { path };
+        let keys_path = accepted.symmetric.then(|| format!("{WELL_KNOWN}-jwks{path}"));
+        let path = format!("{WELL_KNOWN}{path}");
         let url = format!("{origin}{path}");
+        let keys_url = keys_path.as_ref().map(|path| format!("{origin}{path}"));
         let mut document = serde_json::Map::new();
         document.insert("resource".into(), resource.into());
         document.insert("authorization_servers".into(), issuers.into());
@@ -85,6 +92,9 @@ impl Metadata {
         if let Some(dpop) = dpop {
             let algorithms: Vec<&str> = dpop.algorithms.iter().map(pop_core::jose::Algorithm::name).collect();
             document.insert("dpop_signing_alg_values_supported".into(), algorithms.into());
+        }
+        if let Some(keys_url) = keys_url {
+            document.insert("jwks_uri".into(), keys_url.into());
         }
         if accepted.certificate_bound {
             document.insert("tls_client_certificate_bound_access_tokens".into(), true.into());
@@ -96,12 +106,17 @@ impl Metadata {
             document.insert("resource_name".into(), name.as_str().into());
         }
         let accepts_other_tokens = AtomicBool::new(accepted.unbound || accepted.certificate_bound || accepted.signed);
-        Ok(Self { document, url, path, accepts_other_tokens })
+        Ok(Self { document, url, path, keys_path, accepts_other_tokens })
     }
 
     /// Returns the absolute URL of the document, for `resource_metadata` in challenges.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the path of the public key-encryption keys, if there are any.
+    pub(crate) fn keys_path(&self) -> Option<&str> {
+        self.keys_path.as_deref()
     }
 
     /// Notes that some route accepts tokens without proof: the document says so from now on.
@@ -163,22 +178,23 @@ impl MetadataService {
     pub fn path(&self) -> &str {
         &self.metadata.path
     }
+}
 
-    fn respond(&self, method: &Method) -> Response<Full<Bytes>> {
-        if method != Method::GET && method != Method::HEAD {
-            let mut response = Response::new(Full::default());
-            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        let body = if method == Method::HEAD { String::new() } else { self.metadata.to_json() };
-        let mut response = Response::new(Full::from(body));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        response
+/// Responds to GET and HEAD with a JSON document that everyone may read, and to other methods with 405.
+pub(crate) fn respond(method: &Method, content_type: &'static str, json: impl FnOnce() -> String) -> Response<Full<Bytes>> {
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
     }
+    let body = if method == Method::HEAD { String::new() } else { json() };
+    let mut response = Response::new(Full::from(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
 }
 
 impl<B> Service<Request<B>> for MetadataService {
@@ -191,6 +207,6 @@ impl<B> Service<Request<B>> for MetadataService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.respond(request.method())))
+        ready(Ok(respond(request.method(), "application/json", || self.metadata.to_json())))
     }
 }

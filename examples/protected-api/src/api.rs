@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{any, get};
@@ -14,15 +15,20 @@ use crate::whoami::whoami;
 type Notes = Arc<Mutex<Vec<String>>>;
 
 /// Returns the API. The layer covers everything except `/healthz` and the metadata. CORS is outside the layer, so that
-/// browsers can read challenges.
-pub(crate) fn router(cfg: &PopConfig, cors: Option<CorsLayer>) -> Router {
+/// browsers can read challenges. With `cover_content`, proofs may cover the content of requests, which the layer then reads.
+pub(crate) fn router(cfg: &PopConfig, cover_content: bool, cors: Option<CorsLayer>) -> Router {
     let notes = Notes::new(Mutex::new(vec!["buy milk".to_owned()]));
     let read = get(list).layer(RequireScope::all(["notes:read"]));
     let write = axum::routing::post(add).layer(RequireScope::all(["notes:write"]));
-    let app = Router::new()
+    let echo = axum::routing::post(echo).layer(RequireScope::all(["notes:write"]));
+    let routes = Router::new()
         .route("/whoami", any(whoami))
+        .route("/whoami/{*rest}", any(whoami))
         .route("/notes", read.merge(write).with_state(notes))
-        .layer(PopLayer::new(cfg.clone()))
+        .route("/echo", echo);
+    let layer = PopLayer::new(cfg.clone());
+    let protected = if cover_content { routes.layer(layer.verify_content()) } else { routes.layer(layer) };
+    let app = protected
         .merge(cfg.metadata_route())
         .route("/healthz", get(|| async { "ok" }))
         .with_state(()); // builds the router now, not for each request
@@ -30,6 +36,11 @@ pub(crate) fn router(cfg: &PopConfig, cors: Option<CorsLayer>) -> Router {
         Some(cors) => app.layer(cors),
         None => app,
     }
+}
+
+/// Responds with the content of the request.
+async fn echo(content: Bytes) -> Bytes {
+    content
 }
 
 async fn list(State(notes): State<Notes>) -> Json<Vec<String>> {

@@ -10,13 +10,15 @@ mod serve;
 mod whoami;
 
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use pop_authserver::AuthServer;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tower_pop::Mode;
+use tokio::signal::unix::{SignalKind, signal};
+use tower_pop::{Mode, PopConfig};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
@@ -62,13 +64,31 @@ async fn protect(
     issuer: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let cfg = args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?;
-    let app = api::router(&cfg, args.cors.layer());
+    let app = api::router(&cfg, args.signatures.cover_content(), args.cors.layer());
     println!("ready {public_url}");
     tokio::select! {
         () = serve::serve(listener, tls, app, args.proxy.is_trusted()) => {}
+        () = reload_keys(&cfg, args.signatures.kek_file.as_deref()) => {}
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the key-encryption keys again on each SIGHUP. Keys that cannot be used change nothing.
+async fn reload_keys(cfg: &PopConfig, path: Option<&Path>) {
+    let hangups = signal(SignalKind::hangup());
+    let (Some(path), Ok(mut hangups)) = (path, hangups) else {
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        match args::key_encryption_keys(path) {
+            Ok(keys) => {
+                cfg.set_key_encryption_keys(keys);
+                tracing::info!("the key-encryption keys were read again");
+            }
+            Err(error) => tracing::error!(%error, "the key-encryption keys cannot be used; the earlier ones stay"),
+        }
+    }
 }
 
 /// Starts the development authorization server too, prints the table, and continues to serve.
@@ -81,7 +101,8 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
     }
     let (server, listeners) = builder.listen(args.authserver_listen, None).await?;
     let certificates = Some(demo::client_certificates());
-    let app = api::router(&args.config(demo::issuer(&server), certificates, public_url)?, args.cors.layer());
+    let cfg = args.config(demo::issuer(&server), certificates, public_url)?;
+    let app = api::router(&cfg, args.signatures.cover_content(), args.cors.layer());
     let setup = TlsSetup::new().await?;
     let (tls_url, tls) = (setup.url().to_owned(), setup.server_config()?);
     let authorization_server = tokio::spawn({

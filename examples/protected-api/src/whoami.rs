@@ -6,8 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use tower_pop::VerifiedToken;
-use tower_pop::{CertThumbprint, JwkThumbprint};
+use tower_pop::{CertThumbprint, JwkThumbprint, ProofOfPossession, VerifiedToken};
 
 /// Bytes. Most responses are smaller, so that the buffer does not grow.
 const CAPACITY: usize = 512;
@@ -42,6 +41,8 @@ struct Proof<'t> {
     jti: Option<&'t str>,
     #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
     x5t: Option<&'t CertThumbprint>,
+    #[serde(serialize_with = "covered")]
+    covered: &'t ProofOfPossession,
 }
 
 impl<'t> From<&'t VerifiedToken> for Caller<'t> {
@@ -59,6 +60,7 @@ impl<'t> From<&'t VerifiedToken> for Caller<'t> {
                 jkt: proof.key_thumbprint(),
                 jti: proof.jti(),
                 x5t: proof.certificate_thumbprint(),
+                covered: proof,
             },
         }
     }
@@ -66,6 +68,10 @@ impl<'t> From<&'t VerifiedToken> for Caller<'t> {
 
 fn audience<S: Serializer>(token: &&VerifiedToken, output: S) -> Result<S::Ok, S::Error> {
     output.collect_seq(token.audience())
+}
+
+fn covered<S: Serializer>(proof: &&ProofOfPossession, output: S) -> Result<S::Ok, S::Error> {
+    output.collect_seq(proof.covered())
 }
 
 /// In mode `optional`, a request without credentials has no token.

@@ -163,7 +163,7 @@ fn a_request_outside_a_runtime_is_503_and_does_not_panic() {
     let (parts, ()) = request(&token, &api.proof(&token).mint()).into_parts();
     let tower_pop::Verification::Later(verdict) = api.cfg.verify(&parts) else { panic!("keys are not in memory") };
     let verdict = futures_util::FutureExt::now_or_never(verdict).unwrap();
-    assert_eq!(verdict.unwrap_err().status(), 503);
+    assert_eq!(verdict.into_verdict().unwrap_err().status(), 503);
     assert_eq!(script.requests(), 0);
 }
 
@@ -222,8 +222,8 @@ async fn fetches_keys_over_real_sockets() {
         let cfg = cfg.clone();
         async move {
             match cfg.verify(&parts) {
-                tower_pop::Verification::Now(verdict) => verdict,
-                tower_pop::Verification::Later(verdict) => verdict.await,
+                tower_pop::Verification::Now(decision) => decision.into_verdict(),
+                tower_pop::Verification::Later(decision) => decision.await.into_verdict(),
             }
         }
     };
@@ -236,6 +236,6 @@ async fn fetches_keys_over_real_sockets() {
     let proof = pop_authserver::proof(&key).url(crate::support::URL).for_token(&token).mint();
     let (parts, ()) = request(&token, &proof).into_parts();
     let tower_pop::Verification::Later(verdict) = cfg.verify(&parts) else { panic!("keys are not in memory") };
-    assert!(verdict.await.unwrap().token.is_some());
+    assert!(verdict.await.into_verdict().unwrap().token.is_some());
     assert_eq!(server.jwks_requests(), 1);
 }

@@ -68,6 +68,7 @@ impl PopConfigBuilder {
                 unbound: self.mode.accepts_bearer(),
                 certificate_bound: certificates.is_some(),
                 signed: self.kinds.iter().any(|kind| *kind != ProofKind::Dpop),
+                symmetric: self.key_encryption_keys.is_some(),
             },
         )?;
         let realm = audiences.first().cloned().unwrap_or_default();

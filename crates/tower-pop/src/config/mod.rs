@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::drain::DrainPolicy;
 use crate::error::ConfigError;
 use crate::issuer::IssuerConfig;
+use crate::key_set::KeySetService;
 use crate::metadata::{Metadata, MetadataService};
 use crate::nonce_policy::{NoncePolicy, Nonces};
 use crate::origin::OriginPolicy;
@@ -160,12 +161,22 @@ impl PopConfig {
         MetadataService::new(Arc::clone(&self.state.metadata))
     }
 
-    /// Returns the RFC 9728 metadata document as a route. Merge it into the router *after* `.layer(PopLayer::new(..))`.
+    /// Returns the public key-encryption keys as a service. Mount it outside of the layer, at [`path`](KeySetService::path).
+    #[must_use]
+    pub fn key_set_service(&self) -> KeySetService {
+        KeySetService::new(Arc::clone(&self.state))
+    }
+
+    /// Returns the RFC 9728 metadata document as a route, with the public key-encryption keys if there are any. Merge it into the router *after* `.layer(PopLayer::new(..))`.
     #[cfg(feature = "axum")]
     pub fn metadata_route<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
         let service = self.metadata_service();
         let path = service.path().to_owned();
-        axum::Router::new().route_service(&path, service)
+        let router = axum::Router::new().route_service(&path, service);
+        match self.state.metadata.keys_path() {
+            Some(path) => router.route_service(path, self.key_set_service()),
+            None => router,
+        }
     }
 
     /// Returns the mode.

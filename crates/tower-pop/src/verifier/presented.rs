@@ -47,11 +47,8 @@ impl<'r> Presented<'r> {
         }
         let credentials_hash = AccessTokenHash::of(credentials);
         let proofs = cfg.proof_reader().read(scheme, credentials, head);
-        match proofs {
-            Err(error @ (Error::Credential(_) | Error::Token(_) | Error::Proof(ProofError::SignedRequest(_)))) => {
-                return Err(error); // an error of the request, whatever the proof is
-            }
-            _ => {}
+        if let Err(error @ (Error::Credential(_) | Error::Token(_) | Error::Proof(ProofError::SignedRequest(_)))) = proofs {
+            return Err(error); // an error of the request, whatever the proof is
         }
         let within = proofs.as_ref().ok().and_then(Proofs::access_token);
         if within.map_or(credentials.len(), str::len) > max_len {

@@ -121,8 +121,11 @@ impl Verification {
 }
 
 impl Decision {
-    /// Returns the verdict of a caller that does not read content.
-    pub(crate) fn without_content(self) -> Verdict {
+    /// Returns the verdict for a caller that does not read content.
+    ///
+    /// # Errors
+    /// The rejection: with status 500 if the content must be verified.
+    pub fn into_verdict(self) -> Verdict {
         match self {
             Self::Verdict(verdict) => verdict,
             Self::Content(check) => check.failed(ContentError::Unread),
@@ -145,7 +148,7 @@ impl IntoFuture for Verification {
 
     fn into_future(self) -> VerificationFuture {
         match self {
-            Self::Now(decision) => VerificationFuture(State::Now(Some(Box::new(decision.without_content())))),
+            Self::Now(decision) => VerificationFuture(State::Now(Some(Box::new(decision.into_verdict())))),
             Self::Later(decision) => VerificationFuture(State::Later(decision)),
         }
     }
@@ -170,7 +173,7 @@ impl Future for VerificationFuture {
                 Some(verdict) => Poll::Ready(*verdict),
                 None => panic!("a VerificationFuture was polled after it was ready"),
             },
-            State::Later(decision) => decision.as_mut().poll(cx).map(Decision::without_content),
+            State::Later(decision) => decision.as_mut().poll(cx).map(Decision::into_verdict),
         }
     }
 }

@@ -4,6 +4,7 @@ mod cors;
 mod introspection;
 mod names;
 mod proxy;
+mod signatures;
 mod tls;
 
 use std::error::Error;
@@ -18,6 +19,8 @@ use self::cors::CorsArgs;
 use self::introspection::IntrospectionArgs;
 use self::names::by_name;
 use self::proxy::ProxyArgs;
+use self::signatures::SignatureArgs;
+pub(crate) use self::signatures::key_encryption_keys;
 use self::tls::TlsArgs;
 
 /// An API behind PopLayer. Without --issuer, it also starts a development authorization server and shows which requests
@@ -45,6 +48,8 @@ pub(crate) struct Args {
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) proxy: ProxyArgs,
+    #[command(flatten)]
+    pub(crate) signatures: SignatureArgs,
     #[command(flatten)]
     introspection: IntrospectionArgs,
     #[command(flatten)]
@@ -109,7 +114,7 @@ impl Args {
         if self.explain {
             builder = builder.explain_rejections();
         }
-        Ok(builder.build()?)
+        Ok(self.signatures.add_to(builder)?.build()?)
     }
 
     /// Returns the issuer with its keys and its introspection endpoint.
