@@ -6,7 +6,7 @@
 //! | a key, and tokens that are bound to it by DPoP (RFC 9449) | [`TokenClient`], [`DpopClient`] |
 //! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
 //! | both | [`TokenClient::discover_mtls`] |
-//! | another HTTP client | [`Proof`], [`NonceMemory`], [`Challenge`] |
+//! | another HTTP client | [`Proof`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -81,6 +81,7 @@ mod proof;
 mod random;
 mod redaction;
 mod resource_metadata;
+mod signed_request;
 mod token_client;
 mod token_endpoint;
 mod transport;
@@ -94,7 +95,9 @@ pub use client_authentication::ClientAuthentication;
 pub use client_certificate::ClientCertificate;
 pub use dpop::{DpopClient, RequestBuilder};
 pub use endpoints::Endpoints;
-pub use error::{ClientError, DiscoveryError, HttpError, HttpFailure, OptionsError, UrlError, UrlSyntaxError};
+pub use error::{
+    ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, UrlError, UrlSyntaxError,
+};
 pub use mtls_client::MtlsClient;
 pub use mtls_token_client::MtlsTokenClient;
 pub use nonce::{MalformedNonce, NonceMemory, Role};
@@ -104,5 +107,6 @@ pub use pop_core::jose::{Algorithm, KeyError, SigningKey as DpopKey};
 pub use proof::Proof;
 pub use reqwest;
 pub use resource_metadata::ResourceMetadata;
+pub use signed_request::{Envelope, EnvelopeKey};
 pub use token_client::TokenClient;
 pub use token_endpoint::TokenResponse;

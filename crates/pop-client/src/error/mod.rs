@@ -1,5 +1,6 @@
 //! Errors of this crate. No error holds a token, a proof, a secret or the query of a URL.
 
+mod envelope;
 mod http;
 mod options;
 mod url;
@@ -10,6 +11,7 @@ use std::fmt;
 use ::http::StatusCode;
 use pop_core::jose::{Algorithm, KeyError};
 
+pub use self::envelope::EnvelopeError;
 pub use self::http::{HttpError, HttpFailure};
 pub use self::options::OptionsError;
 pub use self::url::{UrlError, UrlSyntaxError};
