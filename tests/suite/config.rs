@@ -197,9 +197,9 @@ fn settings_have_names_for_configuration_files() {
     );
     names(
         Preset::ALL,
-        &["rfc9449", "fapi2", "mcp"],
+        &["rfc9449", "fapi2", "mcp", "entra"],
         &["RFC9449", "Fapi2", "fapi"],
-        "\"nonsense\" is not a preset: use one of rfc9449, fapi2, mcp",
+        "\"nonsense\" is not a preset: use one of rfc9449, fapi2, mcp, entra",
     );
     names(
         IatPolicy::ALL,

@@ -24,6 +24,7 @@ mod replay;
 mod rfc_examples;
 mod scope;
 mod service;
+mod signed;
 mod step_up;
 mod support;
 mod target;

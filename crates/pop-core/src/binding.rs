@@ -142,7 +142,6 @@ pub fn bind(confirmation: &Confirmation, proven: &[Option<Proven>]) -> Result<()
                 let key = proven.find(|proven| matches!(proven, Requirement::SharedKey));
                 check(requirement, key, BindingError::BoundTokenAsBearer, BindingError::KeyMismatch)
             }
-            Requirement::UnknownKey => Err(BindingError::KeyMismatch),
         }
     })
 }

@@ -334,11 +334,15 @@ impl Responder<'_> {
         let description = Some(description.into()).filter(|text| is_quotable(text));
         let description = description.unwrap_or(Cow::Borrowed("The signature is not valid"));
         let accept_signature = match self.scheme {
-            Some(Scheme::HttpSig) => Some(r#"sig=("@method" "@target-uri" "authorization");created;tag="httpsig-oauth""#),
+            Some(Scheme::HttpSig) => {
+                Some(r#"sig=("@method" "@target-uri" "authorization");created;tag="httpsig-oauth""#)
+            }
             Some(Scheme::Dpop) => {
                 Some(r#"sig=("@method" "@target-uri" "authorization" "dpop");created;tag="fapi-2-request""#)
             }
-            Some(Scheme::Bearer) => Some(r#"sig=("@method" "@target-uri" "authorization");created;tag="fapi-2-request""#),
+            Some(Scheme::Bearer) => {
+                Some(r#"sig=("@method" "@target-uri" "authorization");created;tag="fapi-2-request""#)
+            }
             Some(Scheme::Pop) | None => None,
         };
         ErrorResponse { accept_signature, ..self.unauthorized(Some(error), description, used) }
@@ -430,7 +434,15 @@ impl ErrorResponse {
     /// Returns a response without challenges.
     fn plain(status: StatusCode, description: &'static str, retry_after: Option<u32>) -> Self {
         let description = description.into();
-        Self { status, challenges: Vec::new(), error: None, description, nonce: false, accept_signature: None, retry_after }
+        Self {
+            status,
+            challenges: Vec::new(),
+            error: None,
+            description,
+            nonce: false,
+            accept_signature: None,
+            retry_after,
+        }
     }
 
     fn unavailable() -> Self {

@@ -151,9 +151,7 @@ where
                 let body = waiting.content.unread(body);
                 Self::concluded(Read::Accepted(admitted, body), waiting)
             }
-            Decision::Verdict(Err(rejection)) => {
-                Self::concluded(Read::Rejected(rejection, Rest::Whole(body)), waiting)
-            }
+            Decision::Verdict(Err(rejection)) => Self::concluded(Read::Rejected(rejection, Rest::Whole(body)), waiting),
         }
     }
 

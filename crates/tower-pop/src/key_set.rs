@@ -11,29 +11,30 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower_service::Service;
 
-use crate::config::State;
-use crate::metadata::respond;
+use crate::key_ring::KeyRing;
+use crate::metadata::{Metadata, respond};
 
 /// A tower service for the JWK Set with the public key-encryption keys of the resource. An authorization server encrypts symmetric
 /// keys of tokens with them. Mount it at [`path`](KeySetService::path), outside of the layer.
 #[derive(Clone)]
 pub struct KeySetService {
-    state: Arc<State>,
+    metadata: Arc<Metadata>,
+    keys: Arc<KeyRing>,
 }
 
 impl KeySetService {
-    pub(crate) const fn new(state: Arc<State>) -> Self {
-        Self { state }
+    pub(crate) const fn new(metadata: Arc<Metadata>, keys: Arc<KeyRing>) -> Self {
+        Self { metadata, keys }
     }
 
     /// Returns the path that the metadata document names as `jwks_uri`. It is empty if the resource has no key-encryption keys.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.state.metadata.keys_path().unwrap_or_default()
+        self.metadata.keys_path().unwrap_or_default()
     }
 
     fn json(&self) -> String {
-        let keys = self.state.key_encryption_keys.current();
+        let keys = self.keys.current();
         keys.map_or_else(|| r#"{"keys":[]}"#.to_owned(), |keys| keys.public_jwks())
     }
 }

@@ -181,7 +181,11 @@ impl MetadataService {
 }
 
 /// Responds to GET and HEAD with a JSON document that everyone may read, and to other methods with 405.
-pub(crate) fn respond(method: &Method, content_type: &'static str, json: impl FnOnce() -> String) -> Response<Full<Bytes>> {
+pub(crate) fn respond(
+    method: &Method,
+    content_type: &'static str,
+    json: impl FnOnce() -> String,
+) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;

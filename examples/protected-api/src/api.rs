@@ -28,10 +28,7 @@ pub(crate) fn router(cfg: &PopConfig, cover_content: bool, cors: Option<CorsLaye
         .route("/echo", echo);
     let layer = PopLayer::new(cfg.clone());
     let protected = if cover_content { routes.layer(layer.verify_content()) } else { routes.layer(layer) };
-    let app = protected
-        .merge(cfg.metadata_route())
-        .route("/healthz", get(|| async { "ok" }))
-        .with_state(()); // builds the router now, not for each request
+    let app = protected.merge(cfg.metadata_route()).route("/healthz", get(|| async { "ok" })).with_state(()); // builds the router now, not for each request
     match cors {
         Some(cors) => app.layer(cors),
         None => app,

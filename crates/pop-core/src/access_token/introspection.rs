@@ -82,7 +82,7 @@ fn token_types(confirmation: &Confirmation) -> &'static [&'static str] {
     let of = |requirement| match requirement {
         Requirement::DpopKey(_) => Some(&["DPoP"][..]),
         Requirement::SigningKey(_) => Some(&["httpsig", "PoP"][..]),
-        Requirement::SharedKey | Requirement::UnknownKey => Some(&["PoP"][..]),
+        Requirement::SharedKey => Some(&["PoP"][..]),
         Requirement::Certificate(_) => None,
     };
     confirmation.requirements().find_map(of).unwrap_or(&["Bearer"])

@@ -1,8 +1,18 @@
 /// STUB
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum SignatureError { /// x
- #[error("x")] Missing, /// x
- #[error("x")] UnknownKey }
-impl SignatureError { /// x
- #[must_use] pub const fn code(self) -> &'static str { "signature.missing" } }
+pub enum SignatureError {
+    /// x
+    #[error("x")]
+    Missing,
+    /// x
+    #[error("x")]
+    UnknownKey,
+}
+impl SignatureError {
+    /// x
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        "signature.missing"
+    }
+}

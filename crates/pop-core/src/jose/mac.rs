@@ -67,7 +67,8 @@ impl SharedKey {
     }
 
     fn mac(&self, message: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.bytes).unwrap_or_else(|_| unreachable!("HMAC takes any key"));
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.bytes).unwrap_or_else(|_| unreachable!("HMAC takes any key"));
         mac.update(message);
         mac
     }

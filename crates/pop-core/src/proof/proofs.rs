@@ -145,7 +145,8 @@ impl<'r> Proofs<'r> {
         // The handshake proved possession. A certificate that the token is not bound to changes nothing.
         let certificate = self.certificate.map(|thumbprint| Proven::of(Requirement::Certificate(thumbprint)));
         let signature = self.signature.as_ref();
-        let signature_key = signature.map(|signature| self.verify_signature(signature, token, head, context)).transpose()?;
+        let signature_key =
+            signature.map(|signature| self.verify_signature(signature, token, head, context)).transpose()?;
         Ok(AllProven { proof, certificate, signature_key })
     }
 
@@ -234,7 +235,9 @@ impl<'r> Proofs<'r> {
         }
         let mut evidence = match self.proof {
             Some(proof) => proof.into_evidence(proven.proof, head),
-            None if self.certificate.is_some() && confirmation.is_some() => ProofOfPossession::without(ProofKind::MutualTls),
+            None if self.certificate.is_some() && confirmation.is_some() => {
+                ProofOfPossession::without(ProofKind::MutualTls)
+            }
             None => ProofOfPossession::without(ProofKind::None),
         };
         evidence.certificate = confirmation.and_then(Confirmation::x5t).copied();
@@ -265,7 +268,6 @@ fn key_of(
             let key = confirmation.and_then(Confirmation::shared_key).ok_or(ConfirmationError::NotUnwrapped)?;
             Ok(*key.get(context.key_encryption_keys)?.id())
         }
-        Requirement::UnknownKey => Err(ConfirmationError::NotUnwrapped),
     }
 }
 

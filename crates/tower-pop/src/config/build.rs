@@ -14,9 +14,9 @@ use pop_core::target::{Origin, has_dot_segments};
 
 use super::bounds::{millis, within};
 use super::builder::Overrides;
-use super::key_ring::KeyRing;
 use super::{PopConfig, PopConfigBuilder, State, check_mode};
 use crate::error::ConfigError;
+use crate::key_ring::KeyRing;
 use crate::metadata::{Accepted, Metadata};
 use crate::nonce_policy::{NoncePolicy, Nonces};
 use crate::origin::OriginPolicy;
@@ -86,7 +86,7 @@ impl PopConfigBuilder {
             tokens: Arc::new(tokens),
             origins,
             schemes,
-            key_encryption_keys: KeyRing::new(self.key_encryption_keys),
+            key_encryption_keys: Arc::new(KeyRing::new(self.key_encryption_keys)),
             client_keys: self.client_keys,
             content_limit: self.content_limit,
             nonce_policy: self.nonce_policy,
@@ -233,11 +233,8 @@ impl PopConfigBuilder {
     }
 
     fn check_algorithms(&self, proof: &ProofPolicy, token: &TokenPolicy) -> Result<(), ConfigError> {
-        let sets = [
-            ("proof", proof.dpop.algorithms),
-            ("signature", proof.signature.algorithms),
-            ("token", token.algorithms),
-        ];
+        let sets =
+            [("proof", proof.dpop.algorithms), ("signature", proof.signature.algorithms), ("token", token.algorithms)];
         for (what, algorithms) in sets {
             if algorithms.is_empty() {
                 return Err(ConfigError::NoAlgorithm(what));

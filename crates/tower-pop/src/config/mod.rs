@@ -5,7 +5,6 @@ mod build;
 mod builder;
 mod http_client;
 mod issuers;
-mod key_ring;
 mod keys;
 
 use std::fmt;
@@ -22,12 +21,12 @@ use pop_core::proof::{ClientKeys, ProofReader};
 
 pub use builder::{Dangerous, PopConfigBuilder};
 
-use self::key_ring::KeyRing;
 use crate::certificate::{CertificatePolicy, ClientCertificate};
 use crate::clock::Clock;
 use crate::drain::DrainPolicy;
 use crate::error::ConfigError;
 use crate::issuer::IssuerConfig;
+use crate::key_ring::KeyRing;
 use crate::key_set::KeySetService;
 use crate::metadata::{Metadata, MetadataService};
 use crate::nonce_policy::{NoncePolicy, Nonces};
@@ -65,7 +64,7 @@ pub(crate) struct State {
     pub(crate) certificates: Option<CertificatePolicy>,
     /// The schemes of the accepted proofs, without `Bearer`.
     pub(crate) schemes: SchemeSet,
-    pub(crate) key_encryption_keys: KeyRing,
+    pub(crate) key_encryption_keys: Arc<KeyRing>,
     pub(crate) client_keys: Option<Arc<dyn ClientKeys>>,
     /// The maximum length of content that is verified, in bytes.
     pub(crate) content_limit: u64,
@@ -164,7 +163,7 @@ impl PopConfig {
     /// Returns the public key-encryption keys as a service. Mount it outside of the layer, at [`path`](KeySetService::path).
     #[must_use]
     pub fn key_set_service(&self) -> KeySetService {
-        KeySetService::new(Arc::clone(&self.state))
+        KeySetService::new(Arc::clone(&self.state.metadata), Arc::clone(&self.state.key_encryption_keys))
     }
 
     /// Returns the RFC 9728 metadata document as a route, with the public key-encryption keys if there are any. Merge it into the router *after* `.layer(PopLayer::new(..))`.

@@ -14,9 +14,9 @@ use pop_core::replay::{FirstUse, ReplayEntry};
 use pop_core::request::RequestHead;
 use pop_core::{Error, ReplayError};
 
+use super::decision::{ContentCheck, Continuation, Decision, Verification};
 use super::presented::{Presented, binding_check};
-use super::content::ContentCheck;
-use super::verdict::{Admitted, Decision, ResponseFields, Verdict, Verification};
+use super::verdict::{Admitted, ResponseFields, Verdict};
 use crate::config::PopConfig;
 use crate::explain::Explanation;
 use crate::proof_key_cache::NewProofKey;
@@ -65,12 +65,12 @@ pub(super) fn finish(
 }
 
 /// Goes on with a request whose token and proofs are verified.
-pub(super) fn proceed(cfg: &PopConfig, mut ending: Ending, bound: Bound, token: Arc<AccessToken>) -> Verification {
+fn proceed(cfg: &PopConfig, mut ending: Ending, bound: Bound, token: Arc<AccessToken>) -> Verification {
     let unreplayed = match bound {
         Bound::Complete(claims) => return Verification::now(ending.conclude(cfg, Ok(claims))),
         Bound::Unread(unread) => {
-            let (cfg, unread) = (cfg.clone(), *unread);
-            return Verification::Now(Decision::Content(Box::new(ContentCheck { cfg, unread, ending, token })));
+            let (limit, rest) = (cfg.state.content_limit, Rest { cfg: cfg.clone(), ending, token });
+            return Verification::Now(Decision::Content(Box::new(ContentCheck::new(*unread, limit, rest))));
         }
         Bound::Unreplayed(unreplayed) => unreplayed,
     };
@@ -87,6 +87,23 @@ pub(super) fn proceed(cfg: &PopConfig, mut ending: Ending, bound: Bound, token: 
                 ending.recorded(&cfg, unreplayed, token, answer).decide().await
             })
         }
+    }
+}
+
+/// What is left to do once the content is known.
+struct Rest {
+    cfg: PopConfig,
+    ending: Ending,
+    token: Arc<AccessToken>,
+}
+
+impl Continuation for Rest {
+    fn proceed(self: Box<Self>, bound: Bound) -> Verification {
+        proceed(&self.cfg, self.ending, bound, self.token)
+    }
+
+    fn fail(self: Box<Self>, error: Error) -> Verdict {
+        self.ending.fail(&self.cfg, error, self.token)
     }
 }
 
@@ -120,7 +137,7 @@ async fn in_time(
 }
 
 /// What the verdict needs of the request. It owns all of it, because the replay store may answer later.
-pub(super) struct Ending {
+struct Ending {
     scheme: Scheme,
     request: VerifiedRequest,
     nonce_checked: bool,
@@ -163,7 +180,7 @@ impl Ending {
     }
 
     /// The verdict on a request whose proof or content failed.
-    pub(super) fn fail(self, cfg: &PopConfig, error: Error, token: Arc<AccessToken>) -> Verdict {
+    fn fail(self, cfg: &PopConfig, error: Error, token: Arc<AccessToken>) -> Verdict {
         self.conclude(cfg, Err((error, token)))
     }
 

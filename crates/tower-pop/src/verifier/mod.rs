@@ -9,7 +9,7 @@
 //! There are two places where a request may wait: the token source, and the replay store. A waiting request owns its
 //! context and goes on where it stopped. Every rejection takes one road: [`reject`].
 
-mod content;
+mod decision;
 mod finish;
 mod presented;
 mod reuse;
@@ -23,10 +23,8 @@ use pop_core::{CredentialError, Error, credentials};
 
 use self::finish::finish;
 use self::presented::{Presented, binding_check};
-pub use self::content::ContentCheck;
-pub use self::verdict::{
-    Admitted, Decision, DecisionFuture, ResponseFields, Verdict, Verification, VerificationFuture,
-};
+pub use self::decision::{ContentCheck, Decision, DecisionFuture, Verification, VerificationFuture};
+pub use self::verdict::{Admitted, ResponseFields, Verdict};
 use crate::clock::Moment;
 use crate::config::PopConfig;
 use crate::rejection::Rejection;
@@ -71,9 +69,7 @@ impl PopConfig {
         };
         match self.verify_uncounted(parts) {
             Verification::Now(decision) => Verification::Now(count_decision(decision)),
-            Verification::Later(decision) => {
-                Verification::later(async move { count_decision(decision.await) })
-            }
+            Verification::Later(decision) => Verification::later(async move { count_decision(decision.await) }),
         }
     }
 

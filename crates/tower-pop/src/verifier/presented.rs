@@ -47,7 +47,9 @@ impl<'r> Presented<'r> {
         }
         let credentials_hash = AccessTokenHash::of(credentials);
         let proofs = cfg.proof_reader().read(scheme, credentials, head);
-        if let Err(error @ (Error::Credential(_) | Error::Token(_) | Error::Proof(ProofError::SignedRequest(_)))) = proofs {
+        if let Err(error @ (Error::Credential(_) | Error::Token(_) | Error::Proof(ProofError::SignedRequest(_)))) =
+            proofs
+        {
             return Err(error); // an error of the request, whatever the proof is
         }
         let within = proofs.as_ref().ok().and_then(Proofs::access_token);

@@ -60,7 +60,9 @@ fn is_about(cfg: &PopConfig, token: &VerifiedToken, context: &RequestContext<'_>
         && (verified.replay_key.is_none() || proof.replay_key(&head) == verified.replay_key)
         && proof.is_about(&head)
         && (certificate.is_none() || certificate == head.certificate())
-        && (!cfg.signature_required || verified.signature_required || proof.kind() != ProofKind::Dpop && proof.kind() != ProofKind::MutualTls)
+        && (!cfg.signature_required
+            || verified.signature_required
+            || proof.kind() != ProofKind::Dpop && proof.kind() != ProofKind::MutualTls)
 }
 
 /// Checks the nonce of a verified request if the outer layer did not require one and this layer does. The proof is recorded
