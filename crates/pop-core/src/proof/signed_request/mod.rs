@@ -173,7 +173,7 @@ impl<'r> SignedRequest<'r> {
     /// Returns `cnf.jwk`, the key that the envelope itself names.
     ///
     /// # Security
-    /// Anybody can make an envelope with a key and its signature. Use this key only if the access token is bound to its thumbprint.
+    /// An attacker can make an envelope with a key and sign it. Use this key only if the access token is bound to its thumbprint.
     #[must_use]
     pub const fn embedded_key(&self) -> Option<&EmbeddedKey> {
         self.claims.key.as_ref()
