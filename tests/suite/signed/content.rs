@@ -96,7 +96,7 @@ async fn send_pieces(resource: &Resource, proof: &str, pieces: Vec<Result<&'stat
     let echo = service_fn(|request: Request<VerifiedBody<Pieces>>| async move {
         assert!(request.body().is_verified());
         let content = request.into_body().collect().await.unwrap().to_bytes();
-        Ok::<_, Infallible>(Response::new(Full::from(content)))
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(content)))
     });
     let layer = PopLayer::new(resource.cfg.clone()).verify_content();
     let response = layer.layer(echo).oneshot(request(proof, Pieces(pieces))).await.unwrap();

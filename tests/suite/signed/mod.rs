@@ -76,7 +76,7 @@ impl Resource {
             async move {
                 let (parts, body) = request.into_parts();
                 let content = body.collect().await.unwrap().to_bytes();
-                let mut response = Response::new(Full::from(content));
+                let mut response = Response::new(Full::<Bytes>::from(content));
                 response.extensions_mut().extend(parts.extensions);
                 Ok::<_, Infallible>(response)
             }
