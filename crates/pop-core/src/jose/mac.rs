@@ -80,12 +80,6 @@ impl fmt::Debug for SharedKey {
     }
 }
 
-/// STUB
-pub fn shared_key_from_jwk(object: &super::Object<'_>) -> Result<SharedKey, KeyTooShort> {
-    let k = object.get("k").and_then(super::Json::as_str).unwrap_or_default();
-    SharedKey::new(super::decode(k).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

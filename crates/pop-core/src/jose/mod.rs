@@ -14,8 +14,6 @@ pub mod crypto;
 mod curve;
 mod header;
 mod json;
-#[path = "jwe_unavailable.rs"]
-pub mod jwe;
 mod jwk;
 mod jwks;
 mod jws;
@@ -34,7 +32,7 @@ pub(crate) use json::{Member, WrongType};
 pub use jwk::{EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub use jws::{CompactJws, DecodedJws};
-pub use mac::{KeyTooShort, SharedKey, shared_key_from_jwk};
+pub use mac::{KeyTooShort, SharedKey};
 #[cfg(feature = "signing")]
 pub use signing::{KeyError, SigningKey};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};
