@@ -245,6 +245,9 @@ impl AuthServerBuilder {
         };
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| KeyError)?;
+        let mut policy = DpopPolicy::default();
+        // Message signatures can have these, and a proof shows possession of the key.
+        policy.algorithms = policy.algorithms.with(Algorithm::PS512).with(Algorithm::ES512);
         let nonces = NonceKeys::new([secret], &format!("{issuer}/token")).ok_or(KeyError)?;
         Ok(AuthServer {
             inner: Arc::new(Inner {
@@ -254,7 +257,7 @@ impl AuthServerBuilder {
                 user: self.user,
                 token_lifetime: self.token_lifetime,
                 nonce_required: self.nonce_required,
-                policy: DpopPolicy::default(),
+                policy,
                 replay: MemoryReplayStore::with_capacity(REPLAY_CAPACITY).clock(Arc::clone(&self.clock)),
                 clock: self.clock,
                 nonces,

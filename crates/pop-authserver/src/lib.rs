@@ -61,6 +61,7 @@
 mod authentication;
 mod builder;
 mod client;
+mod cnf;
 mod endpoint;
 mod error;
 mod form;

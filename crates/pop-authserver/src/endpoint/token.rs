@@ -1,4 +1,5 @@
-//! The token endpoint (RFC 6749 §3.2, RFC 9449 §5). Proof and assertion are recorded last, after all other checks.
+//! The token endpoint (RFC 6749 §3.2, RFC 9449 §5, RFC 9201 §3). Proof and assertion are recorded last, after all other
+//! checks.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,8 +15,10 @@ use super::audience::{check_granted_audience, requested_audience};
 use super::nonce::with_nonce;
 use super::proof::VerifiedProof;
 use super::request::{ClientRequest, VerifiedRequest};
+use super::requested_token::{RequestedToken, TokenType};
 use super::scope::{narrowed_scope, requested_scope};
 use crate::client::Client;
+use crate::cnf::{self, Cnf};
 use crate::form::Form;
 use crate::grant::{Binding, Grant, RefreshToken};
 use crate::mint::TokenMint;
@@ -35,6 +38,7 @@ fn issue(server: &AuthServer, request: &VerifiedRequest<'_>) -> Result<Response,
     if certificate.is_none() && client.certificate_bound {
         return Err(OAuthError::invalid_request("this client must present a certificate"));
     }
+    let requested = RequestedToken::read(client, form, proof.as_ref())?;
     let binding = Binding {
         key: proof.as_ref().map(|proof| proof.key),
         certificate: certificate.filter(|_| client.certificate_bound),
@@ -51,8 +55,12 @@ fn issue(server: &AuthServer, request: &VerifiedRequest<'_>) -> Result<Response,
         }
         _ => return Err(OAuthError::unsupported_grant_type()),
     };
+    let issued = match requested {
+        RequestedToken::OwnKey { token_type, cnf } => IssuedToken { token_type, cnf, response_cnf: None },
+        RequestedToken::SharedKey => return Err(OAuthError::invalid_token_type("not yet")),
+    };
     request.record(server)?;
-    Ok(token_response(server, client, &grant, &binding, refreshable))
+    Ok(token_response(server, client, &grant, &binding, issued, refreshable))
 }
 
 /// RFC 6749 §4.4
@@ -113,24 +121,40 @@ fn refresh_token(
     tokens.take(token, server.now()).map(|refresh| (scope, refresh.grant)).ok_or_else(unknown)
 }
 
+/// What a token is bound to besides a certificate.
+struct IssuedToken {
+    token_type: TokenType,
+    cnf: Cnf,
+    /// The key as the client gets it.
+    response_cnf: Option<Cnf>,
+}
+
 /// RFC 6749 §5.1
 fn token_response(
     server: &AuthServer,
     client: &Client,
     grant: &Grant,
     binding: &Binding,
+    issued: IssuedToken,
     refreshable: Option<Grant>,
 ) -> Response {
+    let IssuedToken { token_type, mut cnf, response_cnf } = issued;
+    cnf.extend(binding.certificate.map(cnf::x5t).unwrap_or_default());
     let mut token = access_token(server, grant);
-    if let Some(cnf) = binding.cnf() {
+    if !cnf.is_empty() {
         token = token.claim("cnf", cnf);
     }
+    // The claims of an opaque token are its introspection response. Those of a JWT have no type.
+    let token = if client.opaque { server.store(token.claim("token_type", token_type.name())) } else { token.mint() };
     let mut body = json!({
-        "access_token": if client.opaque { server.store(token) } else { token.mint() },
-        "token_type": if binding.key.is_some() { "DPoP" } else { "Bearer" },
+        "access_token": token,
+        "token_type": token_type.name(),
         "expires_in": server.inner.token_lifetime.as_secs(),
         "scope": grant.scope,
     });
+    if let Some(cnf) = response_cnf {
+        body["cnf"] = cnf.into();
+    }
     if let Some(grant) = refreshable {
         // Refresh tokens of confidential clients are bound by client authentication (RFC 9449 §5, RFC 8705 §4).
         let binding = if client.is_public() { *binding } else { Binding::default() };

@@ -5,6 +5,7 @@ use pop_core::jose::CertThumbprint;
 use serde_json::{Map, Value, json};
 
 use super::jws::{JwsDraft, jws_methods};
+use crate::cnf;
 use crate::random::random_id;
 
 /// Seconds that a token is valid, unless a builder sets `exp`.
@@ -71,7 +72,37 @@ impl TokenMint {
 
     /// Binds the token to a key: sets `cnf` to its `jkt` (RFC 9449 §6.1). Replaces an earlier binding.
     pub fn bound_to(self, key: &DpopKey) -> Self {
-        self.claim("cnf", json!({ "jkt": key.thumbprint().to_string() }))
+        self.claim("cnf", cnf::jkt(key.thumbprint()))
+    }
+
+    /// Binds the token to a key: sets `cnf` to its public `jwk`, with `alg` (RFC 7800 §3.2), for message signatures and
+    /// signed requests. Replaces an earlier binding.
+    ///
+    /// ```
+    /// use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
+    ///
+    /// let key = DpopKey::generate(Algorithm::Ed25519)?;
+    /// let token = TestAuthServer::offline("https://as.example").token().bound_to_jwk(&key);
+    /// assert!(token.payload_text().contains(r#""cnf":{"jwk":{"alg":"Ed25519""#));
+    /// # Ok::<(), pop_authserver::KeyError>(())
+    /// ```
+    pub fn bound_to_jwk(self, key: &DpopKey) -> Self {
+        self.claim("cnf", cnf::jwk_of(key))
+    }
+
+    /// Binds the token to a key: sets `cnf` to a `kid` that is its thumbprint (RFC 7800 §3.4, RFC 7638), for signed
+    /// requests that have the key in their own `cnf`. Replaces an earlier binding.
+    ///
+    /// ```
+    /// use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
+    ///
+    /// let key = DpopKey::generate(Algorithm::RS256)?;
+    /// let token = TestAuthServer::offline("https://as.example").token().bound_to_kid(&key);
+    /// assert!(token.payload_text().contains(&format!(r#""cnf":{{"kid":"{}"}}"#, key.thumbprint())));
+    /// # Ok::<(), pop_authserver::KeyError>(())
+    /// ```
+    pub fn bound_to_kid(self, key: &DpopKey) -> Self {
+        self.claim("cnf", cnf::kid(key.thumbprint()))
     }
 
     /// Binds the token to a certificate: sets `cnf` to its `x5t#S256` (RFC 8705 §3.1). Replaces an earlier binding.

@@ -1,0 +1,35 @@
+//! Requests to a token endpoint, with any form and any proof.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use pop_authserver::{DpopKey, TestAuthServer, proof};
+use pop_core::jose::CompactJws;
+use serde_json::Value;
+
+/// The claims of a JWT.
+pub(crate) fn claims(jwt: &str) -> Value {
+    serde_json::from_slice(CompactJws::split(jwt, 16_384).unwrap().decode().unwrap().payload()).unwrap()
+}
+
+/// A proof for the token endpoint.
+pub(crate) fn token_proof(server: &TestAuthServer, key: &DpopKey) -> String {
+    proof(key).method("POST").url(&format!("{}/token", server.issuer())).mint()
+}
+
+/// Sends a token request. Returns the status and the JSON of the response.
+pub(crate) async fn request(
+    server: &TestAuthServer,
+    form: &[(&str, &str)],
+    key: Option<&DpopKey>,
+    secret: Option<(&str, &str)>,
+) -> (u16, Value) {
+    let mut request = reqwest::Client::new().post(format!("{}/token", server.issuer())).form(form);
+    if let Some(key) = key {
+        request = request.header("dpop", token_proof(server, key));
+    }
+    if let Some((id, secret)) = secret {
+        request = request.basic_auth(id, Some(secret));
+    }
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "no-store", "AS-11");
+    (response.status().as_u16(), response.json().await.unwrap())
+}
