@@ -14,10 +14,13 @@ pub mod crypto;
 mod curve;
 mod header;
 mod json;
+#[cfg(feature = "aws-lc-rs")]
+mod jwe;
 mod jwk;
 mod jwks;
 mod jws;
 mod mac;
+mod oct;
 #[cfg(feature = "signing")]
 mod signing;
 mod thumbprint;
@@ -29,10 +32,16 @@ pub(crate) use header::is_media_type;
 pub use header::{HeaderError, JoseHeader};
 pub use json::{Found, Json, JsonLimits, Object};
 pub(crate) use json::{Member, WrongType};
+#[cfg(feature = "aws-lc-rs")]
+pub use jwe::{
+    ContentEncryption, EncryptError, JweError, KeyEncryptionKeyId, KeyEncryptionKeys, KeyEncryptionKeysError,
+    KeyManagement, Recipient, UnusableKey, UnwrappedKey,
+};
 pub use jwk::{EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub use jws::{CompactJws, DecodedJws};
 pub use mac::{KeyTooShort, SharedKey};
+pub use oct::{OctError, shared_key_from_jwk};
 #[cfg(feature = "signing")]
 pub use signing::{KeyError, SigningKey};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};
