@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pop_client::{Algorithm, KeyError};
+use pop_client::{Algorithm, ClientOptions, KeyError};
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::DpopPolicy;
 use pop_core::target::Origin;
@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::error::StartError;
 use crate::keys::SigningKeys;
 use crate::listeners::Listeners;
+use crate::resource_server::ResourceServer;
 use crate::server::{AuthServer, Inner, State};
 use crate::tls_endpoint::TlsEndpoint;
 
@@ -44,7 +45,8 @@ const REPLAY_CAPACITY: usize = 100_000;
 #[must_use = "call build() or listen()"]
 pub struct AuthServerBuilder {
     clients: Vec<Client>,
-    audiences: Vec<String>,
+    pub(crate) resources: Vec<ResourceServer>,
+    pub(crate) http_options: ClientOptions,
     user: String,
     token_lifetime: Duration,
     nonce_required: bool,
@@ -57,7 +59,8 @@ impl Default for AuthServerBuilder {
     fn default() -> Self {
         Self {
             clients: Vec::new(),
-            audiences: Vec::new(),
+            resources: Vec::new(),
+            http_options: ClientOptions::new(),
             user: "alice".to_owned(),
             token_lifetime: Duration::from_secs(300),
             nonce_required: false,
@@ -96,9 +99,8 @@ impl AuthServerBuilder {
     /// let builder = AuthServer::builder().audience("https://api.example").audience("https://other.example");
     /// # drop(builder);
     /// ```
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audiences.push(audience.into());
-        self
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.resource(ResourceServer::new(audience))
     }
 
     /// Sets the user that approves every authorization request. Defaults to `alice`.
@@ -253,7 +255,8 @@ impl AuthServerBuilder {
             inner: Arc::new(Inner {
                 origin,
                 clients: self.clients,
-                audiences: self.audiences,
+                resources: self.resources,
+                http_options: self.http_options,
                 user: self.user,
                 token_lifetime: self.token_lifetime,
                 nonce_required: self.nonce_required,

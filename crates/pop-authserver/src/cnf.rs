@@ -1,7 +1,7 @@
 //! The `cnf` claim (RFC 7800 §3): one function for each way to name a key.
 
 use pop_client::{Algorithm, DpopKey};
-use pop_core::jose::{CertThumbprint, JwkThumbprint, PublicKey, encode};
+use pop_core::jose::{CertThumbprint, JwkThumbprint, PublicKey, SharedKey, encode};
 use serde_json::{Map, Value, json};
 
 /// Members of `cnf`.
@@ -30,6 +30,16 @@ pub(crate) fn jwk(mut public_jwk: Value, algorithm: Algorithm) -> Cnf {
 /// RFC 7800 §3.4. The identifier is the thumbprint of the key (RFC 7638).
 pub(crate) fn kid(key: JwkThumbprint) -> Cnf {
     member("kid", key.to_string())
+}
+
+/// RFC 7800 §3.3
+pub(crate) fn jwe(jwe: String) -> Cnf {
+    member("jwe", jwe)
+}
+
+/// A symmetric key in clear, for a response over TLS. Never for a token.
+pub(crate) fn oct(key: &SharedKey) -> Cnf {
+    member("jwk", json!({ "kty": "oct", "k": encode(key.expose_bytes()), "alg": "HS256" }))
 }
 
 /// Returns the public JWK of a key, with its algorithm.

@@ -11,6 +11,8 @@ pub(crate) struct Grant {
     pub(crate) subject: String,
     pub(crate) scope: String,
     pub(crate) audience: String,
+    /// Whether the client named the resource, instead of leaving it to the default.
+    pub(crate) names_resource: bool,
     pub(crate) auth_time: Option<u64>,
     pub(crate) acr: Option<String>,
 }

@@ -7,9 +7,7 @@ use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, TestCertificate
 use pop_core::jose::{CertThumbprint, encode};
 use serde_json::{Value, json};
 
-use support::{claims, request};
-
-const API: &str = "https://api.example";
+use support::{API, claims, request};
 
 fn key() -> DpopKey {
     DpopKey::generate(Algorithm::ES256).unwrap()

@@ -15,6 +15,7 @@ mod request;
 mod requested_token;
 mod revocation;
 mod scope;
+mod shared_key;
 mod token;
 
 use std::sync::atomic::Ordering;

@@ -1,9 +1,9 @@
 //! Requests to a token endpoint, with any form and any proof.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use pop_authserver::{DpopKey, TestAuthServer, proof};
-use pop_core::jose::CompactJws;
-use serde_json::Value;
+use pop_authserver::{DpopKey, KeyEncryptionKeys, TestAuthServer, proof};
+use pop_core::jose::{CompactJws, encode};
+use serde_json::{Value, json};
 
 /// The claims of a JWT.
 pub(crate) fn claims(jwt: &str) -> Value {
@@ -32,4 +32,26 @@ pub(crate) async fn request(
     let response = request.send().await.unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store", "AS-11");
     (response.status().as_u16(), response.json().await.unwrap())
+}
+
+pub(crate) const API: &str = "https://api.example";
+pub(crate) const OTHER: &str = "https://other.example";
+
+/// A key-encryption key: a symmetric one whose value depends on its `kid`.
+pub(crate) fn kek(kid: &str) -> Value {
+    let mut bytes = [0; 32];
+    bytes[..kid.len()].copy_from_slice(kid.as_bytes());
+    json!({ "kty": "oct", "kid": kid, "alg": "A256KW", "k": encode(bytes) })
+}
+
+/// These keys as their owner has them.
+pub(crate) fn keks(kids: &[&str]) -> KeyEncryptionKeys {
+    let keys: Vec<Value> = kids.iter().map(|kid| kek(kid)).collect();
+    KeyEncryptionKeys::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
+}
+
+/// Sends a GET request as a browser does, without following redirects.
+pub(crate) async fn get(url: &str) -> reqwest::Response {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    client.get(url).send().await.unwrap()
 }
