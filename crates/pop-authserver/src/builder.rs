@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pop_client::{Algorithm, KeyError};
+use pop_client::{Algorithm, ClientOptions, KeyError};
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::DpopPolicy;
 use pop_core::target::Origin;
@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::error::StartError;
 use crate::keys::SigningKeys;
 use crate::listeners::Listeners;
+use crate::resource_server::ResourceServer;
 use crate::server::{AuthServer, Inner, State};
 use crate::tls_endpoint::TlsEndpoint;
 
@@ -44,7 +45,8 @@ const REPLAY_CAPACITY: usize = 100_000;
 #[must_use = "call build() or listen()"]
 pub struct AuthServerBuilder {
     clients: Vec<Client>,
-    audiences: Vec<String>,
+    pub(crate) resources: Vec<ResourceServer>,
+    pub(crate) http_options: ClientOptions,
     user: String,
     token_lifetime: Duration,
     nonce_required: bool,
@@ -57,7 +59,8 @@ impl Default for AuthServerBuilder {
     fn default() -> Self {
         Self {
             clients: Vec::new(),
-            audiences: Vec::new(),
+            resources: Vec::new(),
+            http_options: ClientOptions::new(),
             user: "alice".to_owned(),
             token_lifetime: Duration::from_secs(300),
             nonce_required: false,
@@ -96,9 +99,8 @@ impl AuthServerBuilder {
     /// let builder = AuthServer::builder().audience("https://api.example").audience("https://other.example");
     /// # drop(builder);
     /// ```
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audiences.push(audience.into());
-        self
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.resource(ResourceServer::new(audience))
     }
 
     /// Sets the user that approves every authorization request. Defaults to `alice`.
@@ -245,16 +247,20 @@ impl AuthServerBuilder {
         };
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| KeyError)?;
+        let mut policy = DpopPolicy::default();
+        // Message signatures can have these, and a proof shows possession of the key.
+        policy.algorithms = policy.algorithms.with(Algorithm::PS512).with(Algorithm::ES512);
         let nonces = NonceKeys::new([secret], &format!("{issuer}/token")).ok_or(KeyError)?;
         Ok(AuthServer {
             inner: Arc::new(Inner {
                 origin,
                 clients: self.clients,
-                audiences: self.audiences,
+                resources: self.resources,
+                http_options: self.http_options,
                 user: self.user,
                 token_lifetime: self.token_lifetime,
                 nonce_required: self.nonce_required,
-                policy: DpopPolicy::default(),
+                policy,
                 replay: MemoryReplayStore::with_capacity(REPLAY_CAPACITY).clock(Arc::clone(&self.clock)),
                 clock: self.clock,
                 nonces,

@@ -1,10 +1,11 @@
 //! Registered clients.
 
 use std::fmt;
+use std::sync::Arc;
 
 use pop_client::Algorithm;
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use pop_core::jose::{CertThumbprint, JsonLimits, Jwk, JwkError, Object, RsaLimits};
+use pop_core::jose::{CertThumbprint, JsonLimits, Jwk, JwkError, Object, Recipient, RsaLimits, UnusableKey};
 use serde_json::Value;
 
 /// A client of the authorization server. `Debug` hides secrets.
@@ -27,6 +28,8 @@ pub struct Client {
     pub(crate) dpop_required: bool,
     pub(crate) certificate_bound: bool,
     pub(crate) opaque: bool,
+    /// The key that symmetric keys are encrypted for.
+    pub(crate) encryption_key: Option<Arc<Recipient>>,
     /// The audience whose tokens this client may introspect.
     pub(crate) introspects: Option<String>,
 }
@@ -86,6 +89,7 @@ impl Client {
             dpop_required: false,
             certificate_bound: false,
             opaque: false,
+            encryption_key: None,
             introspects: None,
         }
     }
@@ -151,6 +155,19 @@ impl Client {
     pub fn opaque_access_tokens(mut self) -> Self {
         self.opaque = true;
         self
+    }
+
+    /// Sets the public key that symmetric proof-of-possession keys are encrypted for in token responses: a JWK with `kid`
+    /// and `alg`. Defaults to none: then they are sent as JWKs, which TLS alone protects.
+    ///
+    /// # Errors
+    /// [`UnusableKey`] when nothing can be encrypted for the key.
+    pub fn encryption_key(mut self, jwk: &Value) -> Result<Self, UnusableKey> {
+        let json = jwk.to_string();
+        let object = Object::parse(json.as_bytes(), JsonLimits::DOCUMENT);
+        let object = object.map_err(|_| UnusableKey::Jwk(JwkError::NotObject))?;
+        self.encryption_key = Some(Arc::new(Recipient::parse(&object)?));
+        Ok(self)
     }
 
     /// Allows this client to introspect tokens for this audience, and no others. Replaces an earlier audience. Off by

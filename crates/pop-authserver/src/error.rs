@@ -51,6 +51,11 @@ pub enum StartError {
     MutualTlsWithoutListener,
 }
 
+/// A JWK Set of a resource server has no key that a symmetric key can be encrypted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the JWK Set has no usable key-encryption key")]
+pub struct ResourceKeysError;
+
 /// A certificate cannot be made: a name is not a host name or address, or the operating system gives no random bytes.
 #[derive(Debug)]
 pub struct CertificateError(Box<dyn Error + Send + Sync>);

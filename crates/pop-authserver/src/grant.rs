@@ -1,7 +1,6 @@
 //! Grants, and what is stored for them: pushed requests, authorization codes, refresh tokens.
 
 use pop_core::jose::{CertThumbprint, JwkThumbprint};
-use serde_json::{Map, Value};
 
 use crate::form::Form;
 
@@ -12,6 +11,8 @@ pub(crate) struct Grant {
     pub(crate) subject: String,
     pub(crate) scope: String,
     pub(crate) audience: String,
+    /// Whether the client named the resource, instead of leaving it to the default.
+    pub(crate) names_resource: bool,
     pub(crate) auth_time: Option<u64>,
     pub(crate) acr: Option<String>,
 }
@@ -55,7 +56,7 @@ impl RefreshToken {
     pub(crate) const LIFETIME: u64 = 24 * 3600;
 }
 
-/// What tokens are bound to.
+/// The key and the certificate that a client has shown possession of.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Binding {
     pub(crate) key: Option<JwkThumbprint>,
@@ -63,14 +64,6 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// Returns the `cnf` claim (RFC 7800 §3.1).
-    pub(crate) fn cnf(&self) -> Option<Value> {
-        let mut cnf = Map::new();
-        cnf.extend(self.key.map(|key| ("jkt".to_owned(), key.to_string().into())));
-        cnf.extend(self.certificate.map(|certificate| ("x5t#S256".to_owned(), certificate.to_string().into())));
-        (!cnf.is_empty()).then_some(Value::Object(cnf))
-    }
-
     /// Returns whether another binding has the key and the certificate of this one.
     pub(crate) fn is_satisfied_by(&self, other: &Self) -> bool {
         (self.key.is_none() || self.key == other.key)

@@ -44,11 +44,13 @@
 //!    Tokens are JWTs or opaque.
 //! 2. It binds tokens to the key of a DPoP proof (RFC 9449) or to a client certificate (RFC 8705). It requires nonces
 //!    on request ([`AuthServerBuilder::require_nonce`]).
-//! 3. It authenticates clients by `client_secret_basic`, `client_secret_post`, `private_key_jwt` or
+//! 3. It binds tokens to a key that the client names in `req_cnf`, or to a symmetric key that it generates and encrypts
+//!    for one resource server (RFC 9201, draft-ietf-oauth-pop-key-distribution-07; [`ResourceServer`]).
+//! 4. It authenticates clients by `client_secret_basic`, `client_secret_post`, `private_key_jwt` or
 //!    `self_signed_tls_client_auth`.
-//! 4. It accepts pushed authorization requests (RFC 9126), and serves introspection (RFC 7662, RFC 9701), revocation
+//! 5. It accepts pushed authorization requests (RFC 9126), and serves introspection (RFC 7662, RFC 9701), revocation
 //!    (RFC 7009), metadata (RFC 8414) and keys.
-//! 5. It rotates its keys ([`AuthServer::rotate_keys`]) and simulates outages ([`AuthServer::set_outage`]).
+//! 6. It rotates its keys ([`AuthServer::rotate_keys`]) and simulates outages ([`AuthServer::set_outage`]).
 //!
 //! # The program
 //!
@@ -61,6 +63,7 @@
 mod authentication;
 mod builder;
 mod client;
+mod cnf;
 mod endpoint;
 mod error;
 mod form;
@@ -72,6 +75,7 @@ mod listeners;
 mod mint;
 mod oauth_error;
 mod random;
+mod resource_server;
 mod revocation;
 mod serve;
 mod server;
@@ -83,10 +87,12 @@ mod tokens;
 
 pub use builder::AuthServerBuilder;
 pub use client::Client;
-pub use error::{CertificateError, StartError};
+pub use error::{CertificateError, ResourceKeysError, StartError};
 pub use listeners::Listeners;
 pub use mint::{ProofMint, TokenMint, proof};
-pub use pop_client::{Algorithm, DpopKey, KeyError};
+pub use pop_client::{Algorithm, DpopKey, KeyEncryptionKeys, KeyError, SharedKey};
+pub use pop_core::jose::{ContentEncryption, Recipient};
+pub use resource_server::ResourceServer;
 pub use server::AuthServer;
 pub use test_certificate::TestCertificate;
 pub use test_server::TestAuthServer;

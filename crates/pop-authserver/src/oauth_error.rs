@@ -48,6 +48,21 @@ impl OAuthError {
         Self::bad_request("invalid_target", "the resource is unknown, or there is more than one")
     }
 
+    /// RFC 8707 §2: the server cannot issue such a token for the resource.
+    pub(crate) const fn unusable_target(description: &'static str) -> Self {
+        Self::bad_request("invalid_target", description)
+    }
+
+    /// draft-ietf-oauth-pop-key-distribution-07 §6.3
+    pub(crate) const fn invalid_token_type(description: &'static str) -> Self {
+        Self::bad_request("invalid_token_type", description)
+    }
+
+    /// RFC 9200 §5.8.3
+    pub(crate) const fn unsupported_pop_key(description: &'static str) -> Self {
+        Self::bad_request("unsupported_pop_key", description)
+    }
+
     pub(crate) const fn unsupported_grant_type() -> Self {
         Self::bad_request("unsupported_grant_type", "this grant type is not supported")
     }

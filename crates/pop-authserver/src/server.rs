@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pop_client::{Algorithm, DpopKey, KeyError};
+use pop_client::{Algorithm, ClientOptions, DpopKey, KeyError};
 use pop_core::access_token::UnverifiedToken;
 use pop_core::jose::{DecodedJws, JwkSet};
 use pop_core::nonce::NonceKeys;
@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::grant::{Code, PushedRequest, RefreshToken};
 use crate::keys::SigningKeys;
 use crate::mint::{ProofMint, TokenMint};
+use crate::resource_server::ResourceServer;
 use crate::single_use::SingleUse;
 use crate::tls_endpoint::TlsEndpoint;
 use crate::tokens::Tokens;
@@ -33,7 +34,8 @@ pub(crate) struct Inner {
     pub(crate) issuer: String,
     pub(crate) origin: Origin,
     pub(crate) clients: Vec<Client>,
-    pub(crate) audiences: Vec<String>,
+    pub(crate) resources: Vec<ResourceServer>,
+    pub(crate) http_options: ClientOptions,
     pub(crate) user: String,
     pub(crate) token_lifetime: Duration,
     pub(crate) nonce_required: bool,
@@ -112,8 +114,8 @@ impl AuthServer {
     pub fn token(&self) -> TokenMint {
         let (kid, key) = self.keys().current();
         let token = TokenMint::new(self.issuer(), &key, &kid, self.now());
-        match self.inner.audiences.first() {
-            Some(audience) => token.audience(audience),
+        match self.inner.resources.first() {
+            Some(resource) => token.audience(&resource.identifier),
             None => token,
         }
     }

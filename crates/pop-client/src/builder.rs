@@ -1,7 +1,10 @@
 //! The options of a client of an authorization server. The functions that build are beside the clients:
 //! [`TokenClient`](crate::TokenClient), [`MtlsTokenClient`](crate::MtlsTokenClient).
 
+use pop_core::jose::KeyEncryptionKeys;
+
 use crate::authorization_server::AuthorizationServer;
+use crate::bound_token::TokenBinding;
 use crate::client_authentication::ClientAuthentication;
 use crate::client_certificate::ClientCertificate;
 use crate::discovery::ServerMetadata;
@@ -34,6 +37,8 @@ pub struct TokenClientBuilder {
     pub(crate) options: ClientOptions,
     endpoints: Option<Endpoints>,
     pub(crate) certificate: Option<ClientCertificate>,
+    pub(crate) binding: TokenBinding,
+    pub(crate) decryption_keys: Option<KeyEncryptionKeys>,
 }
 
 impl TokenClientBuilder {
@@ -46,6 +51,8 @@ impl TokenClientBuilder {
             options: ClientOptions::default(),
             endpoints: None,
             certificate: None,
+            binding: TokenBinding::Dpop,
+            decryption_keys: None,
         }
     }
 
@@ -107,6 +114,47 @@ impl TokenClientBuilder {
     /// ```
     pub fn certificate(mut self, certificate: ClientCertificate) -> Self {
         self.certificate = Some(certificate);
+        self
+    }
+
+    /// Sets how tokens are bound. A token of another type is rejected. [`TokenClient::bound_token`] returns what proves
+    /// possession. Defaults to [`TokenBinding::Dpop`]. Certificate-bound clients have no other binding.
+    ///
+    /// [`TokenClient::bound_token`]: crate::TokenClient::bound_token
+    ///
+    /// ```no_run
+    /// # async fn call() -> Result<(), pop_client::ClientError> {
+    /// use pop_client::{Algorithm, DpopKey, TokenBinding, TokenClient};
+    ///
+    /// let client = TokenClient::builder("https://as.example", "my-client")
+    ///     .binding(TokenBinding::HttpSig)
+    ///     .build(DpopKey::generate(Algorithm::Ed25519)?)
+    ///     .await?;
+    /// let token = client.client_credentials(Some("notes:read"), Some("https://api.example")).await?;
+    /// assert_eq!(client.bound_token(&token)?.proof().scheme(), "HTTPSig");
+    /// # Ok(()) }
+    /// ```
+    pub const fn binding(mut self, binding: TokenBinding) -> Self {
+        self.binding = binding;
+        self
+    }
+
+    /// Sets the private keys that the server encrypts symmetric keys for ([`TokenBinding::SharedKey`]). The server must
+    /// know the public keys: [`KeyEncryptionKeys::public_jwks`]. Defaults to none: then the server must send the key as
+    /// a JWK, which TLS alone protects.
+    ///
+    /// ```
+    /// use pop_client::{KeyEncryptionKeys, TokenBinding, TokenClient};
+    ///
+    /// # fn builder(jwks: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = TokenClient::builder("https://as.example", "my-client")
+    ///     .binding(TokenBinding::SharedKey)
+    ///     .decryption_keys(KeyEncryptionKeys::parse(jwks)?);
+    /// # drop(builder);
+    /// # Ok(()) }
+    /// ```
+    pub fn decryption_keys(mut self, keys: KeyEncryptionKeys) -> Self {
+        self.decryption_keys = Some(keys);
         self
     }
 

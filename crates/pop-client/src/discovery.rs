@@ -155,9 +155,9 @@ fn appended(url: &Url, name: &str) -> Url {
     url
 }
 
-/// Returns an endpoint that the metadata of an issuer names. The endpoints of an https issuer must be https too:
+/// Returns a URL that the metadata of an issuer or a resource names. The URLs of an https issuer must be https too:
 /// otherwise its metadata could send secrets to a process that listens on this machine.
-fn endpoint_of(issuer: &Url, url: &str, allow_http: bool) -> Result<Url, ClientError> {
+pub(crate) fn endpoint_of(issuer: &Url, url: &str, allow_http: bool) -> Result<Url, ClientError> {
     let endpoint = checked_url(url, allow_http)?;
     if issuer.scheme() == "https" && endpoint.scheme() != "https" {
         return Err(UrlError::NotHttps { url: redacted(&endpoint) }.into());

@@ -6,6 +6,7 @@
 //! | a key, and tokens that are bound to it by DPoP (RFC 9449) | [`TokenClient`], [`DpopClient`] |
 //! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
 //! | both | [`TokenClient::discover_mtls`] |
+//! | tokens that are bound in another way | [`TokenBinding`], [`BoundToken`] |
 //! | another HTTP client | [`Proof`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
@@ -60,6 +61,7 @@
 
 mod authorization_request;
 mod authorization_server;
+mod bound_token;
 mod builder;
 mod challenge;
 mod client_authentication;
@@ -81,6 +83,7 @@ mod proof;
 mod random;
 mod redaction;
 mod resource_metadata;
+mod response_key;
 mod signed_request;
 mod token_client;
 mod token_endpoint;
@@ -89,6 +92,7 @@ mod upload;
 mod url;
 
 pub use authorization_request::AuthorizationRequest;
+pub use bound_token::{BoundToken, ProofMethod, TokenBinding};
 pub use builder::TokenClientBuilder;
 pub use challenge::{Challenge, Lacking};
 pub use client_authentication::ClientAuthentication;
@@ -103,7 +107,7 @@ pub use mtls_token_client::MtlsTokenClient;
 pub use nonce::{MalformedNonce, NonceMemory, Role};
 pub use options::{ClientOptions, DangerousClientOptions};
 pub use pop_core;
-pub use pop_core::jose::{Algorithm, KeyError, SigningKey as DpopKey};
+pub use pop_core::jose::{Algorithm, KeyEncryptionKeys, KeyError, SharedKey, SigningKey as DpopKey};
 pub use proof::Proof;
 pub use reqwest;
 pub use resource_metadata::ResourceMetadata;

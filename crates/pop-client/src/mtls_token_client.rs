@@ -2,6 +2,7 @@
 
 use crate::authorization_request::AuthorizationRequest;
 use crate::authorization_server::AuthorizationServer;
+use crate::bound_token::TokenBinding;
 use crate::builder::TokenClientBuilder;
 use crate::client_authentication::ClientAuthentication;
 use crate::client_certificate::ClientCertificate;
@@ -43,6 +44,12 @@ impl TokenClientBuilder {
     /// [`ClientError::Options`], also without a certificate. [`ClientError::Url`], [`ClientError::Http`],
     /// [`ClientError::Discovery`] or [`ClientError::WrongMetadata`].
     pub async fn build_certificate_bound(self) -> Result<MtlsTokenClient, ClientError> {
+        if self.binding != TokenBinding::Dpop {
+            return Err(OptionsError::NoEffect { option: "binding" }.into());
+        }
+        if self.decryption_keys.is_some() {
+            return Err(OptionsError::NoEffect { option: "decryption_keys" }.into());
+        }
         let missing = OptionsError::NoCertificate { option: "build_certificate_bound()" };
         let certificate = self.certificate.clone().ok_or(missing)?;
         let resources = Transport::for_reqwest_callers(&self.options, certificate.clone())?;

@@ -2,8 +2,9 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
-use crate::discovery::well_known;
+use crate::discovery::{endpoint_of, well_known};
 use crate::error::{ClientError, with_causes};
 use crate::json::{self, Document, WrongType};
 use crate::options::ClientOptions;
@@ -37,6 +38,8 @@ pub struct ResourceMetadata {
     pub dpop_signing_alg_values_supported: Vec<String>,
     /// Whether the resource accepts DPoP-bound tokens only.
     pub dpop_bound_access_tokens_required: bool,
+    /// The URL of the public keys of the resource server. [`fetch_jwks`](Self::fetch_jwks) fetches them.
+    pub jwks_uri: Option<String>,
 }
 
 impl ResourceMetadata {
@@ -66,6 +69,23 @@ impl ResourceMetadata {
         found
     }
 
+    /// Fetches the public keys of the resource server: the JWK Set at [`jwks_uri`](Self::jwks_uri), as the server sent
+    /// it. That URL must be https if the resource is.
+    ///
+    /// # Errors
+    /// [`ClientError::Response`] when the metadata has no `jwks_uri`, and as for
+    /// [`fetch_with_options`](Self::fetch_with_options).
+    pub async fn fetch_jwks(&self, options: &ClientOptions) -> Result<serde_json::Map<String, Value>, ClientError> {
+        let url = self.jwks_uri.as_deref().ok_or(ClientError::Response("the resource has no jwks_uri"))?;
+        let resource = checked_url(&self.resource, options.allow_http)?;
+        let url = endpoint_of(&resource, url, options.allow_http)?;
+        let found = Transport::new(options)?.fetch_document(url.clone()).await;
+        if let Err(error) = &found {
+            tracing::warn!(url = redacted(&url), error = with_causes(error), "no key set at this URL");
+        }
+        found
+    }
+
     fn from_document(document: &Document) -> Result<Self, &'static str> {
         let wrong = |_: WrongType| "a member of the metadata has a wrong type";
         let strings = |name: &str| json::strings(document, name).map(Option::unwrap_or_default).map_err(wrong);
@@ -77,6 +97,7 @@ impl ResourceMetadata {
             dpop_signing_alg_values_supported: strings("dpop_signing_alg_values_supported")?,
             dpop_bound_access_tokens_required: json::flag(document, "dpop_bound_access_tokens_required")
                 .map_err(wrong)?,
+            jwks_uri: json::string(document, "jwks_uri").map_err(wrong)?,
         })
     }
 }

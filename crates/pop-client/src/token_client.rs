@@ -1,10 +1,11 @@
 //! Token requests with DPoP (RFC 9449 §5): client credentials, authorization code with PKCE, refresh.
 
-use pop_core::jose::SigningKey as DpopKey;
+use pop_core::jose::{KeyEncryptionKeys, SigningKey as DpopKey};
 use reqwest::Url;
 
 use crate::authorization_request::AuthorizationRequest;
 use crate::authorization_server::AuthorizationServer;
+use crate::bound_token::{BoundToken, ProofMethod, TokenBinding};
 use crate::builder::TokenClientBuilder;
 use crate::client_authentication::ClientAuthentication;
 use crate::client_certificate::ClientCertificate;
@@ -19,7 +20,8 @@ use crate::token_endpoint::TokenResponse;
 use crate::transport::{CompleteResponse, Transport};
 use crate::url::origin_of;
 
-/// Requests DPoP-bound tokens from one authorization server, all with the same key. Cheap to clone.
+/// Requests tokens from one authorization server, all with the same key and, unless
+/// [`TokenClientBuilder::binding`] says otherwise, all DPoP-bound. Cheap to clone.
 ///
 /// ```no_run
 /// # async fn call(redirected_to: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -44,11 +46,14 @@ use crate::url::origin_of;
 pub struct TokenClient {
     server: AuthorizationServer,
     key: DpopKey,
+    binding: TokenBinding,
+    decryption_keys: Option<KeyEncryptionKeys>,
     nonces: NonceMemory,
 }
 
 impl TokenClientBuilder {
-    /// Finds the endpoints and builds a client for DPoP-bound tokens.
+    /// Finds the endpoints and builds a client for DPoP-bound tokens, or for tokens with another
+    /// [`binding`](Self::binding).
     ///
     /// # Errors
     /// [`ClientError::Options`], [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Discovery`],
@@ -58,9 +63,10 @@ impl TokenClientBuilder {
             Some(certificate) => Transport::with_certificate(&self.options, certificate)?,
             None => Transport::new(&self.options)?,
         };
+        let (binding, decryption_keys) = (self.binding, self.decryption_keys.clone());
         let server = self.connect(transport).await?;
         server.check_key(&key)?;
-        Ok(TokenClient { server, key, nonces: NonceMemory::default() })
+        Ok(TokenClient { server, key, binding, decryption_keys, nonces: NonceMemory::default() })
     }
 }
 
@@ -103,7 +109,7 @@ impl TokenClient {
         builder.certificate(certificate).build(key).await
     }
 
-    /// Returns the key that all tokens are bound to.
+    /// Returns the key that all tokens are bound to. Tokens with [`TokenBinding::SharedKey`] have other keys.
     #[must_use]
     pub const fn key(&self) -> &DpopKey {
         &self.key
@@ -180,7 +186,24 @@ impl TokenClient {
         self.request_token(&grant::refresh_token(refresh_token)).await
     }
 
-    /// Returns an HTTP client that presents a token of this server.
+    /// Returns a token of this client together with what proves possession of its key.
+    ///
+    /// # Errors
+    /// [`ClientError::Response`] for a response without a usable symmetric key, if the binding is
+    /// [`TokenBinding::SharedKey`]. Responses that this client received have been checked.
+    pub fn bound_token(&self, token: &TokenResponse) -> Result<BoundToken, ClientError> {
+        let key = || self.key.clone();
+        let proof = match self.binding {
+            TokenBinding::Dpop => ProofMethod::Dpop(key()),
+            TokenBinding::HttpSig => ProofMethod::HttpSig(key()),
+            TokenBinding::Pop => ProofMethod::Pop(key()),
+            TokenBinding::PopThumbprint => ProofMethod::PopThumbprint(key()),
+            TokenBinding::SharedKey => ProofMethod::SharedKey(token.shared_key(self.decryption_keys.as_ref())?),
+        };
+        Ok(BoundToken::new(token.access_token.as_str(), proof))
+    }
+
+    /// Returns an HTTP client that presents a DPoP-bound token of this server.
     #[must_use]
     pub fn http_client(&self, token: &TokenResponse) -> DpopClient {
         DpopClient::with_transport(
@@ -192,7 +215,15 @@ impl TokenClient {
     }
 
     async fn request_token(&self, form: &[(&str, &str)]) -> Result<TokenResponse, ClientError> {
-        TokenResponse::read(self.post(self.server.token_endpoint(), form).await?, "DPoP")
+        let parameters = self.binding.parameters(&self.key);
+        let added = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+        let form: Vec<_> = form.iter().copied().chain(added).collect();
+        let response = self.post(self.server.token_endpoint(), &form).await?;
+        let mut token = TokenResponse::read(response, self.binding.token_type())?;
+        if self.binding == TokenBinding::SharedKey {
+            token.keep_shared_key(self.decryption_keys.as_ref())?;
+        }
+        Ok(token)
     }
 
     /// Sends a form with a proof, and once more when the server asks for a nonce.

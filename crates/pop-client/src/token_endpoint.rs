@@ -1,14 +1,17 @@
 //! Responses of the token endpoint: a token (RFC 6749 §5.1) or an error (RFC 6749 §5.2).
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::StatusCode;
+use pop_core::jose::{KeyEncryptionKeys, SharedKey};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::ClientError;
 use crate::json::{self, Document};
 use crate::redaction::redacted;
+use crate::response_key::{decrypt_shared_key, take_shared_key};
 use crate::transport::CompleteResponse;
 
 /// Characters that are kept of an `error` or `error_description`.
@@ -18,6 +21,10 @@ const MAX_DESCRIPTION: usize = 1000;
 ///
 /// Optional members that are `null`, empty or of a wrong type count as absent, so that an issued token is not lost.
 /// `access_token` and `token_type` are read strictly, and a response of the server with duplicate members is rejected.
+///
+/// A symmetric key in `cnf` is not among the [`members`](Self::members).
+/// [`TokenClient::bound_token`](crate::TokenClient::bound_token) returns it. It is erased from memory when the last clone
+/// of the response is dropped. Copies in the buffers of the HTTP connection are not.
 ///
 /// ```
 /// # fn main() -> Result<(), serde_json::Error> {
@@ -43,6 +50,8 @@ pub struct TokenResponse {
     /// The granted scopes, if they differ from the requested ones.
     pub scope: Option<String>,
     token_type: String,
+    /// The symmetric key that the token is bound to. It is not a member of `extra`.
+    shared_key: Option<Arc<SharedKey>>,
     extra: Document,
 }
 
@@ -79,7 +88,20 @@ impl TokenResponse {
         Ok(token)
     }
 
+    /// Returns the symmetric key that the token is bound to.
+    pub(crate) fn shared_key(&self, keys: Option<&KeyEncryptionKeys>) -> Result<Arc<SharedKey>, ClientError> {
+        let key = self.shared_key.clone().or_else(|| decrypt_shared_key(&self.extra, keys));
+        key.ok_or(ClientError::Response("a token response without a usable symmetric key"))
+    }
+
+    /// Decrypts the symmetric key, so that it is done once.
+    pub(crate) fn keep_shared_key(&mut self, keys: Option<&KeyEncryptionKeys>) -> Result<(), ClientError> {
+        self.shared_key = Some(self.shared_key(keys)?);
+        Ok(())
+    }
+
     fn from_document(mut document: Document) -> Result<Self, &'static str> {
+        let shared_key = take_shared_key(&mut document);
         let required = |name: &str| json::string(&document, name).ok().flatten();
         let access_token = required("access_token").ok_or("a token response without an access token")?;
         let token_type = required("token_type").ok_or("a token response without a token type")?;
@@ -97,7 +119,7 @@ impl TokenResponse {
         for name in ["access_token", "token_type", "expires_in", "refresh_token", "scope"] {
             document.remove(name);
         }
-        Ok(Self { access_token, expires_in, refresh_token, scope, token_type, extra: document })
+        Ok(Self { access_token, expires_in, refresh_token, scope, token_type, shared_key, extra: document })
     }
 }
 

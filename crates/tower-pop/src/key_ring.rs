@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use pop_core::jose::jwe::KeyEncryptionKeys;
+use pop_core::jose::KeyEncryptionKeys;
 
 /// The current keys; none if tokens with symmetric keys are not accepted.
 #[derive(Debug, Default)]

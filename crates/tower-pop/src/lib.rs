@@ -139,8 +139,8 @@ pub use pop_core::access_token::AccessToken;
 pub use pop_core::certificate::CertificateFormat;
 pub use pop_core::confirmation::{Confirmation, Requirement};
 pub use pop_core::jose::crypto::CryptoBackend;
-pub use pop_core::jose::jwe::{KeyEncryptionKeys, KeyEncryptionKeysError};
 pub use pop_core::jose::{Algorithm, CertThumbprint, JwkThumbprint};
+pub use pop_core::jose::{KeyEncryptionKeys, KeyEncryptionKeysError};
 #[cfg(feature = "http-client")]
 pub use pop_core::jose::{KeyError, SigningKey};
 pub use pop_core::names::UnknownName;

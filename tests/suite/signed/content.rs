@@ -92,7 +92,11 @@ impl Body for Pieces {
     }
 }
 
-async fn send_pieces(resource: &Resource, proof: &str, pieces: Vec<Result<&'static str, ()>>) -> (u16, Option<&'static str>, Bytes) {
+async fn send_pieces(
+    resource: &Resource,
+    proof: &str,
+    pieces: Vec<Result<&'static str, ()>>,
+) -> (u16, Option<&'static str>, Bytes) {
     let echo = service_fn(|request: Request<VerifiedBody<Pieces>>| async move {
         assert!(request.body().is_verified());
         let content = request.into_body().collect().await.unwrap().to_bytes();
@@ -115,7 +119,10 @@ async fn content_that_comes_in_pieces_is_verified_as_a_whole() {
     assert_eq!((swapped.0, swapped.1), (401, Some("content.digest_mismatch")));
     let long = send_pieces(&resource, &proof, vec![Ok("one"), Ok("x".repeat(64).leak()), Ok("more")]).await;
     assert_eq!((long.0, long.1), (413, Some("content.too_large")));
-    assert_eq!(send_pieces(&resource, &proof, vec![Ok("one"), Ok(""), Ok("two")]).await, (200, None, Bytes::from("onetwo")));
+    assert_eq!(
+        send_pieces(&resource, &proof, vec![Ok("one"), Ok(""), Ok("two")]).await,
+        (200, None, Bytes::from("onetwo"))
+    );
     let again = send_pieces(&resource, &proof, vec![Ok("onetwo")]).await;
     assert_eq!((again.0, again.1), (401, Some("replay.replayed")));
 }
@@ -140,9 +147,8 @@ async fn a_layer_that_does_not_read_content_lets_none_pass_that_must_be_verified
 /// Mode `ReportOnly` hands everything on, and says that it is not proven.
 #[tokio::test]
 async fn report_only_passes_content_on_whatever_its_digest_says() {
-    let resource = Resource::new(|builder| {
-        builder.proofs([ProofKind::SignedRequest]).content_limit(8).mode(Mode::ReportOnly)
-    });
+    let resource =
+        Resource::new(|builder| builder.proofs([ProofKind::SignedRequest]).content_limit(8).mode(Mode::ReportOnly));
     for (row, covered, content) in
         [("digest", "other", "content"), ("limit", "long content", "long content"), ("right", "content", "content")]
     {

@@ -29,7 +29,9 @@ fn envelope<'e>(resource: &Resource, method: &'e str, token: &'e str) -> Envelop
 #[tokio::test]
 async fn accepts_a_signed_request_with_the_key_of_its_token() {
     let resource = resource();
-    for (row, cnf) in [("jwk", json!({ "jwk": resource.jwk() })), ("kid", json!({ "kid": resource.key.thumbprint().to_string() }))] {
+    for (row, cnf) in
+        [("jwk", json!({ "jwk": resource.jwk() })), ("kid", json!({ "kid": resource.key.thumbprint().to_string() }))]
+    {
         let token = resource.token(cnf);
         let signed = envelope(&resource, "GET", &token).embed_key().sign(&resource.key).unwrap();
         let answer = resource.send(request(Method::GET, PATH, &signed, "")).await.accepted("", row);
@@ -97,7 +99,10 @@ async fn rejects_a_signed_request_whose_token_does_not_ask_for_it() {
     let both = Resource::new(|builder| builder.proofs([ProofKind::SignedRequest, ProofKind::Dpop]));
     let token = both.token(json!({ "jwk": both.jwk() }));
     let mut as_dpop = request(Method::GET, PATH, "", "");
-    let proof = pop_authserver::proof(&both.key).url("https://api.example/notes").for_token(&token).issued_at(crate::support::NOW);
+    let proof = pop_authserver::proof(&both.key)
+        .url("https://api.example/notes")
+        .for_token(&token)
+        .issued_at(crate::support::NOW);
     as_dpop.headers_mut().insert(AUTHORIZATION, format!("DPoP {token}").parse().unwrap());
     as_dpop.headers_mut().insert("dpop", proof.mint().parse().unwrap());
     both.send(as_dpop).await.rejected("DPoP ", "invalid_token", "SHR-14");
@@ -136,8 +141,16 @@ async fn an_envelope_lives_as_long_as_the_configuration_says() {
             Envelope::new("GET", URL, &token).issued_at(at).embed_key().sign(&key).unwrap()
         };
         resource.send(request(Method::GET, PATH, &signed(max_age), "")).await.accepted("", "old");
-        resource.send(request(Method::GET, PATH, &signed(max_age + 1), "")).await.rejected("PoP ", "invalid_proof", "too old");
+        resource.send(request(Method::GET, PATH, &signed(max_age + 1), "")).await.rejected(
+            "PoP ",
+            "invalid_proof",
+            "too old",
+        );
         resource.send(request(Method::GET, PATH, &signed(-30), "")).await.accepted("", "ahead");
-        resource.send(request(Method::GET, PATH, &signed(-31), "")).await.rejected("PoP ", "invalid_proof", "too far ahead");
+        resource.send(request(Method::GET, PATH, &signed(-31), "")).await.rejected(
+            "PoP ",
+            "invalid_proof",
+            "too far ahead",
+        );
     }
 }

@@ -8,11 +8,11 @@ use crate::server::AuthServer;
 /// Returns the audience for a request: its `resource`, which must be known and the only one, or the first audience of
 /// the server.
 pub(super) fn requested_audience(server: &AuthServer, form: &Form) -> Result<String, OAuthError> {
-    let known = &server.inner.audiences;
+    let mut known = server.inner.resources.iter().map(|resource| &resource.identifier);
     let mut requested = form.values("resource");
     match (requested.next(), requested.next()) {
-        (None, _) => known.first().cloned().ok_or_else(OAuthError::invalid_target),
-        (Some(resource), None) if known.iter().any(|audience| audience == resource) => Ok(resource.to_owned()),
+        (None, _) => known.next().cloned().ok_or_else(OAuthError::invalid_target),
+        (Some(resource), None) if known.any(|audience| audience == resource) => Ok(resource.to_owned()),
         _ => Err(OAuthError::invalid_target()),
     }
 }

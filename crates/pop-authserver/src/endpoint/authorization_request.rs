@@ -45,6 +45,7 @@ impl CheckedRequest {
             subject: server.inner.user.clone(),
             scope: requested_scope(client, form)?,
             audience: requested_audience(server, form)?,
+            names_resource: form.get("resource").is_some(),
             auth_time: Some(server.now()),
             // The user satisfies every requested authentication context (RFC 9470 §4).
             acr: form.get("acr_values").and_then(|values| values.split(' ').next()).map(ToOwned::to_owned),

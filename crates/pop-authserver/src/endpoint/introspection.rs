@@ -50,10 +50,26 @@ fn introspection(claims: Option<Map<String, Value>>) -> Value {
     let Some(mut claims) = claims else {
         return json!({ "active": false });
     };
-    let is_dpop = claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
     claims.insert("active".into(), true.into());
-    claims.insert("token_type".into(), if is_dpop { "DPoP" } else { "Bearer" }.into());
+    if let (false, Some(token_type)) = (claims.contains_key("token_type"), token_type(claims.get("cnf"))) {
+        claims.insert("token_type".into(), token_type.into());
+    }
     Value::Object(claims)
+}
+
+/// Returns the type of a token. Returns `None` for a token with `cnf.jwk`, which message signatures and signed requests
+/// have in common.
+fn token_type(cnf: Option<&Value>) -> Option<&'static str> {
+    let has = |name: &str| cnf.is_some_and(|cnf| cnf.get(name).is_some());
+    if has("jkt") {
+        Some("DPoP")
+    } else if has("kid") || has("jwe") {
+        Some("PoP")
+    } else if has("jwk") {
+        None
+    } else {
+        Some("Bearer")
+    }
 }
 
 fn respond(server: &AuthServer, client: &Client, introspection: Value, signed: bool) -> Response {

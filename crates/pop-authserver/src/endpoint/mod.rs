@@ -10,9 +10,12 @@ mod nonce;
 mod proof;
 mod pushed_request;
 mod replay;
+mod req_cnf;
 mod request;
+mod requested_token;
 mod revocation;
 mod scope;
+mod shared_key;
 mod token;
 
 use std::sync::atomic::Ordering;

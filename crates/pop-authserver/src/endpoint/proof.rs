@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use pop_core::DpopError;
-use pop_core::jose::JwkThumbprint;
+use pop_core::jose::{Algorithm, JwkThumbprint};
 use pop_core::policy::DpopPolicy;
 use pop_core::proof::{DpopProof, NoProofKeyCache, dpop};
 use pop_core::replay::{ReplayEntry, ReplayKey, ReplayTimes};
@@ -15,6 +15,7 @@ use crate::server::AuthServer;
 #[derive(Debug)]
 pub(super) struct VerifiedProof {
     pub(super) key: JwkThumbprint,
+    pub(super) algorithm: Algorithm,
     pub(super) entry: ReplayEntry,
 }
 
@@ -45,11 +46,14 @@ pub(super) fn verify_proof(
         }
     }
     let key = *proof.thumbprint();
+    // Without a cache every key is new.
+    let (_, parsed) = proof.new_key().ok_or_else(|| OAuthError::invalid_dpop_proof("the DPoP proof has no key"))?;
+    let algorithm = parsed.algorithm();
     let replay_key = ReplayKey::dpop(&key, &target, proof.jti());
     let issued_at = proof.issued_at();
     let times = ReplayTimes { issued_at, expires_at: issued_at.saturating_add(policy.lifetime()), now };
     let entry = ReplayEntry::new(replay_key, key, times);
-    Ok(Some(VerifiedProof { key, entry }))
+    Ok(Some(VerifiedProof { key, algorithm, entry }))
 }
 
 fn verify<'r>(

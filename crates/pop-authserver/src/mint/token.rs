@@ -1,10 +1,11 @@
 //! Access tokens (RFC 9068).
 
 use pop_client::DpopKey;
-use pop_core::jose::CertThumbprint;
+use pop_core::jose::{CertThumbprint, ContentEncryption, Recipient, SharedKey};
 use serde_json::{Map, Value, json};
 
 use super::jws::{JwsDraft, jws_methods};
+use crate::cnf;
 use crate::random::random_id;
 
 /// Seconds that a token is valid, unless a builder sets `exp`.
@@ -71,12 +72,66 @@ impl TokenMint {
 
     /// Binds the token to a key: sets `cnf` to its `jkt` (RFC 9449 §6.1). Replaces an earlier binding.
     pub fn bound_to(self, key: &DpopKey) -> Self {
-        self.claim("cnf", json!({ "jkt": key.thumbprint().to_string() }))
+        self.claim("cnf", cnf::jkt(key.thumbprint()))
+    }
+
+    /// Binds the token to a key: sets `cnf` to its public `jwk`, with `alg` (RFC 7800 §3.2), for message signatures and
+    /// signed requests. Replaces an earlier binding.
+    ///
+    /// ```
+    /// use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
+    ///
+    /// let key = DpopKey::generate(Algorithm::Ed25519)?;
+    /// let token = TestAuthServer::offline("https://as.example").token().bound_to_jwk(&key);
+    /// assert!(token.payload_text().contains(r#""cnf":{"jwk":{"alg":"Ed25519""#));
+    /// # Ok::<(), pop_authserver::KeyError>(())
+    /// ```
+    pub fn bound_to_jwk(self, key: &DpopKey) -> Self {
+        self.claim("cnf", cnf::jwk_of(key))
+    }
+
+    /// Binds the token to a key: sets `cnf` to a `kid` that is its thumbprint (RFC 7800 §3.4, RFC 7638), for signed
+    /// requests that have the key in their own `cnf`. Replaces an earlier binding.
+    ///
+    /// ```
+    /// use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
+    ///
+    /// let key = DpopKey::generate(Algorithm::RS256)?;
+    /// let token = TestAuthServer::offline("https://as.example").token().bound_to_kid(&key);
+    /// assert!(token.payload_text().contains(&format!(r#""cnf":{{"kid":"{}"}}"#, key.thumbprint())));
+    /// # Ok::<(), pop_authserver::KeyError>(())
+    /// ```
+    pub fn bound_to_kid(self, key: &DpopKey) -> Self {
+        self.claim("cnf", cnf::kid(key.thumbprint()))
     }
 
     /// Binds the token to a certificate: sets `cnf` to its `x5t#S256` (RFC 8705 §3.1). Replaces an earlier binding.
     pub fn bound_to_certificate(self, certificate_der: &[u8]) -> Self {
         self.claim("cnf", json!({ "x5t#S256": CertThumbprint::of_der(certificate_der).to_string() }))
+    }
+
+    /// Binds the token to a symmetric key: sets `cnf` to a `jwe` of the key for a resource server (RFC 7800 §3.3), with the
+    /// content encryption `A256GCM`. Replaces an earlier binding. [`claim`](Self::claim) sets a defective one.
+    ///
+    /// # Panics
+    /// When the operating system gives no random bytes.
+    ///
+    /// ```
+    /// use pop_authserver::{Recipient, SharedKey, TestAuthServer};
+    /// use pop_core::jose::{JsonLimits, Object};
+    ///
+    /// let kek = br#"{"kty": "oct", "kid": "2026", "alg": "A256KW", "k": "GawgguFyGrWKav7AX4VKUgGawgguFyGrWKav7AX4VKU"}"#;
+    /// let recipient = Recipient::parse(&Object::parse(kek, JsonLimits::PROOF)?)?;
+    /// let key = SharedKey::new([7; 32])?;
+    /// let token = TestAuthServer::offline("https://as.example").token().bound_to_shared_key(&key, &recipient);
+    /// assert!(token.payload_text().contains(r#""cnf":{"jwe":"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bound_to_shared_key(self, key: &SharedKey, recipient: &Recipient) -> Self {
+        match recipient.encrypt(key.to_jwk().as_bytes(), ContentEncryption::A256Gcm) {
+            Ok(jwe) => self.claim("cnf", cnf::jwe(jwe)),
+            Err(error) => panic!("the key cannot be encrypted: {error}"),
+        }
     }
 
     /// Sets `exp` relative to the clock of the server, in seconds. A negative number makes an expired token. Defaults

@@ -18,4 +18,10 @@ pub enum OptionsError {
         /// What needs the certificate.
         option: &'static str,
     },
+    /// The option has no effect on tokens that are bound to a certificate alone.
+    #[error("{option} has no effect on tokens that are bound to a certificate alone")]
+    NoEffect {
+        /// The name of the option in [`TokenClientBuilder`](crate::TokenClientBuilder).
+        option: &'static str,
+    },
 }

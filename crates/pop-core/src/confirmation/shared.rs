@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 
 use super::ConfirmationPolicy;
 use crate::ConfirmationError;
-use crate::jose::jwe::{KeyEncryptionKeys, UnwrappedKey};
+use crate::jose::{KeyEncryptionKeys, UnwrappedKey};
 use crate::jose::{Object, SharedKey, shared_key_from_jwk};
 
 /// The maximum length of `cnf.jwe` in bytes.

@@ -16,7 +16,7 @@ use super::{Algorithm, Family, Json, Object, base64url};
 
 /// Members that only private or symmetric keys have (RFC 7518 §6, RFC 9964 §3). A key that has one is rejected, whatever its
 /// value.
-const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+pub(super) const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 /// Why a JWK is rejected. Contains nothing of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -103,7 +103,7 @@ pub struct EcPoint {
 }
 
 impl EcPoint {
-    fn new(curve: Curve, x: &str, y: &str) -> Result<Self, JwkError> {
+    pub(super) fn new(curve: Curve, x: &str, y: &str) -> Result<Self, JwkError> {
         let len = curve.coordinate_len();
         let mut sec1 = [0; 133];
         sec1[0] = 4;
@@ -288,6 +288,12 @@ impl Reader {
     fn is_absent(self, value: &str) -> bool {
         self == Self::Tolerant && value.is_empty()
     }
+}
+
+/// Reads modulus and exponent of an RSA key, as [`Jwk::parse`] does.
+#[cfg(feature = "aws-lc-rs")]
+pub(super) fn rsa_public(n: &str, e: &str, limits: RsaLimits) -> Result<PublicKey, JwkError> {
+    rsa_key(n, e, limits, Reader::Strict)
 }
 
 fn rsa_key(n: &str, e: &str, limits: RsaLimits, reader: Reader) -> Result<PublicKey, JwkError> {

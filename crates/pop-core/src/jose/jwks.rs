@@ -121,7 +121,8 @@ impl fmt::Debug for JwkSet {
     }
 }
 
-fn reported_kid(key: &Json<'_>) -> Option<Box<str>> {
+/// Returns the `kid` of a key for reports, as [`SkippedKey::kid`] has it.
+pub(super) fn reported_kid(key: &Json<'_>) -> Option<Box<str>> {
     let kid = key.as_object()?.get("kid")?.as_str()?;
     let printable = |char: char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' };
     Some(kid.chars().take(REPORTED_KID).map(printable).collect::<String>().into())

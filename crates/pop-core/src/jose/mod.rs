@@ -14,10 +14,13 @@ pub mod crypto;
 mod curve;
 mod header;
 mod json;
+#[cfg_attr(not(feature = "aws-lc-rs"), path = "jwe_unavailable.rs")]
+mod jwe;
 mod jwk;
 mod jwks;
 mod jws;
 mod mac;
+mod oct;
 #[cfg(feature = "signing")]
 mod signing;
 mod thumbprint;
@@ -29,10 +32,14 @@ pub use header::{HeaderError, JoseHeader};
 pub(crate) use header::{Parameters, is_media_type};
 pub use json::{Found, Json, JsonLimits, Object};
 pub(crate) use json::{Member, WrongType};
+#[cfg(feature = "aws-lc-rs")]
+pub use jwe::{ContentEncryption, EncryptError, JweError, KeyManagement, Recipient, UnusableKey};
+pub use jwe::{KeyEncryptionKeyId, KeyEncryptionKeys, KeyEncryptionKeysError, UnwrappedKey};
 pub use jwk::{EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub use jws::{CompactJws, DecodedJws};
 pub use mac::{KeyTooShort, SharedKey};
+pub use oct::{OctError, shared_key_from_jwk};
 #[cfg(feature = "signing")]
 pub use signing::{KeyError, SigningKey};
 pub use thumbprint::{CertThumbprint, JwkThumbprint};

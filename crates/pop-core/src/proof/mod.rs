@@ -33,13 +33,13 @@ pub use self::key::{NoProofKeyCache, ProofKey, ProofKeyCache};
 pub use self::message_signature::{MessageSignature, SignatureProfile};
 pub(crate) use self::proofs::{AllProven, Fresh};
 pub use self::proofs::{ProofReader, Proofs};
-pub use self::signed_request::SignedRequest;
+pub use self::signed_request::{PopCredentials, SignedRequest};
 
 use crate::access_token::AccessTokenHash;
 use crate::confirmation::Requirement;
+use crate::jose::KeyEncryptionKeys;
 use crate::jose::SharedKey;
 use crate::jose::crypto::VerifyingKey;
-use crate::jose::jwe::KeyEncryptionKeys;
 use crate::nonce::NonceKeys;
 use crate::policy::ProofPolicy;
 

@@ -15,7 +15,7 @@ use http::request::Parts;
 use pop_core::CredentialError;
 use pop_core::challenge::Challenges;
 use pop_core::credentials::{Scheme, SchemeSet};
-use pop_core::jose::jwe::KeyEncryptionKeys;
+use pop_core::jose::KeyEncryptionKeys;
 use pop_core::policy::{Mode, Preset, ProofPolicy};
 use pop_core::proof::{ClientKeys, ProofReader};
 

@@ -21,9 +21,9 @@ use pop_core::policy::Mode;
 use pop_core::request::RequestHead;
 use pop_core::{CredentialError, Error, credentials};
 
+pub use self::decision::{ContentCheck, Decision, DecisionFuture, Verification, VerificationFuture};
 use self::finish::finish;
 use self::presented::{Presented, binding_check};
-pub use self::decision::{ContentCheck, Decision, DecisionFuture, Verification, VerificationFuture};
 pub use self::verdict::{Admitted, ResponseFields, Verdict};
 use crate::clock::Moment;
 use crate::config::PopConfig;

@@ -3,8 +3,8 @@
 use pop_core::access_token::AccessTokenHash;
 use pop_core::binding::BindingCheck;
 use pop_core::credentials::{Credentials, Scheme};
+use pop_core::jose::KeyEncryptionKeys;
 use pop_core::jose::Malformed;
-use pop_core::jose::jwe::KeyEncryptionKeys;
 use pop_core::proof::{ProofContext, Proofs};
 use pop_core::request::RequestHead;
 use pop_core::{Error, ProofError, TokenError};

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use pop_core::jose::AlgorithmSet;
+use pop_core::jose::KeyEncryptionKeys;
 use pop_core::jose::crypto::CryptoBackend;
-use pop_core::jose::jwe::KeyEncryptionKeys;
 use pop_core::policy::{EnvelopeClaims, Mode, Preset, ProofPolicy, SignedContent, TokenPolicy};
 use pop_core::proof::{ClientKeys, ProofKind};
 

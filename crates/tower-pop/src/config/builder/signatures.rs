@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pop_core::jose::Algorithm;
-use pop_core::jose::jwe::KeyEncryptionKeys;
+use pop_core::jose::KeyEncryptionKeys;
 use pop_core::policy::{EnvelopeClaims, SignedContent};
 use pop_core::proof::{ClientKeys, ProofKind};
 

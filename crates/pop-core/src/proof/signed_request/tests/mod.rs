@@ -107,7 +107,7 @@ impl Request {
     fn check(&self, read: &SignedRequest<'_>, policy: &SignedRequestPolicy) -> Result<(), &'static str> {
         let head = RequestHead::new(self.method, &self.origin, &self.target, &self.headers, NOW);
         read.check_request(&head, policy).map_err(SignedRequestError::code)?;
-        let content = read.expected_content(policy).map(|expected| expected.check(&self.content));
+        let content = read.expected_content(policy).map(|expected| expected.check(&self.content).map(drop));
         content.unwrap_or(Ok(())).map_err(crate::ContentError::code)
     }
 }
