@@ -1,6 +1,10 @@
 //! The content of a request, as far as a proof covers it: by `Content-Digest` (RFC 9530), or by `b` of a signed HTTP request.
 
+mod digest;
+
 use std::fmt;
+
+pub use self::digest::{ContentDigestError, content_digest};
 
 use sha2::{Digest, Sha256, Sha512};
 

@@ -38,7 +38,7 @@ pub mod target;
 
 pub use error::{
     BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, ContentError, CredentialError, DpopError, Error,
-    NonceError, ProofError, ReplayError, TokenError, Unavailable, help,
+    NonceError, ProofError, ReplayError, SignatureError, TokenError, Unavailable, help,
 };
 pub use jose::Found;
 

@@ -113,6 +113,7 @@ impl fmt::Debug for Origin {
 pub struct RequestTarget<'r> {
     origin: &'r Origin,
     path: Cow<'r, str>,
+    path_as_received: &'r str,
     query: Option<&'r str>,
 }
 
@@ -128,7 +129,7 @@ impl<'r> RequestTarget<'r> {
             None => (path_and_query, None),
         };
         if is_normal_path(path) {
-            return Ok(Self { origin, path: Cow::Borrowed(path), query });
+            return Ok(Self { origin, path: Cow::Borrowed(path), path_as_received: path, query });
         }
         if !path.is_empty() && !path.starts_with('/') {
             return Err(TargetError::Syntax);
@@ -136,8 +137,8 @@ impl<'r> RequestTarget<'r> {
         if has_dot_segments(path) {
             return Err(TargetError::DotSegments);
         }
-        let (_, path) = normalise(&format!("{origin}{}", encode_browser_path(path)))?;
-        Ok(Self { origin, path: Cow::Owned(path), query })
+        let (_, normal) = normalise(&format!("{origin}{}", encode_browser_path(path)))?;
+        Ok(Self { origin, path: Cow::Owned(normal), path_as_received: path, query })
     }
 
     /// Returns the origin.
@@ -150,6 +151,12 @@ impl<'r> RequestTarget<'r> {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Returns the path as received. Of an empty path, this is `/` (RFC 9110 §4.2.3).
+    #[must_use]
+    pub const fn path_as_received(&self) -> &'r str {
+        if self.path_as_received.is_empty() { "/" } else { self.path_as_received }
     }
 
     /// Returns the query as received, without the question mark. A DPoP proof does not cover it.

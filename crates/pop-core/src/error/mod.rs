@@ -10,6 +10,7 @@ mod help;
 mod nonce;
 mod proof;
 mod replay;
+mod signature;
 mod token;
 mod unavailable;
 
@@ -23,6 +24,7 @@ pub use help::{CODES, CodeHelp, help};
 pub use nonce::NonceError;
 pub use proof::ProofError;
 pub use replay::ReplayError;
+pub use signature::SignatureError;
 pub use token::TokenError;
 pub use unavailable::Unavailable;
 

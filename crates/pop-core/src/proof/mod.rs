@@ -10,6 +10,7 @@ mod certificate;
 pub mod dpop;
 mod evidence;
 mod key;
+pub mod message_signature;
 
 use std::sync::Arc;
 

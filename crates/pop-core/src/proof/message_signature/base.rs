@@ -1,0 +1,127 @@
+//! One signature, and its signature base (RFC 9421 §2.5).
+
+use std::ops::Range;
+
+use sfv::ListSerializer;
+
+use super::component::Component;
+use super::fields::Member;
+use super::parameters::Parameters;
+use super::value::Effort;
+use crate::SignatureError;
+use crate::jose::Algorithm;
+use crate::proof::PopKey;
+use crate::request::RequestHead;
+
+/// A signature whose components and parameters are known. Nothing is checked that a profile demands.
+pub(super) struct Signature<'r> {
+    /// The serialized member of `Signature-Input`: components and parameters in the order of the field.
+    input: String,
+    /// The components, and where their serialized identifiers are in `input`.
+    components: Vec<(Component<'r>, Range<usize>)>,
+    pub(super) parameters: Parameters<'r>,
+    value: Vec<u8>,
+}
+
+impl<'r> Signature<'r> {
+    pub(super) fn new(mut member: Member<'r>) -> Result<Self, SignatureError> {
+        let value = member.take_signature();
+        let mut components = Vec::with_capacity(member.components.len());
+        let mut input = String::with_capacity(256);
+        let mut list = ListSerializer::with_buffer(&mut input);
+        let mut inner = list.inner_list();
+        let mut start = 1_usize; // after the parenthesis
+        for item in &member.components {
+            let component = Component::new(item)?;
+            if components.iter().any(|(other, _)| *other == component) {
+                return Err(SignatureError::ComponentDuplicated);
+            }
+            let parameters = item.parameters.iter().map(|(key, value)| (*key, value));
+            let end = inner.bare_item(&*item.name).parameters(parameters).finish().len();
+            components.push((component, start..end));
+            start = end.saturating_add(1); // after the space
+        }
+        _ = inner.finish().parameters(member.parameters.iter().map(|(key, value)| (*key, value))).finish();
+        Ok(Self { input, components, parameters: Parameters::new(member.parameters)?, value })
+    }
+
+    /// Returns the value of `@signature-params`.
+    pub(super) fn input(&self) -> &str {
+        &self.input
+    }
+
+    pub(super) fn components(&self) -> impl Iterator<Item = &Component<'r>> {
+        self.components.iter().map(|(component, _)| component)
+    }
+
+    /// Returns the names of the components, and the serialized identifiers of those that have parameters.
+    pub(super) fn covered(&self) -> impl Iterator<Item = &str> {
+        self.components.iter().map(|(_, at)| {
+            let identifier = self.input.get(at.clone()).unwrap_or_default();
+            let name = identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            // An identifier with parameters can end with a quotation mark, too, but then it has others inside.
+            name.filter(|name| !name.contains('"')).unwrap_or(identifier)
+        })
+    }
+
+    pub(super) fn covers(&self, component: &str) -> bool {
+        self.covered().any(|covered| covered == component)
+    }
+
+    /// Appends the signature base. It has at most `max_len` bytes.
+    pub(super) fn append_base(
+        &self,
+        base: &mut String,
+        head: &RequestHead<'_>,
+        max_len: usize,
+        effort: &mut Effort,
+    ) -> Result<(), SignatureError> {
+        let end = base.len().saturating_add(max_len);
+        for (component, at) in &self.components {
+            base.push_str(self.input.get(at.clone()).unwrap_or_default());
+            base.push_str(": ");
+            component.append_to(base, head, effort)?;
+            base.push('\n');
+            if base.len() > end {
+                return Err(SignatureError::TooLarge);
+            }
+        }
+        base.push_str("\"@signature-params\": ");
+        base.push_str(&self.input);
+        if base.len() > end { Err(SignatureError::TooLarge) } else { Ok(()) }
+    }
+
+    /// Verifies the signature over its base. JOSE algorithms sign the base itself (RFC 9421 §3.3.7).
+    pub(super) fn verify(&self, key: PopKey<'_>, base: &str) -> Result<(), SignatureError> {
+        let valid = match key {
+            PopKey::Public(key) => key.verify(base.as_bytes(), &self.value).is_ok(),
+            PopKey::Shared(key) => key.verify(base.as_bytes(), &self.value),
+        };
+        if valid { Ok(()) } else { Err(SignatureError::Invalid) }
+    }
+
+    /// Checks that `alg`, if present, is the name of the key's algorithm (RFC 9421 §3.2, step 6).
+    pub(super) fn check_alg(&self, key: PopKey<'_>) -> Result<(), SignatureError> {
+        match self.parameters.alg() {
+            None => Ok(()),
+            Some(alg) if registered_name(key) == Some(alg) => Ok(()),
+            Some(_) => Err(SignatureError::Algorithm),
+        }
+    }
+}
+
+/// Returns the name of the key's algorithm in the registry of RFC 9421 §6.2.2. JOSE algorithms that are not in it have
+/// none.
+fn registered_name(key: PopKey<'_>) -> Option<&'static str> {
+    match key {
+        PopKey::Shared(_) => Some("hmac-sha256"),
+        PopKey::Public(key) => match key.algorithm() {
+            Algorithm::ES256 => Some("ecdsa-p256-sha256"),
+            Algorithm::ES384 => Some("ecdsa-p384-sha384"),
+            Algorithm::Ed25519 | Algorithm::EdDSA => Some("ed25519"),
+            Algorithm::PS512 => Some("rsa-pss-sha512"),
+            Algorithm::RS256 => Some("rsa-v1_5-sha256"),
+            Algorithm::ES512 | Algorithm::PS256 | Algorithm::PS384 | Algorithm::RS384 | Algorithm::RS512 => None,
+        },
+    }
+}

@@ -1,0 +1,132 @@
+//! What a kind of use demands of its signatures.
+
+use http::HeaderMap;
+
+use super::base::Signature;
+use super::component::{Component, Derived};
+use super::parameters::Parameters;
+use crate::SignatureError;
+use crate::content::ExpectedContent;
+use crate::policy::{SignaturePolicy, SignedContent};
+use crate::request::RequestHead;
+
+const CONTENT_DIGEST: &str = "content-digest";
+
+/// A use of message signatures. Each has its own `tag`, so that a signature that was made for one use is never accepted
+/// for another (RFC 9421 §7.2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignatureProfile {
+    /// By the key that the token is bound to, under the scheme `HTTPSig` (draft-richer-oauth-httpsig).
+    HttpSig,
+    /// By a symmetric key that the token is bound to, under the scheme `PoP`.
+    Hmac,
+    /// In addition to another proof (FAPI 2.0 HTTP Signatures).
+    Request,
+}
+
+impl SignatureProfile {
+    /// Returns the value of `tag`.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::HttpSig => "httpsig-oauth",
+            Self::Hmac => "oauth-pop-hmac",
+            Self::Request => "fapi-2-request",
+        }
+    }
+
+    pub(super) fn check_parameters(
+        self,
+        parameters: &Parameters<'_>,
+        policy: &SignaturePolicy,
+    ) -> Result<(), SignatureError> {
+        if parameters.has_pub {
+            return Err(SignatureError::ForbiddenParameter("pub"));
+        }
+        // The token alone says which key it is.
+        let names_no_key = match self {
+            Self::HttpSig | Self::Hmac => true,
+            Self::Request => false,
+        };
+        if names_no_key && parameters.alg().is_some() {
+            return Err(SignatureError::ForbiddenParameter("alg"));
+        }
+        if names_no_key && parameters.keyid().is_some() {
+            return Err(SignatureError::ForbiddenParameter("keyid"));
+        }
+        if parameters.created.is_none() {
+            return Err(SignatureError::MissingParameter("created"));
+        }
+        match (self, parameters.nonce()) {
+            (Self::HttpSig | Self::Hmac, None) => Err(SignatureError::MissingParameter("nonce")),
+            (_, Some(nonce)) if nonce.is_empty() || nonce.len() > policy.max_nonce_len => {
+                Err(SignatureError::NonceLength)
+            }
+            (Self::HttpSig | Self::Hmac | Self::Request, _) => Ok(()),
+        }
+    }
+
+    pub(super) fn check_coverage(
+        self,
+        signature: &Signature<'_>,
+        head: &RequestHead<'_>,
+        policy: &SignaturePolicy,
+    ) -> Result<(), SignatureError> {
+        let (mut method, mut target_uri, mut authorization, mut dpop) = (false, false, false, false);
+        for component in signature.components() {
+            match component {
+                Component::Derived(Derived::Method) => method = true,
+                Component::Derived(Derived::TargetUri) => target_uri = true,
+                component if component.is_field("authorization") => authorization = true,
+                component if component.is_field("dpop") => dpop = true,
+                _ => {}
+            }
+        }
+        let needs_dpop = match self {
+            Self::Request => head.headers().contains_key("dpop"),
+            Self::HttpSig | Self::Hmac => false,
+        };
+        for (is_covered, name) in [
+            (method, "@method"),
+            (target_uri, "@target-uri"),
+            (authorization, "authorization"),
+            (dpop || !needs_dpop, "dpop"),
+        ] {
+            if !is_covered {
+                return Err(SignatureError::NotCovered(name));
+            }
+        }
+        if policy.components.iter().all(|component| signature.covers(component)) {
+            Ok(())
+        } else {
+            Err(SignatureError::NotCovered("a component that the policy requires"))
+        }
+    }
+}
+
+/// Returns what signatures say about the content. One that covers `content-digest` while another does not would be
+/// rejected: without the first, the content could be changed.
+pub(super) fn expected_content(
+    signatures: &[Signature<'_>],
+    headers: &HeaderMap,
+    rule: SignedContent,
+) -> Result<Option<ExpectedContent>, SignatureError> {
+    let covering =
+        |signature: &&Signature<'_>| signature.components().any(|component| component.is_field(CONTENT_DIGEST));
+    let count = signatures.iter().filter(covering).count();
+    if count == signatures.len() {
+        if !headers.contains_key(CONTENT_DIGEST) {
+            return Err(SignatureError::ComponentMissing);
+        }
+        return Ok(Some(ExpectedContent::from_content_digest(headers)?));
+    }
+    match rule {
+        _ if count > 0 => Err(SignatureError::NotCovered(CONTENT_DIGEST)),
+        SignedContent::Required => Ok(Some(ExpectedContent::EMPTY)),
+        SignedContent::IfPresent if headers.contains_key(CONTENT_DIGEST) => {
+            Err(SignatureError::NotCovered(CONTENT_DIGEST))
+        }
+        SignedContent::IfPresent | SignedContent::Off => Ok(None),
+    }
+}
