@@ -13,7 +13,8 @@ use crate::jose::encode_standard;
 /// Why a `Content-Digest` field is rejected. Contains nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ContentDigestError {
-    /// The field is not a dictionary, has an algorithm twice, or a digest is not a byte sequence of the length of its algorithm.
+    /// The field is not a dictionary, has an algorithm twice, or a digest is not a byte sequence of the length of its
+    /// algorithm.
     #[error("malformed")]
     Malformed,
     /// The field has neither `sha-256` nor `sha-512`.
@@ -29,8 +30,8 @@ pub fn content_digest(content: &[u8]) -> HeaderValue {
 }
 
 impl ExpectedContent {
-    /// Reads the `Content-Digest` field. Every digest with `sha-256` or `sha-512` must match the content. Digests with other
-    /// algorithms are ignored, because they are unknown, or too weak (RFC 9530 §5).
+    /// Reads the `Content-Digest` field. Every digest with `sha-256` or `sha-512` must match the content. Digests with
+    /// other algorithms are ignored, because they are unknown, or too weak (RFC 9530 §5).
     ///
     /// # Errors
     /// [`ContentDigestError`]. A request without the field has no accepted digest.

@@ -7,17 +7,19 @@ pub enum SignatureError {
     /// No signature has the tag of the profile.
     #[error("no signature with the required tag")]
     Missing,
-    /// The signature fields are too long, or have too many signatures, components or parameters, or the signature base is too long.
+    /// The signature fields are too long, or have too many signatures, components or parameters, or the signature base
+    /// is too long.
     #[error("the signature fields or the signature base exceed a limit")]
     TooLarge,
-    /// `Signature-Input` is not a dictionary of inner lists of strings, or `Signature` is not a dictionary of byte sequences.
+    /// `Signature-Input` is not a dictionary of inner lists of strings, or `Signature` is not a dictionary of byte
+    /// sequences.
     #[error("Signature-Input or Signature is malformed")]
     Malformed,
     /// A label is in one of the two fields only, or twice in one of them.
     #[error("a label is duplicated, or is in one of the two fields only")]
     Labels,
-    /// A covered component is unknown, does not belong to a request, or has an unknown parameter or parameters that exclude each
-    /// other.
+    /// A covered component is unknown, does not belong to a request, or has an unknown parameter or parameters that
+    /// exclude each other.
     #[error("a covered component is not a component of a request")]
     Component,
     /// A component is covered twice.
@@ -26,8 +28,8 @@ pub enum SignatureError {
     /// A covered component is not in the request.
     #[error("a covered component is not in the request")]
     ComponentMissing,
-    /// The value of a covered component cannot be signed: it is not ASCII, or not the structured field that the component asks for,
-    /// or a query parameter that occurs twice.
+    /// The value of a covered component cannot be signed: it is not ASCII, or not the structured field that the
+    /// component asks for, or a query parameter that occurs twice.
     #[error("the value of a covered component cannot be signed")]
     ComponentValue,
     /// A component that must be covered is not.

@@ -110,7 +110,8 @@ impl<'r> Signature<'r> {
     }
 }
 
-/// Returns the name of the key's algorithm in the registry of RFC 9421 §6.2.2. JOSE algorithms that are not in it have none.
+/// Returns the name of the key's algorithm in the registry of RFC 9421 §6.2.2. JOSE algorithms that are not in it have
+/// none.
 fn registered_name(key: PopKey<'_>) -> Option<&'static str> {
     match key {
         PopKey::Shared(_) => Some("hmac-sha256"),

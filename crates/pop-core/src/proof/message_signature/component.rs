@@ -39,7 +39,8 @@ pub(super) enum Form<'r> {
     Plain,
     /// `sf`: parsed and serialized as a structured field.
     Strict,
-    /// `key`: one member of a dictionary. It is always serialized strictly; `sf` makes it another identifier for the same value.
+    /// `key`: one member of a dictionary. It is always serialized strictly; `sf` makes it another identifier for the
+    /// same value.
     Member { key: Cow<'r, StringRef>, sf: bool },
     /// `bs`: each line as a byte sequence.
     Bytes,

@@ -109,7 +109,8 @@ impl Failure {
         Err(error)
     }
 
-    /// Returns the result for one line. An empty line is an empty dictionary, but joined with another line it would be malformed.
+    /// Returns the result for one line. An empty line is an empty dictionary, but joined with another line it would be
+    /// malformed.
     fn of(&self, line: &[u8], is_dictionary: bool) -> Result<(), SignatureError> {
         if is_dictionary && !line.trim_ascii().is_empty() {
             Ok(())
@@ -210,8 +211,8 @@ impl<'r> ItemVisitor<'r> for Component<'_, 'r> {
     }
 }
 
-/// The parameters of a component or of a signature. RFC 9651 lets the last of several with the same key win. Two readers could
-/// differ in that, so that a second one is rejected.
+/// The parameters of a component or of a signature. RFC 9651 lets the last of several with the same key win. Two
+/// readers could differ in that, so that a second one is rejected.
 struct Collected<'m, 'r> {
     list: &'m mut Parameters<'r>,
     failure: &'m Failure,

@@ -1,19 +1,21 @@
 //! HTTP message signatures (RFC 9421) as proofs of possession.
 //!
-//! 1. `Signature-Input` and `Signature` are parsed as dictionaries (RFC 9651). Their labels are the same, and each is used once.
+//! 1. `Signature-Input` and `Signature` are parsed as dictionaries (RFC 9651). Their labels are the same, and each is
+//!    used once.
 //! 2. Signatures are selected by their `tag`, never by their label. What signatures with other tags cover is not read.
-//! 3. If several signatures have the tag, every one must cover everything that is required, be recent, and verify with the same key.
-//!    Their `nonce` and `keyid` must be the same. Otherwise an attacker could remove one of them, and replay the request with the
-//!    rest.
-//! 4. Components are those of a request: `@status`, `req` and `tr` are rejected, and so are unknown components and parameters. The
-//!    parameters `sf`, `key` and `bs` make another component of a field. It does not count as covering the field.
+//! 3. If several signatures have the tag, every one must cover everything that is required, be recent, and verify with
+//!    the same key. Their `nonce` and `keyid` must be the same. Otherwise an attacker could remove one of them, and
+//!    replay the request with the rest.
+//! 4. Components are those of a request: `@status`, `req` and `tr` are rejected, and so are unknown components and
+//!    parameters. The parameters `sf`, `key` and `bs` make another component of a field. It does not count as covering
+//!    the field.
 //! 5. The algorithm comes from the key alone. `alg` can only contradict it. ECDSA signatures are `r ‖ s`.
-//! 6. `@target-uri`, `@authority` and `@scheme` come from the trusted [`Origin`](crate::target::Origin), path and query from the
-//!    request as received.
+//! 6. `@target-uri`, `@authority` and `@scheme` come from the trusted [`Origin`](crate::target::Origin), path and query
+//!    from the request as received.
 //! 7. A covered `content-digest` becomes an expectation of the content ([`MessageSignature::expected_content`]).
 //!
-//! Trailers never count: only the header section is read. What the caller must do: find the key, check the token, compare the
-//! content, and record the nonce.
+//! Trailers never count: only the header section is read. What the caller must do: find the key, check the token,
+//! compare the content, and record the nonce.
 
 mod base;
 mod component;
@@ -42,8 +44,8 @@ use crate::request::RequestHead;
 /// The year 2286 in seconds, or 26 April 1970 in milliseconds: a larger `created` cannot mean seconds.
 const MILLISECONDS_FROM: u64 = 10_000_000_000;
 
-/// The signatures of a request that have the tag of one profile, strictly parsed, but not verified. There is at least one. `Debug`
-/// shows what they cover.
+/// The signatures of a request that have the tag of one profile, strictly parsed, but not verified. There is at least
+/// one. `Debug` shows what they cover.
 pub struct MessageSignature<'r> {
     profile: SignatureProfile,
     signatures: Vec<Signature<'r>>,
@@ -66,12 +68,12 @@ impl<'r> MessageSignature<'r> {
         !matches!(fields::read(headers), Ok(_) | Err(SignatureError::Missing))
     }
 
-    /// Parses the signatures of a request, and checks everything that can be checked without a key: syntax, labels, parameters,
-    /// components, and that each signature covers what its profile and the policy require.
+    /// Parses the signatures of a request, and checks everything that can be checked without a key: syntax, labels,
+    /// parameters, components, and that each signature covers what its profile and the policy require.
     ///
     /// # Errors
-    /// Any [`SignatureError`] except [`Algorithm`](SignatureError::Algorithm), [`Invalid`](SignatureError::Invalid) and the errors
-    /// of [`check_time`](Self::check_time). [`SignatureError::Missing`] if no signature has the tag.
+    /// Any [`SignatureError`] except [`Algorithm`](SignatureError::Algorithm), [`Invalid`](SignatureError::Invalid) and
+    /// the errors of [`check_time`](Self::check_time). [`SignatureError::Missing`] if no signature has the tag.
     pub fn parse(
         profile: SignatureProfile,
         head: &RequestHead<'r>,
@@ -93,13 +95,13 @@ impl<'r> MessageSignature<'r> {
         Ok(Self { profile, signatures, content })
     }
 
-    /// Verifies every signature over its signature base. All bases are made, within [`SignaturePolicy::max_base_len`], before the
-    /// first signature is verified.
+    /// Verifies every signature over its signature base. All bases are made, within [`SignaturePolicy::max_base_len`],
+    /// before the first signature is verified.
     ///
     /// # Errors
-    /// [`SignatureError::Algorithm`] if the kind of key does not belong to the profile, its algorithm is not allowed, or `alg`
-    /// contradicts it. [`SignatureError::ComponentMissing`], [`SignatureError::ComponentValue`], [`SignatureError::TooLarge`] or
-    /// [`SignatureError::Invalid`].
+    /// [`SignatureError::Algorithm`] if the kind of key does not belong to the profile, its algorithm is not allowed,
+    /// or `alg` contradicts it. [`SignatureError::ComponentMissing`], [`SignatureError::ComponentValue`],
+    /// [`SignatureError::TooLarge`] or [`SignatureError::Invalid`].
     pub fn verify_signature(
         &self,
         key: PopKey<'_>,
@@ -133,11 +135,12 @@ impl<'r> MessageSignature<'r> {
         Ok(())
     }
 
-    /// Checks that every signature is recent: `created` is within the window, and `expires` has not passed. `now` is in seconds
-    /// since the epoch.
+    /// Checks that every signature is recent: `created` is within the window, and `expires` has not passed. `now` is in
+    /// seconds since the epoch.
     ///
     /// # Errors
-    /// [`SignatureError::TooOld`], [`SignatureError::InFuture`], [`SignatureError::Milliseconds`] or [`SignatureError::Expired`].
+    /// [`SignatureError::TooOld`], [`SignatureError::InFuture`], [`SignatureError::Milliseconds`] or
+    /// [`SignatureError::Expired`].
     pub fn check_time(&self, policy: &SignaturePolicy, now: u64) -> Result<(), SignatureError> {
         let skew = policy.clock_skew.as_secs();
         self.signatures.iter().try_for_each(|signature| {
@@ -169,27 +172,29 @@ impl<'r> MessageSignature<'r> {
         self.profile
     }
 
-    /// Returns the newest `created` of the signatures, in seconds since the epoch. A replay store must remember the request until a
-    /// signature of that time is too old: the older ones can be removed from the request.
+    /// Returns the newest `created` of the signatures, in seconds since the epoch. A replay store must remember the
+    /// request until a signature of that time is too old: the older ones can be removed from the request.
     #[must_use]
     pub fn created(&self) -> u64 {
         self.signatures.iter().filter_map(|signature| signature.parameters.created).max().unwrap_or(0)
     }
 
-    /// Returns `nonce`, which all signatures have in common. It is always present, except in [`SignatureProfile::Request`].
+    /// Returns `nonce`, which all signatures have in common. It is always present, except in
+    /// [`SignatureProfile::Request`].
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
         self.signatures.first().and_then(|signature| signature.parameters.nonce())
     }
 
-    /// Returns `keyid`, which all signatures have in common. It is never present, except in [`SignatureProfile::Request`].
+    /// Returns `keyid`, which all signatures have in common. It is never present, except in
+    /// [`SignatureProfile::Request`].
     #[must_use]
     pub fn keyid(&self) -> Option<&str> {
         self.signatures.first().and_then(|signature| signature.parameters.keyid())
     }
 
-    /// Returns what the signatures cover, each component once: its name, such as `@method`, or its serialized identifier if it has
-    /// parameters, such as `"@query-param";name="id"`.
+    /// Returns what the signatures cover, each component once: its name, such as `@method`, or its serialized
+    /// identifier if it has parameters, such as `"@query-param";name="id"`.
     pub fn covered(&self) -> impl Iterator<Item = &str> {
         self.signatures.iter().enumerate().flat_map(move |(at, signature)| {
             let earlier = self.signatures.get(..at).unwrap_or_default();
@@ -197,8 +202,8 @@ impl<'r> MessageSignature<'r> {
         })
     }
 
-    /// Returns what the signatures say about the content, or `None` if it need not be verified. If content must be covered but is
-    /// not, the content must be empty.
+    /// Returns what the signatures say about the content, or `None` if it need not be verified. If content must be
+    /// covered but is not, the content must be empty.
     #[must_use]
     pub const fn expected_content(&self) -> Option<ExpectedContent> {
         self.content
@@ -207,8 +212,8 @@ impl<'r> MessageSignature<'r> {
     /// Returns the serialized components and parameters of each signature: the value of `@signature-params`.
     ///
     /// # Security
-    /// A replay store that tells requests apart by these instead of by a nonce must record each value as an entry of its own.
-    /// Otherwise a request with several signatures could be replayed with some of them.
+    /// A replay store that tells requests apart by these instead of by a nonce must record each value as an entry of
+    /// its own. Otherwise a request with several signatures could be replayed with some of them.
     pub fn signature_input(&self) -> impl Iterator<Item = &str> {
         self.signatures.iter().map(Signature::input)
     }

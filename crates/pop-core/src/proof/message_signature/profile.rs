@@ -12,8 +12,8 @@ use crate::request::RequestHead;
 
 const CONTENT_DIGEST: &str = "content-digest";
 
-/// A use of message signatures. Each has its own `tag`, so that a signature that was made for one use is never accepted for another
-/// (RFC 9421 §7.2.7).
+/// A use of message signatures. Each has its own `tag`, so that a signature that was made for one use is never accepted
+/// for another (RFC 9421 §7.2.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureProfile {
@@ -105,8 +105,8 @@ impl SignatureProfile {
     }
 }
 
-/// Returns what signatures say about the content. One that covers `content-digest` while another does not would be rejected:
-/// without the first, the content could be changed.
+/// Returns what signatures say about the content. One that covers `content-digest` while another does not would be
+/// rejected: without the first, the content could be changed.
 pub(super) fn expected_content(
     signatures: &[Signature<'_>],
     headers: &HeaderMap,

@@ -106,10 +106,11 @@ impl<E> From<SignatureError> for SignError<E> {
     }
 }
 
-/// Signs the head of a request. Returns the values of `Signature-Input` and `Signature`, with one member each, under this label.
+/// Signs the head of a request. Returns the values of `Signature-Input` and `Signature`, with one member each, under
+/// this label.
 ///
-/// A component is a name, such as `@method` or `content-digest`, or a serialized identifier, such as `"@query-param";name="id"`. `key`
-/// signs the signature base, which is not hashed before.
+/// A component is a name, such as `@method` or `content-digest`, or a serialized identifier, such as
+/// `"@query-param";name="id"`. `key` signs the signature base, which is not hashed before.
 ///
 /// # Errors
 /// [`SignError::Request`] or [`SignError::Key`].

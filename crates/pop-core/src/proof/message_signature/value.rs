@@ -12,12 +12,13 @@ use crate::SignatureError;
 use crate::request::RequestHead;
 use crate::target::RequestTarget;
 
-/// The characters that `application/x-www-form-urlencoded` percent-encodes (URL Standard §1.3), apart from the space, which
-/// RFC 9421 §2.2.8 writes as `%20`.
+/// The characters that `application/x-www-form-urlencoded` percent-encodes (URL Standard §1.3), apart from the space,
+/// which RFC 9421 §2.2.8 writes as `%20`.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
-/// The bytes that may still be read to make values that are not simply copied: structured fields and query parameters. A signature
-/// can ask for many parts of one long field. Without a limit, each part would cost reading the whole field again.
+/// The bytes that may still be read to make values that are not simply copied: structured fields and query parameters.
+/// A signature can ask for many parts of one long field. Without a limit, each part would cost reading the whole field
+/// again.
 pub(super) struct Effort(pub(super) usize);
 
 impl Effort {
@@ -100,7 +101,8 @@ fn append(base: &mut String, text: &str) -> Result<(), SignatureError> {
     Ok(())
 }
 
-/// Returns the value of a query parameter in encoded form. A name that occurs twice cannot be covered (RFC 9421 §2.2.8).
+/// Returns the value of a query parameter in encoded form. A name that occurs twice cannot be covered (RFC 9421
+/// §2.2.8).
 fn query_parameter(query: &str, name: &str) -> Result<String, SignatureError> {
     let mut value = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -164,9 +166,9 @@ impl<'h> Field<'h> {
         Ok(text)
     }
 
-    /// Appends the strict serialization. The type of a field is not known here, and need not be: the text is parsed as each of the
-    /// three types, and all types that it can have must agree in the serialization. They differ only if it is a dictionary or a list
-    /// with a duplicate member.
+    /// Appends the strict serialization. The type of a field is not known here, and need not be: the text is parsed as
+    /// each of the three types, and all types that it can have must agree in the serialization. They differ only if it
+    /// is a dictionary or a list with a duplicate member.
     fn append_strict(&self, base: &mut String, effort: &mut Effort) -> Result<(), SignatureError> {
         let text = self.joined(effort)?;
         let item = Parser::new(&text).parse::<Item>().ok().map(|item| item.serialize());
