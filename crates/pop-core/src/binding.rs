@@ -17,7 +17,7 @@ use crate::nonce::Freshness;
 use crate::proof::{AllProven, Fresh, ProofContext, ProofKind, ProofOfPossession, Proofs, Proven};
 use crate::replay::{FirstUse, ReplayEntry};
 use crate::request::RequestHead;
-use crate::{BindingError, ConfirmationError, Error};
+use crate::{BindingError, ConfirmationError, Error, ReplayError, SignatureError};
 
 /// One request whose token and proofs are checked against each other.
 #[derive(Debug, Clone, Copy)]
@@ -83,9 +83,10 @@ impl BindingCheck<'_, '_> {
         let bound = match entries {
             (None, None) => Bound::Complete(claims),
             (Some(entry), second) | (None, second @ Some(entry)) => {
-                let second = second.filter(|_| entries.0.is_some());
+                let of_signature = entries.0.is_none();
+                let second = second.filter(|_| !of_signature);
                 let freshness = nonce.map_or(Freshness::Current, |nonce| nonce.freshness);
-                Bound::Unreplayed(Unreplayed { entry, second, claims, freshness })
+                Bound::Unreplayed(Unreplayed { entry, second, of_signature, claims, freshness })
             }
         };
         Ok(match content {
@@ -214,6 +215,8 @@ pub struct Unreplayed {
     entry: ReplayEntry,
     /// The single-use nonce of a signature in addition to another proof.
     second: Option<ReplayEntry>,
+    /// Whether `entry` is that nonce.
+    of_signature: bool,
     claims: VerifiedClaims,
     freshness: Freshness,
 }
@@ -232,11 +235,17 @@ impl Unreplayed {
         self.second.as_ref()
     }
 
+    /// Returns the error if the entry was recorded before.
+    #[must_use]
+    pub fn replayed(&self) -> Error {
+        if self.of_signature { SignatureError::NonceUsed.into() } else { ReplayError::Replayed.into() }
+    }
+
     /// Returns the rest, once the first of two entries is recorded.
     #[must_use]
     pub fn first_of_two(mut self, _evidence: FirstUse) -> Self {
         if let Some(second) = self.second.take() {
-            self.entry = second;
+            (self.entry, self.of_signature) = (second, true);
         }
         self
     }

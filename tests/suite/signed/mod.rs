@@ -2,6 +2,8 @@
 
 mod content;
 mod envelope;
+mod hmac;
+mod message;
 
 use std::convert::Infallible;
 use std::sync::Arc;

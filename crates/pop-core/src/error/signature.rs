@@ -47,6 +47,9 @@ pub enum SignatureError {
     /// `nonce` is empty or too long.
     #[error("nonce is empty or too long")]
     NonceLength,
+    /// The `nonce` of a signature in addition to another proof was used before with this key.
+    #[error("nonce was used before")]
+    NonceUsed,
     /// Several signatures have the tag, but not the same `nonce` and `keyid`.
     #[error("the signatures with the tag have different parameters")]
     Inconsistent,
@@ -103,6 +106,7 @@ impl SignatureError {
             Self::InvalidParameter(_) => "signature.invalid_parameter",
             Self::ForbiddenParameter(_) => "signature.forbidden_parameter",
             Self::NonceLength => "signature.nonce_length",
+            Self::NonceUsed => "signature.nonce_used",
             Self::Inconsistent => "signature.inconsistent",
             Self::UnknownKey => "signature.unknown_key",
             Self::Algorithm => "signature.algorithm",

@@ -75,7 +75,7 @@ fn proceed(cfg: &PopConfig, mut ending: Ending, bound: Bound, token: Arc<AccessT
         Bound::Unreplayed(unreplayed) => unreplayed,
     };
     if is_from_before_start(cfg, unreplayed.entry()) {
-        return Verification::now(ending.fail(cfg, ReplayError::Replayed.into(), token));
+        return Verification::now(ending.fail(cfg, unreplayed.replayed(), token));
     }
     ending.new_nonce |= unreplayed.freshness() == Freshness::Renew;
     match record(cfg, unreplayed.entry()) {
@@ -160,6 +160,7 @@ impl Ending {
         let entry = *unreplayed.entry();
         let first_use = match answer {
             Ok(first_use) => first_use,
+            Err(ReplayError::Replayed) => return Verification::now(self.fail(cfg, unreplayed.replayed(), token)),
             Err(error) => return Verification::now(self.fail(cfg, error.into(), token)),
         };
         telemetry::proof_age(entry.now, entry.issued_at);
