@@ -209,7 +209,7 @@ async fn every_grant_and_every_refresh_has_a_new_symmetric_key() {
     dpop.refresh(&refresh).await.unwrap();
 }
 
-/// AS-30, V-04: the kit binds a token to any symmetric key.
+/// AS-30: the kit binds a token to any symmetric key.
 #[test]
 fn the_kit_encrypts_a_symmetric_key_for_a_resource_server() {
     let server = TestAuthServer::offline("https://as.example");
