@@ -59,6 +59,24 @@ impl Entry {
 /// The private keys that authorization servers encrypt symmetric keys for. Cheap to clone. `Debug` shows the `kid` and the
 /// algorithm of each key.
 ///
+/// ```
+/// use pop_core::jose::{ContentEncryption, JsonLimits, KeyEncryptionKeys, Object, Recipient, SharedKey};
+///
+/// let jwk = r#"{"kty":"oct","kid":"2026-11","alg":"A256KW","k":"ZoRSOrFzN_FzUA5XKMYoVHyzff5oRJxl-IXRtztJ6uE"}"#;
+/// let keys = KeyEncryptionKeys::parse(format!(r#"{{"keys":[{jwk}]}}"#).as_bytes())?;
+///
+/// // The authorization server:
+/// let recipient = Recipient::parse(&Object::parse(jwk.as_bytes(), JsonLimits::PROOF)?)?;
+/// let key = SharedKey::new([7; 32])?; // in practice, random bytes
+/// let jwe = recipient.encrypt(key.to_jwk().as_bytes(), ContentEncryption::A256Gcm)?;
+///
+/// // This server:
+/// let unwrapped = keys.unwrap(&jwe)?;
+/// assert!(unwrapped.key.verify(b"message", &key.sign(b"message")));
+/// assert!(keys.contains(&unwrapped.kek));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Security
 /// To rotate keys, add the new key, publish it, and remove the old one when the last token that was issued for it has expired.
 /// Keys that were unwrapped with a removed key must no longer be used: compare [`UnwrappedKey::kek`](super::UnwrappedKey::kek)
