@@ -176,7 +176,7 @@ fn rejected() -> Vec<(&'static str, &'static str, Change)> {
         ),
         (
             "CNF-05",
-            "confirmation.unsupported",
+            "binding.signature_missing",
             change(|api, token| {
                 let jkt = api.key.thumbprint().to_string();
                 token.claim("cnf", json!({ "jkt": jkt, "jwk": api.key.public_jwk() }))

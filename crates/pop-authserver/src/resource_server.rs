@@ -7,7 +7,6 @@ use pop_client::ClientOptions;
 use pop_core::jose::{Json, JsonLimits, Jwk, JwkError, Object, Recipient, RsaLimits};
 use serde_json::Value;
 
-use crate::builder::AuthServerBuilder;
 use crate::error::ResourceKeysError;
 
 /// A resource that tokens can be requested for (RFC 8707), with the keys of its server. `Debug` shows no keys.
@@ -100,40 +99,6 @@ impl ResourceServer {
     /// ```
     pub fn keys_by_introspection(mut self) -> Self {
         self.introspects_keys = true;
-        self
-    }
-}
-
-impl AuthServerBuilder {
-    /// Adds a resource that tokens can be requested for, with the keys of its server. Replaces an earlier resource with
-    /// the same identifier. The first resource is the default. [`audience`](Self::audience) adds one without keys.
-    ///
-    /// ```
-    /// # use pop_authserver::{AuthServer, ResourceServer};
-    /// let builder = AuthServer::builder().resource(ResourceServer::new("https://api.example"));
-    /// # drop(builder);
-    /// ```
-    pub fn resource(mut self, resource: ResourceServer) -> Self {
-        match self.resources.iter_mut().find(|known| known.identifier == resource.identifier) {
-            Some(known) => *known = resource,
-            None => self.resources.push(resource),
-        }
-        self
-    }
-
-    /// Sets timeouts, limits and HTTP settings of the requests for metadata and keys of resource servers. Defaults to
-    /// [`ClientOptions::new`].
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use pop_authserver::AuthServer;
-    /// use pop_client::ClientOptions;
-    ///
-    /// let builder = AuthServer::builder().http_options(ClientOptions::new().document_timeout(Duration::from_secs(2)));
-    /// # drop(builder);
-    /// ```
-    pub fn http_options(mut self, options: ClientOptions) -> Self {
-        self.http_options = options;
         self
     }
 }

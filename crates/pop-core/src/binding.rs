@@ -137,11 +137,11 @@ pub fn bind(confirmation: &Confirmation, proven: &[Option<Proven>]) -> Result<()
             }
             Requirement::SigningKey(_) => {
                 let key = proven.find(|proven| matches!(proven, Requirement::SigningKey(_)));
-                check(requirement, key, BindingError::BoundTokenAsBearer, BindingError::KeyMismatch)
+                check(requirement, key, BindingError::SignatureMissing, BindingError::KeyMismatch)
             }
             Requirement::SharedKey => {
                 let key = proven.find(|proven| matches!(proven, Requirement::SharedKey));
-                check(requirement, key, BindingError::BoundTokenAsBearer, BindingError::KeyMismatch)
+                check(requirement, key, BindingError::SignatureMissing, BindingError::KeyMismatch)
             }
         }
     })

@@ -219,7 +219,7 @@ impl Responder<'_> {
                     };
                     self.unauthorized(Some("invalid_token"), description, used)
                 }
-                BindingError::BoundTokenAsBearer => {
+                BindingError::BoundTokenAsBearer | BindingError::SignatureMissing => {
                     self.unauthorized(Some("invalid_token"), "The access token is bound to a key", used)
                 }
                 BindingError::NotBoundToProof => {

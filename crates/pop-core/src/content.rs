@@ -4,7 +4,7 @@ mod digest;
 
 use std::fmt;
 
-pub use self::digest::{ContentDigestError, content_digest};
+pub use self::digest::content_digest;
 
 use sha2::{Digest, Sha256, Sha512};
 

@@ -37,8 +37,9 @@ pub mod step_up;
 pub mod target;
 
 pub use error::{
-    BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, ContentError, CredentialError, DpopError, Error,
-    NonceError, ProofError, ReplayError, SignatureError, SignedRequestError, TokenError, Unavailable, help,
+    BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, ContentDigestError, ContentError, CredentialError,
+    DpopError, Error, NonceError, ProofError, ReplayError, SignatureError, SignedRequestError, TokenError, Unavailable,
+    help,
 };
 pub use jose::Found;
 

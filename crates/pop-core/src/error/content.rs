@@ -32,3 +32,15 @@ impl ContentError {
         }
     }
 }
+
+/// Why a `Content-Digest` field is rejected. Contains nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ContentDigestError {
+    /// The field is not a dictionary, has an algorithm twice, or a digest is not a byte sequence of the length of its
+    /// algorithm.
+    #[error("malformed")]
+    Malformed,
+    /// The field has neither `sha-256` nor `sha-512`.
+    #[error("no digest with sha-256 or sha-512")]
+    Algorithm,
+}

@@ -113,6 +113,7 @@ pub const CODES: &[CodeHelp] = codes! {
     // the binding
     "binding.key_mismatch": "the key of the proof is not the key of `cnf.jkt`", "client: use the key that the token was requested with; or the token was stolen";
     "binding.bound_token_as_bearer": "a token with `jkt` was sent under `Bearer`", "client: `Authorization: DPoP` and a proof; or the token was stolen";
+    "binding.signature_missing": "the token is bound to a key that must sign the request, and the request has no such signature", "client: sign the request, under `HTTPSig` or `PoP`";
     "binding.not_bound_to_proof": "a token without `jkt` was sent under `DPoP`", "client: use `Bearer` for certificate-bound tokens";
     "binding.certificate_missing": "the token is bound to a certificate, and there is no client certificate", "client: connect with it; behind a proxy: configure `ClientCertificates`, and pass on the address of the peer (`into_make_service_with_connect_info`)";
     "binding.certificate_mismatch": "the client certificate is not the certificate of `cnf.x5t#S256`", "client: connect with the certificate that the token was requested with; or the token was stolen";

@@ -18,7 +18,7 @@ mod unavailable;
 pub use binding::BindingError;
 pub use claim::ClaimError;
 pub use confirmation::ConfirmationError;
-pub use content::ContentError;
+pub use content::{ContentDigestError, ContentError};
 pub use credential::CredentialError;
 pub use dpop::DpopError;
 pub use help::{CODES, CodeHelp, help};

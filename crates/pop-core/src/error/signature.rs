@@ -1,4 +1,4 @@
-use crate::content::ContentDigestError;
+use super::ContentDigestError;
 
 /// Why an HTTP message signature is rejected (RFC 9421).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

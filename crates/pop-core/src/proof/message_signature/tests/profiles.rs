@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{COMPONENTS, NOW, error, headers, origin, parsed};
+use crate::ContentDigestError;
 use crate::SignatureError as E;
-use crate::content::{ContentDigestError, ExpectedContent};
+use crate::content::ExpectedContent;
 use crate::jose::crypto::CryptoBackend;
 use crate::jose::{Algorithm, AlgorithmSet, SharedKey};
 use crate::policy::{SignaturePolicy, SignedContent};
