@@ -278,6 +278,15 @@ impl Unread {
         &self.expected
     }
 
+    /// Returns the rest without evidence, for callers that hand the content on while they verify it.
+    ///
+    /// # Security
+    /// The caller must withhold the end of the content until it is verified.
+    #[must_use]
+    pub fn verified_while_streaming(self) -> Bound {
+        self.bound
+    }
+
     /// Returns the rest, in exchange for the evidence. `None` if the evidence is about other expectations.
     #[must_use]
     pub fn verified(self, evidence: &ContentVerified) -> Option<Bound> {

@@ -66,6 +66,9 @@ pub enum ConfigError {
     /// A kind of proof that cannot be accepted.
     #[error("{0} {1}")]
     ProofKind(ProofKind, &'static str),
+    /// Not the name of a header field.
+    #[error("{0:?} is not the name of a header field")]
+    FieldName(String),
     /// The list of algorithms is empty.
     #[error("no {0} algorithm is allowed")]
     NoAlgorithm(&'static str),
@@ -124,6 +127,9 @@ pub enum ConfigError {
         /// The URL.
         endpoint: String,
     },
+    /// Symmetric keys in introspection responses without TLS (RFC 9200 §6.5).
+    #[error("introspection at {0:?} returns symmetric keys, which needs an https URL")]
+    IntrospectedKeys(String),
     /// Introspection without client authentication (required by RFC 7662 §2.1).
     #[error("introspection at {0:?} needs client authentication")]
     IntrospectionAuthentication(String),

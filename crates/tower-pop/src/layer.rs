@@ -7,7 +7,7 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 use crate::config::PopConfig;
-use crate::content::{HeadOnly, VerifyContent};
+use crate::content::{HeadOnly, StreamContent, VerifyContent};
 use crate::rejection::{DefaultRejection, OnRejection, Rejection};
 use crate::service::PopService;
 
@@ -71,6 +71,28 @@ impl<H, C> PopLayer<H, C> {
     #[must_use]
     pub fn verify_content(self) -> PopLayer<H, VerifyContent> {
         PopLayer { cfg: self.cfg, handler: self.handler, content: VerifyContent }
+    }
+
+    /// Verifies content while the inner service reads it, for uploads that do not fit into memory. There is no limit on their length.
+    ///
+    /// # Security
+    /// This is weaker than [`verify_content`](Self::verify_content): the proof is recorded and the inner service is called before the
+    /// content is verified. The last frame is withheld until then: if the content is not right, reading the body fails with
+    /// [`ContentFailed`](crate::ContentFailed) instead. A handler must read the body to its end, and must undo what it did if that
+    /// fails.
+    ///
+    /// ```
+    /// use tower_pop::{PopConfig, PopLayer, ProofKind};
+    ///
+    /// let cfg = PopConfig::builder("https://as.example", "https://api.example")
+    ///     .proofs([ProofKind::HttpSig])
+    ///     .build()?;
+    /// let layer = PopLayer::new(cfg).verify_content_while_streaming();
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn verify_content_while_streaming(self) -> PopLayer<H, StreamContent> {
+        PopLayer { cfg: self.cfg, handler: self.handler, content: StreamContent }
     }
 
     /// Sets the handler that renders rejections: those of this layer, and those of [`Require`](crate::Require) layers, extractors

@@ -111,7 +111,7 @@ mod verifier;
 
 pub use certificate::{CertificateHeader, ClientCertificates, ProxyTrust};
 pub use config::{Dangerous, PopConfig, PopConfigBuilder};
-pub use content::{ContentIncomplete, HeadOnly, ReadContent, VerifiedBody, VerifyContent};
+pub use content::{ContentFailed, HeadOnly, ReadContent, StreamContent, VerifiedBody, VerifyContent};
 pub use error::{ConfigError, HttpClientError};
 pub use explain::Explanation;
 #[cfg(feature = "axum")]

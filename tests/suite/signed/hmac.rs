@@ -1,5 +1,8 @@
 //! Symmetric keys: HMAC message signatures and HS256 envelopes under `PoP`.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use http::header::AUTHORIZATION;
 use http::{Method, Request};
 use pop_authserver::{ContentEncryption, Recipient};
@@ -7,7 +10,8 @@ use pop_client::Envelope;
 use pop_core::jose::{JsonLimits, Object, SharedKey, encode};
 use pop_core::proof::message_signature::SignatureProfile;
 use serde_json::{Value, json};
-use tower_pop::{KeyEncryptionKeys, ProofKind};
+use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+use tower_pop::{ConfigError, Introspection, KeyEncryptionKeys, ProofKind};
 
 use super::message::Draft;
 use super::{CONTENT, Resource};
@@ -180,4 +184,47 @@ async fn the_configuration_says_which_form_is_accepted() {
         tower_pop::PopConfig::builder("https://as.example", "https://api.example").proofs([ProofKind::Hmac]);
     let error = without_keys.build().unwrap_err().to_string();
     assert!(error.contains("hmac") && error.contains("key_encryption_keys"), "{error}");
+}
+
+/// SYM-01, SYM-14, CNF-08: a key in an introspection response, over TLS and where it is turned on.
+#[tokio::test]
+async fn a_key_may_come_in_an_introspection_response_over_tls() {
+    let response = |cnf: Value| {
+        json!({ "active": true, "aud": "https://api.example", "sub": "a", "client_id": "c", "token_type": "PoP", "cnf": cnf }).to_string()
+    };
+    let config = |endpoint: &str, cnf: Value, keys: bool| {
+        let introspection = Introspection::at(endpoint).client_secret_basic("api", "secret").http_fetch(Says(response(cnf)));
+        let introspection = if keys { introspection.symmetric_keys() } else { introspection };
+        Resource::of(move |issuer| issuer.introspection(introspection), |builder| {
+            let builder = builder.proofs([ProofKind::Hmac]);
+            if keys { builder } else { builder.key_encryption_keys(key_encryption_keys(&KEYS)) }
+        })
+    };
+    let endpoint = "https://as.example/introspect";
+    for (row, cnf, keys, accepted) in [
+        ("in clear", json!({ "jwk": jwk(&KEY) }), true, true),
+        ("not turned on", json!({ "jwk": jwk(&KEY) }), false, false),
+        ("SYM-05", json!({ "jwk": jwk(&KEY[..31]) }), true, false),
+        ("wrapped", json!({ "jwe": wrapped(1, &jwk(&KEY)) }), false, true),
+    ] {
+        let resource = config(endpoint, cnf, keys).unwrap();
+        let answer = resource.send(mac(hmac(&resource, "opaque", "", "n"), &KEY)).await;
+        if accepted {
+            assert_eq!(answer.accepted("", row).token.unwrap().proof().kind(), ProofKind::Hmac);
+        } else {
+            answer.rejected("PoP ", "invalid_token", row);
+        }
+    }
+    let error = config("http://127.0.0.1/introspect", json!({}), true).map(drop).unwrap_err();
+    assert!(matches!(error, ConfigError::IntrospectedKeys(_)), "SYM-14 {error}");
+}
+
+/// An endpoint with one response.
+struct Says(String);
+
+impl HttpFetch for Says {
+    fn fetch(&self, _: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        let response = FetchResponse::new(self.0.clone()).content_type("application/json");
+        Box::pin(std::future::ready(Ok(response)))
+    }
 }

@@ -17,9 +17,9 @@ use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TokenMint};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_pop::clock::{Clock, ManualClock};
-use tower_pop::{Error, PopConfig, PopConfigBuilder, PopLayer, VerifiedBody, VerifiedToken};
+use tower_pop::{ConfigError, Error, IssuerConfig, PopConfig, PopConfigBuilder, PopLayer, VerifiedBody, VerifiedToken};
 
-use crate::support::{AUDIENCE, ISSUER, NOW, issuer};
+use crate::support::{self, AUDIENCE, ISSUER, NOW};
 
 pub(crate) const URL: &str = "https://api.example/notes?a=1&b=2";
 pub(crate) const CONTENT: &str = r#"{"note":"buy milk"}"#;
@@ -45,12 +45,20 @@ pub(crate) struct Answer {
 
 impl Resource {
     pub(crate) fn new(configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder) -> Self {
+        Self::of(|issuer| issuer, configure).unwrap()
+    }
+
+    pub(crate) fn of(
+        issuer: impl FnOnce(IssuerConfig) -> IssuerConfig,
+        configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder,
+    ) -> Result<Self, ConfigError> {
         let server = TestAuthServer::offline_at(ISSUER, NOW);
         let clock = Arc::new(ManualClock::at(NOW));
         let shared: Arc<dyn Clock> = clock.clone();
-        let cfg = configure(PopConfig::builder(issuer(&server), AUDIENCE).clock(shared)).build().unwrap();
+        let issuer = issuer(support::issuer(&server));
+        let cfg = configure(PopConfig::builder(issuer, AUDIENCE).clock(shared)).build()?;
         let key = DpopKey::generate(Algorithm::ES256).unwrap();
-        Self { server, key, clock, cfg, calls: Arc::default() }
+        Ok(Self { server, key, clock, cfg, calls: Arc::default() })
     }
 
     /// A valid token that is bound to nothing yet.

@@ -72,6 +72,8 @@ pub struct ProofOfPossession {
     pub(crate) certificate: Option<CertThumbprint>,
     /// What the proofs over the request itself cover.
     pub(crate) covered: Option<Arc<[Box<str>]>>,
+    /// The header fields that a signed HTTP request covers.
+    pub(crate) covered_fields: Option<Arc<[Box<str>]>>,
     /// The request that a proof without `jti` is about.
     pub(super) request: Option<RequestDigest>,
 }
@@ -95,7 +97,7 @@ impl RequestDigest {
 impl ProofOfPossession {
     /// A request without a verified proof: of kind `None` or `Unproven`.
     pub(crate) const fn without(kind: ProofKind) -> Self {
-        Self { kind, key: None, jti: None, certificate: None, covered: None, request: None }
+        Self { kind, key: None, jti: None, certificate: None, covered: None, covered_fields: None, request: None }
     }
 
     /// Returns how possession was proven.
@@ -130,6 +132,13 @@ impl ProofOfPossession {
     /// Header fields that are not covered are the word of every hop on the way.
     pub fn covered(&self) -> impl Iterator<Item = &str> {
         self.covered.iter().flat_map(|covered| covered.iter()).map(|name| &**name)
+    }
+
+    /// Returns whether a proof over the request covers a header field as a whole. `name` is in lower case.
+    #[must_use]
+    pub fn covers_field(&self, name: &str) -> bool {
+        let listed = |names: &Option<Arc<[Box<str>]>>| names.iter().flat_map(|names| names.iter()).any(|own| **own == *name);
+        listed(&self.covered_fields) || (self.kind != ProofKind::SignedRequest && listed(&self.covered))
     }
 
     /// Returns whether this is the proof of a request with this head, as far as its kind tells.

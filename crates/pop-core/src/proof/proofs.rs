@@ -225,9 +225,13 @@ impl<'r> Proofs<'r> {
         head: &RequestHead<'_>,
     ) -> ProofOfPossession {
         let mut covered: Vec<Box<str>> = Vec::new();
+        let mut covered_fields = None;
         match &self.proof {
             Some(Proof::MessageSignature(proof, _)) => covered.extend(proof.covered().map(Into::into)),
-            Some(Proof::SignedRequest(proof)) => covered.extend(proof.covered().names().map(Into::into)),
+            Some(Proof::SignedRequest(proof)) => {
+                covered.extend(proof.covered().names().map(Into::into));
+                covered_fields = Some(proof.covered_fields().map(Into::into).collect());
+            }
             Some(Proof::Dpop(_)) | None => {}
         }
         if let Some(signature) = &self.signature {
@@ -240,6 +244,7 @@ impl<'r> Proofs<'r> {
             }
             None => ProofOfPossession::without(ProofKind::None),
         };
+        evidence.covered_fields = covered_fields;
         evidence.certificate = confirmation.and_then(Confirmation::x5t).copied();
         if !covered.is_empty() {
             evidence.covered = Some(covered.into());

@@ -53,6 +53,8 @@ impl PopConfigBuilder {
         self.check_algorithms(&proof, &token)?;
         self.check_scopes()?;
         let schemes = self.schemes()?;
+        let name = |name: &String| name.parse().map_err(|_| ConfigError::FieldName(name.clone()));
+        let strip_uncovered = self.strip_uncovered.iter().map(name).collect::<Result<_, _>>()?;
         let audiences = self.audiences()?;
         let missing_address = Arc::new(MissingAddressWarning::default());
         let origins = self.origins(Arc::clone(&missing_address))?;
@@ -89,6 +91,7 @@ impl PopConfigBuilder {
             key_encryption_keys: Arc::new(KeyRing::new(self.key_encryption_keys)),
             client_keys: self.client_keys,
             content_limit: self.content_limit,
+            strip_uncovered,
             nonce_policy: self.nonce_policy,
             nonces,
             replay,
@@ -174,7 +177,7 @@ impl PopConfigBuilder {
             };
         }
         let with_key = self.key_encryption_keys.is_some()
-            || self.issuers.iter().any(|issuer| issuer.allow.introspected_symmetric_keys);
+            || self.issuers.iter().any(|issuer| issuer.introspection.as_ref().is_some_and(|own| own.symmetric_keys));
         if self.kinds.contains(&ProofKind::Hmac) && !with_key {
             return Err(ConfigError::ProofKind(ProofKind::Hmac, "needs .key_encryption_keys(..)"));
         }

@@ -49,6 +49,7 @@ impl PopConfigBuilder {
                     self.check_introspection(&name, introspection)?;
                     let mut allowances = allow;
                     allowances.introspection_without_aud = introspection.allow_missing_aud;
+                    allowances.introspected_symmetric_keys = introspection.symmetric_keys;
                     Some(Arc::new(Introspector::new(IntrospectorParts {
                         issuer: name.as_str().into(),
                         number,
@@ -72,6 +73,9 @@ impl PopConfigBuilder {
         let endpoint = &introspection.endpoint;
         if !crate::keys::is_acceptable(endpoint, self.allow_http) {
             return Err(ConfigError::IntrospectionEndpoint { issuer: issuer.to_owned(), endpoint: endpoint.clone() });
+        }
+        if introspection.symmetric_keys && !endpoint.starts_with("https://") {
+            return Err(ConfigError::IntrospectedKeys(endpoint.clone()));
         }
         if introspection.authentication.client_id().is_none() {
             return Err(ConfigError::IntrospectionAuthentication(endpoint.clone()));

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use http::request::Parts;
 use pop_core::CredentialError;
 use pop_core::challenge::Challenges;
@@ -66,6 +67,8 @@ pub(crate) struct State {
     pub(crate) schemes: SchemeSet,
     pub(crate) key_encryption_keys: Arc<KeyRing>,
     pub(crate) client_keys: Option<Arc<dyn ClientKeys>>,
+    /// The header fields that are removed unless a proof covers them.
+    pub(crate) strip_uncovered: Vec<HeaderName>,
     /// The maximum length of content that is verified, in bytes.
     pub(crate) content_limit: u64,
     pub(crate) nonce_policy: NoncePolicy,

@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use pop_core::ContentError;
+use pop_core::content::ContentHasher;
 
 pin_project! {
     /// The body of a request that [`PopLayer::verify_content`](crate::PopLayer::verify_content) accepted: verified content in
@@ -22,6 +24,7 @@ pin_project! {
     enum State<B> {
         Unread { #[pin] body: B },
         Read { frames: VecDeque<Bytes>, length: u64, end: End<B> },
+        Streaming { #[pin] body: B, hasher: Option<ContentHasher>, withheld: Option<Bytes> },
     }
 }
 
@@ -34,17 +37,25 @@ pub(super) enum End<B> {
     Failed,
 }
 
-/// The content of a request ended early.
+/// The content of a request ended early, or is not what its proof covers. A handler must undo what it did with the bytes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ContentIncomplete;
+pub struct ContentFailed(ContentError);
 
-impl fmt::Display for ContentIncomplete {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the content of the request ended early")
+impl ContentFailed {
+    /// Returns the reason.
+    #[must_use]
+    pub const fn reason(&self) -> ContentError {
+        self.0
     }
 }
 
-impl Error for ContentIncomplete {}
+impl fmt::Display for ContentFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for ContentFailed {}
 
 impl<B> VerifiedBody<B> {
     pub(super) const fn unread(body: B) -> Self {
@@ -54,6 +65,10 @@ impl<B> VerifiedBody<B> {
     pub(super) fn read(frames: VecDeque<Bytes>, end: End<B>) -> Self {
         let length = frames.iter().map(|frame| frame.len() as u64).sum();
         Self { state: State::Read { frames, length, end } }
+    }
+
+    pub(super) const fn streaming(body: B, hasher: ContentHasher) -> Self {
+        Self { state: State::Streaming { body, hasher: Some(hasher), withheld: None } }
     }
 
     /// Returns whether the content was verified as a whole. Otherwise no proof of the request covers it.
@@ -84,10 +99,11 @@ where
                     End::Rest(body) => ready!(body.as_mut().poll_frame(cx)),
                     End::Failed => {
                         *end = End::Complete;
-                        return Poll::Ready(Some(Err(ContentIncomplete.into())));
+                        return Poll::Ready(Some(Err(ContentFailed(ContentError::Incomplete).into())));
                     }
                 },
             },
+            StateProj::Streaming { body, hasher, withheld } => return poll_streaming(body, hasher, withheld, cx),
         };
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
@@ -103,18 +119,59 @@ where
                         End::Failed => false,
                     }
             }
+            State::Streaming { hasher, withheld, .. } => hasher.is_none() && withheld.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Unread { body } => body.size_hint(),
+            State::Unread { body } | State::Streaming { body, hasher: Some(_), withheld: None } => body.size_hint(),
+            State::Streaming { .. } => SizeHint::new(),
             State::Read { length, end: End::Complete, .. } => SizeHint::with_exact(*length),
             State::Read { length, .. } => {
                 let mut hint = SizeHint::new();
                 hint.set_lower(*length);
                 hint
             }
+        }
+    }
+}
+
+/// Hands frames on one behind: the last one comes out once the content is verified.
+fn poll_streaming<B>(
+    mut body: Pin<&mut B>,
+    hasher: &mut Option<ContentHasher>,
+    withheld: &mut Option<Bytes>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    loop {
+        let Some(running) = hasher else {
+            return Poll::Ready(None);
+        };
+        let data = match ready!(body.as_mut().poll_frame(cx)) {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => {
+                (*hasher, *withheld) = (None, None);
+                return Poll::Ready(Some(Err(error.into())));
+            }
+            None => {
+                let (last, result) = (withheld.take(), hasher.take().map(ContentHasher::finish));
+                return Poll::Ready(match result {
+                    Some(Err(error)) => Some(Err(ContentFailed(error).into())),
+                    _ => last.map(|last| Ok(Frame::data(last))),
+                });
+            }
+        };
+        if data.is_empty() {
+            continue;
+        }
+        running.update(&data);
+        if let Some(earlier) = withheld.replace(data) {
+            return Poll::Ready(Some(Ok(Frame::data(earlier))));
         }
     }
 }

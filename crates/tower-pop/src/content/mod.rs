@@ -16,12 +16,12 @@ use http_body_util::BodyExt;
 use pop_core::ContentError;
 
 use self::body::End;
-pub use self::body::{ContentIncomplete, VerifiedBody};
+pub use self::body::{ContentFailed, VerifiedBody};
 use crate::drain::Discard;
 use crate::rejection::Rejection;
 use crate::verifier::{Admitted, ContentCheck};
 
-/// Whether and how a layer reads content: [`HeadOnly`] or [`VerifyContent`]. Nothing else can implement it.
+/// Whether and how a layer reads content: [`HeadOnly`], [`VerifyContent`] or [`StreamContent`]. Nothing else can implement it.
 pub trait ReadContent<B>: Clone + sealed::Sealed {
     /// The body that the inner service gets.
     type Body;
@@ -112,6 +112,35 @@ where
             });
         }
         Reading::Later(Box::pin(read(check, body)))
+    }
+}
+
+/// Hands content on while it is verified. See
+/// [`PopLayer::verify_content_while_streaming`](crate::PopLayer::verify_content_while_streaming).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StreamContent;
+
+impl sealed::Sealed for StreamContent {}
+
+impl<B> ReadContent<B> for StreamContent
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Body = VerifiedBody<B>;
+
+    fn unread(&self, body: B) -> VerifiedBody<B> {
+        VerifiedBody::unread(body)
+    }
+
+    fn read(&self, check: Box<ContentCheck>, body: B) -> Reading<VerifiedBody<B>, B> {
+        Reading::Later(Box::pin(async move {
+            let hasher = check.hasher();
+            match check.conclude_while_streaming().await {
+                Ok(admitted) => Read::Accepted(admitted, VerifiedBody::streaming(body, hasher)),
+                Err(rejection) => Read::Rejected(rejection, Rest::Whole(body)),
+            }
+        }))
     }
 }
 

@@ -174,6 +174,17 @@ impl ContentCheck {
         }
     }
 
+    /// Records the proof before the content is verified: for content that is handed on while it is hashed.
+    ///
+    /// # Errors
+    /// The rejection.
+    ///
+    /// # Security
+    /// The caller must withhold the end of the content until the [`hasher`](Self::hasher) has verified it.
+    pub async fn conclude_while_streaming(self) -> Verdict {
+        self.rest.proceed(self.unread.verified_while_streaming()).await
+    }
+
     /// Returns the verdict on a request whose content could not be read or is not right. Nothing is recorded.
     ///
     /// # Errors

@@ -52,6 +52,12 @@ impl Admitted {
         let outer = parts.extensions.get::<VerifiedToken>().and_then(VerifiedToken::handler);
         let outer = outer.or_else(|| parts.extensions.get::<Anonymous>()?.handler.as_ref());
         let handler = RequestHandler::new(handler, outer, parts);
+        for name in &cfg.state.strip_uncovered {
+            let is_covered = |token: &VerifiedToken| token.proof().covers_field(name.as_str());
+            if !self.token.as_ref().is_some_and(is_covered) {
+                parts.headers.remove(name);
+            }
+        }
         let extensions = &mut parts.extensions;
         match self.token {
             Some(token) => {

@@ -183,4 +183,24 @@ impl PopConfigBuilder {
         self.overrides.signature_algorithms = Some(algorithms.into_iter().collect());
         self
     }
+
+    /// Removes these header fields from accepted requests, unless a proof of the request covers them. A second call adds more. Defaults
+    /// to none.
+    ///
+    /// # Security
+    /// Every hop on the way can set a field that is not covered. A DPoP proof covers none.
+    ///
+    /// ```
+    /// use tower_pop::{PopConfig, ProofKind};
+    ///
+    /// let cfg = PopConfig::builder("https://as.example", "https://api.example")
+    ///     .proofs([ProofKind::HttpSig])
+    ///     .strip_uncovered_fields(["idempotency-key"])
+    ///     .build()?;
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    pub fn strip_uncovered_fields<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.strip_uncovered.extend(names.into_iter().map(Into::into));
+        self
+    }
 }

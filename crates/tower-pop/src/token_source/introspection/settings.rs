@@ -29,6 +29,7 @@ pub struct Introspection {
     pub(crate) jwt_first: bool,
     pub(crate) signed: bool,
     pub(crate) allow_missing_aud: bool,
+    pub(crate) symmetric_keys: bool,
     pub(crate) cache_for: Duration,
     pub(crate) cache_inactive_for: Duration,
     pub(crate) timeout: Duration,
@@ -48,6 +49,7 @@ impl Introspection {
             jwt_first: false,
             signed: false,
             allow_missing_aud: false,
+            symmetric_keys: false,
             cache_for: Duration::from_secs(10),
             cache_inactive_for: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
@@ -98,6 +100,17 @@ impl Introspection {
     /// for another resource is accepted here.
     pub fn allow_missing_aud(mut self) -> Self {
         self.allow_missing_aud = true;
+        self
+    }
+
+    /// Accepts responses with an unencrypted symmetric key in `cnf.jwk` (RFC 7800 §3.2), for
+    /// [`ProofKind::Hmac`](crate::ProofKind::Hmac) and signed HTTP requests with HS256. The endpoint must be an https URL, also on
+    /// loopback. Off by default: such a response is rejected.
+    ///
+    /// # Security
+    /// The key protects requests of the client for as long as the token is valid. This server can forge them (RFC 9421 §7.3.3).
+    pub fn symmetric_keys(mut self) -> Self {
+        self.symmetric_keys = true;
         self
     }
 
