@@ -6,7 +6,7 @@
 //! | a key, and tokens that are bound to it by DPoP (RFC 9449) | [`TokenClient`], [`DpopClient`] |
 //! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
 //! | both | [`TokenClient::discover_mtls`] |
-//! | another HTTP client | [`Proof`], [`NonceMemory`], [`Challenge`] |
+//! | another HTTP client | [`Proof`], [`RequestSignature`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,6 +72,7 @@ mod error;
 mod grant;
 mod header;
 mod json;
+mod message_signature;
 mod mtls_client;
 mod mtls_token_client;
 mod nonce;
@@ -95,6 +96,7 @@ pub use client_certificate::ClientCertificate;
 pub use dpop::{DpopClient, RequestBuilder};
 pub use endpoints::Endpoints;
 pub use error::{ClientError, DiscoveryError, HttpError, HttpFailure, OptionsError, UrlError, UrlSyntaxError};
+pub use message_signature::{RequestSignature, SignatureKey};
 pub use mtls_client::MtlsClient;
 pub use mtls_token_client::MtlsTokenClient;
 pub use nonce::{MalformedNonce, NonceMemory, Role};
