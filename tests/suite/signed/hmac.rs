@@ -193,12 +193,16 @@ async fn a_key_may_come_in_an_introspection_response_over_tls() {
         json!({ "active": true, "aud": "https://api.example", "sub": "a", "client_id": "c", "token_type": "PoP", "cnf": cnf }).to_string()
     };
     let config = |endpoint: &str, cnf: Value, keys: bool| {
-        let introspection = Introspection::at(endpoint).client_secret_basic("api", "secret").http_fetch(Says(response(cnf)));
+        let introspection =
+            Introspection::at(endpoint).client_secret_basic("api", "secret").http_fetch(Says(response(cnf)));
         let introspection = if keys { introspection.symmetric_keys() } else { introspection };
-        Resource::of(move |issuer| issuer.introspection(introspection), |builder| {
-            let builder = builder.proofs([ProofKind::Hmac]);
-            if keys { builder } else { builder.key_encryption_keys(key_encryption_keys(&KEYS)) }
-        })
+        Resource::of(
+            move |issuer| issuer.introspection(introspection),
+            |builder| {
+                let builder = builder.proofs([ProofKind::Hmac]);
+                if keys { builder } else { builder.key_encryption_keys(key_encryption_keys(&KEYS)) }
+            },
+        )
     };
     let endpoint = "https://as.example/introspect";
     for (row, cnf, keys, accepted) in [

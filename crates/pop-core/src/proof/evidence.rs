@@ -137,7 +137,8 @@ impl ProofOfPossession {
     /// Returns whether a proof over the request covers a header field as a whole. `name` is in lower case.
     #[must_use]
     pub fn covers_field(&self, name: &str) -> bool {
-        let listed = |names: &Option<Arc<[Box<str>]>>| names.iter().flat_map(|names| names.iter()).any(|own| **own == *name);
+        let listed =
+            |names: &Option<Arc<[Box<str>]>>| names.iter().flat_map(|names| names.iter()).any(|own| **own == *name);
         listed(&self.covered_fields) || (self.kind != ProofKind::SignedRequest && listed(&self.covered))
     }
 

@@ -28,6 +28,8 @@ pin_project! {
     }
 }
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// What follows the content that was read.
 pub(super) enum End<B> {
     Complete,
@@ -81,10 +83,10 @@ impl<B> VerifiedBody<B> {
 impl<B> Body for VerifiedBody<B>
 where
     B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
+    type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = match self.project().state.project() {
@@ -143,10 +145,10 @@ fn poll_streaming<B>(
     hasher: &mut Option<ContentHasher>,
     withheld: &mut Option<Bytes>,
     cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>>
+) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     loop {
         let Some(running) = hasher else {

@@ -137,7 +137,7 @@ fn derived_components_have_the_values_that_the_rfc_prints() {
     }
 }
 
-/// SIG-20: methods are compared by case, and cannot break out of their line.
+/// SIG-19, SIG-20, X-60: methods are compared by case, cannot break out of their line, and never come from a field.
 #[test]
 fn a_method_is_taken_as_received() {
     let (origin, headers) = (origin(), headers::<&str>(&[]));
@@ -149,4 +149,5 @@ fn a_method_is_taken_as_received() {
     };
     assert_eq!(base("get").unwrap(), "\"@method\": get\n\"@signature-params\": (\"@method\")");
     assert_eq!(base("GET\n"), Err(E::ComponentValue));
+    assert!("@method".parse::<http::HeaderName>().is_err(), "no field has such a name");
 }
