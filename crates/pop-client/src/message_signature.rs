@@ -240,7 +240,7 @@ mod tests {
         let signature = MessageSignature::parse(profile, &head, &policy)?;
         signature.check_time(&policy, head.now())?;
         signature.verify_signature(key, &head, &policy)?;
-        assert_eq!(signature.expected_content().unwrap().check(content), Ok(()));
+        assert_eq!(signature.expected_content().unwrap().check(content).map(drop), Ok(()));
         let covered = signature.covered().map(str::to_owned).collect();
         Ok((covered, signature.nonce().unwrap().to_owned()))
     }

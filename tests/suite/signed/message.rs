@@ -21,8 +21,8 @@ const COMPONENTS: [&str; 3] = ["@method", "@target-uri", "authorization"];
 /// A request that is to be signed.
 pub(super) struct Draft<'k> {
     profile: SignatureProfile,
-    request: Request<Full<Bytes>>,
-    components: Vec<&'static str>,
+    pub(super) request: Request<Full<Bytes>>,
+    pub(super) components: Vec<&'static str>,
     created: u64,
     pub(super) nonce: Option<&'static str>,
     keyid: Option<String>,
@@ -64,7 +64,7 @@ impl<'k> Draft<'k> {
         self
     }
 
-    fn sign(self) -> Request<Full<Bytes>> {
+    pub(super) fn sign(self) -> Request<Full<Bytes>> {
         let key = self.key;
         self.sign_with("sig1", |base| key.sign(base).unwrap())
     }

@@ -3,7 +3,9 @@
 mod content;
 mod envelope;
 mod hmac;
+mod layers;
 mod message;
+mod once;
 
 use std::convert::Infallible;
 use std::sync::Arc;

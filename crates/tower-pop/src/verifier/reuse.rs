@@ -57,7 +57,7 @@ fn is_about(cfg: &PopConfig, token: &VerifiedToken, context: &RequestContext<'_>
     let certificate = proof.certificate_thumbprint();
     verified.method == *context.method
         && verified.credentials == AccessTokenHash::of(credentials.token())
-        && (verified.replay_key.is_none() || proof.replay_key(&head) == verified.replay_key)
+        && (proof.kind() != ProofKind::Dpop || proof.replay_key(&head) == verified.replay_key)
         && proof.is_about(&head)
         && (certificate.is_none() || certificate == head.certificate())
         && (!cfg.signature_required
