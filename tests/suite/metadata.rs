@@ -111,3 +111,27 @@ async fn the_document_answers_get_and_head_outside_the_layer() {
     assert_eq!(fetch(&api.cfg, "GET", "/.well-known/oauth-protected-resource/x").await.status(), 404);
     assert_eq!(fetch(&api.cfg, "GET", "/notes").await.status(), 401);
 }
+
+/// META-13, SYM-13: the public halves of the key-encryption keys, for authorization servers that wrap keys for this resource.
+#[tokio::test]
+async fn publishes_public_key_encryption_keys_only() {
+    // RFC 7518 appendix C.
+    let private = r#"{"keys": [
+        {"kty": "EC", "crv": "P-256", "kid": "bob", "alg": "ECDH-ES",
+         "x": "weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ", "y": "e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck",
+         "d": "VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw"},
+        {"kty": "oct", "kid": "shared", "alg": "A256KW", "k": "GawgguFyGrWKav7AX4VKUgGawgguFyGrWKav7AX4VKU"}]}"#;
+    let keys = tower_pop::KeyEncryptionKeys::parse(private.as_bytes()).unwrap();
+    let with_keys = |builder: PopConfigBuilder| builder.key_encryption_keys(keys.clone());
+    assert_eq!(document(|builder| builder, WELL_KNOWN).await.get("jwks_uri"), None);
+    let uri = document(with_keys, WELL_KNOWN).await["jwks_uri"].as_str().unwrap().to_owned();
+    let path = uri.strip_prefix(AUDIENCE).unwrap();
+    assert_eq!(api_with(with_keys).cfg.key_set_service().path(), path);
+    let response = fetch(&api_with(with_keys).cfg, "GET", path).await;
+    assert_eq!(response.headers()["content-type"], "application/jwk-set+json");
+    let set: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let members: Vec<_> = set["keys"][0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+    assert_eq!((&set["keys"][0]["use"], set["keys"].as_array().unwrap().len()), (&json!("enc"), 1), "no oct key");
+    assert_eq!(fetch(&api_with(with_keys).cfg, "POST", path).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+}

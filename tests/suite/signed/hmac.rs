@@ -24,7 +24,7 @@ fn kek(number: u8) -> Value {
     json!({ "kty": "oct", "kid": format!("kek-{number}"), "alg": "A256KW", "k": encode([number; 32]) })
 }
 
-fn key_encryption_keys(numbers: &[u8]) -> KeyEncryptionKeys {
+pub(super) fn key_encryption_keys(numbers: &[u8]) -> KeyEncryptionKeys {
     let keys: Vec<_> = numbers.iter().map(|number| kek(*number)).collect();
     KeyEncryptionKeys::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
 }
@@ -46,7 +46,12 @@ fn jwk(key: &[u8]) -> Value {
     json!({ "kty": "oct", "k": encode(key), "alg": "HS256" })
 }
 
-const KEY: [u8; 32] = [7; 32];
+pub(super) const KEY: [u8; 32] = [7; 32];
+
+/// That key, encrypted for the resource.
+pub(super) fn wrapped_key(number: u8) -> String {
+    wrapped(number, &jwk(&KEY))
+}
 
 fn hmac<'t>(resource: &'t Resource, token: &str, content: &'static str, nonce: &'static str) -> Draft<'t> {
     let mut draft = Draft::new(SignatureProfile::Hmac, "PoP", token, content, &resource.key);

@@ -4,6 +4,7 @@ mod content;
 mod envelope;
 mod hmac;
 mod layers;
+mod matrix;
 mod message;
 mod once;
 

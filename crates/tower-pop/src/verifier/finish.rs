@@ -201,16 +201,20 @@ impl Ending {
                 return Err(Rejection::new(cfg, error, Some(self.scheme), self.target.as_deref()));
             }
         };
-        let current_nonce = || cfg.state.nonces.header(cfg.state.clock.now());
-        let is_envelope = claims.proof().kind() == ProofKind::SignedRequest;
-        let nonce = if self.new_nonce && !is_envelope { current_nonce() } else { None };
-        let authentication_info = if is_envelope && self.nonce_checked {
-            current_nonce().and_then(|nonce| format!("nextnonce=\"{}\"", nonce.to_str().ok()?).parse().ok())
-        } else {
-            None
+        let nonce = |wanted| if wanted { cfg.state.nonces.header(cfg.state.clock.now()) } else { None };
+        let (nonce, next_nonce) = match self.scheme {
+            // The other form under this scheme has no nonce of the server.
+            Scheme::Pop => (None, nonce(self.nonce_checked && claims.proof().kind() != ProofKind::Hmac)),
+            _ => (nonce(self.new_nonce), None),
         };
+        let authentication_info = next_nonce.and_then(|nonce| next_nonce_field(&nonce));
         let vary = self.vary.filter(|_| claims.proof().certificate_thumbprint().is_some());
         let token = Some(VerifiedToken::new(claims, self.scheme, self.request, cfg.clone()));
         Ok(Admitted { token, response: ResponseFields { nonce, authentication_info, vary }, status })
     }
+}
+
+/// `Authentication-Info` with the nonce for the next signed request.
+fn next_nonce_field(nonce: &HeaderValue) -> Option<HeaderValue> {
+    format!("nextnonce=\"{}\"", nonce.to_str().ok()?).parse().ok()
 }
