@@ -1,6 +1,7 @@
 //! Proofs over the request itself, through a layer that verifies content.
 
 mod content;
+mod entra;
 mod envelope;
 mod hmac;
 mod layers;
