@@ -101,6 +101,8 @@ mod rejection;
 pub mod replay;
 mod request_context;
 mod require;
+#[cfg(feature = "http-client")]
+mod response_signature;
 mod service;
 mod telemetry;
 #[cfg(feature = "rustls")]
@@ -127,6 +129,8 @@ pub use origin::OriginalTarget;
 pub use peer::{PeerAddress, PeerCertificate, UnixSocketPeer};
 pub use rejection::{DefaultRejection, OnRejection, Rejection, RejectionHandler};
 pub use require::{Require, RequireAcr, RequireClaim, RequireError, RequireMaxAge, RequireScope};
+#[cfg(feature = "http-client")]
+pub use response_signature::{SignResponses, SignResponsesService};
 pub use service::PopService;
 pub use token::VerifiedToken;
 pub use token_source::Introspection;

@@ -21,7 +21,12 @@ async fn accepts_what_msal_sends_with_the_preset_only() {
     assert!(list.len() >= 6);
     for vector in list {
         let row = text(&vector["name"]);
-        for (preset, later, accepted) in [(Preset::Entra, 0, true), (Preset::Entra, 290, true), (Preset::Entra, 331, false), (Preset::Rfc9449, 61, false)] {
+        for (preset, later, accepted) in [
+            (Preset::Entra, 0, true),
+            (Preset::Entra, 290, true),
+            (Preset::Entra, 331, false),
+            (Preset::Rfc9449, 61, false),
+        ] {
             let issuer = IssuerConfig::new(text(&vectors["issuer"])).static_jwks(vectors["jwks"].to_string());
             let cfg = PopConfig::builder(issuer, text(&vectors["audience"]))
                 .proofs([ProofKind::SignedRequest])

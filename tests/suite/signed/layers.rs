@@ -172,6 +172,7 @@ async fn uncovered_fields_are_removed_when_configured() {
         assert_eq!(response.extensions().get::<Error>(), None, "{row}");
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), expected, "{row}");
     }
-    let error = tower_pop::PopConfig::builder("https://as.example", "https://api.example").strip_uncovered_fields(["a b"]);
+    let error =
+        tower_pop::PopConfig::builder("https://as.example", "https://api.example").strip_uncovered_fields(["a b"]);
     assert!(error.build().unwrap_err().to_string().contains("a b"));
 }

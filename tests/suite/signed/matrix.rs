@@ -76,7 +76,10 @@ async fn a_token_is_accepted_in_the_ways_that_its_confirmation_asks_for_only() {
             for way in ALL {
                 let token = resource.token(cnf.clone());
                 let answer = resource.send(request(&resource, way, &token, &certificate)).await;
-                let row = format!("{mode:?} {way} {}", cnf.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "));
+                let row = format!(
+                    "{mode:?} {way} {}",
+                    cnf.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+                );
                 if ways.contains(&way) {
                     answer.accepted("", &row);
                 } else {

@@ -8,6 +8,7 @@ mod layers;
 mod matrix;
 mod message;
 mod once;
+mod response;
 
 use std::convert::Infallible;
 use std::sync::Arc;

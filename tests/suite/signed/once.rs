@@ -19,8 +19,8 @@ use crate::support::NOW;
 
 /// The order of P-256 (SEC 2 §2.4.2).
 const ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e,
-    0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
 /// Returns the signature with n - s instead of s, which verifies as well.
@@ -48,7 +48,8 @@ async fn one_of_fifty_copies_is_accepted_whatever_valid_signature_they_have() {
         let kinds = [ProofKind::HttpSig, ProofKind::SignedRequest];
         Resource::new(|builder| builder.proofs(kinds).nonce(nonce))
     };
-    for (row, resource) in [("client's nonce", with(NoncePolicy::Off)), ("server's nonce", with(NoncePolicy::Required))] {
+    for (row, resource) in [("client's nonce", with(NoncePolicy::Off)), ("server's nonce", with(NoncePolicy::Required))]
+    {
         let resource = Arc::new(resource);
         let token = resource.token(json!({ "jwk": resource.jwk() }));
         let nonce = match resource.send(post(&sign(&resource, &token, None))).await {

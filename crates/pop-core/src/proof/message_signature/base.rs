@@ -13,6 +13,23 @@ use crate::jose::Algorithm;
 use crate::proof::PopKey;
 use crate::request::RequestHead;
 
+/// Serializes a member of `Signature-Input`, and returns where its component identifiers are.
+pub(super) fn serialize(member: &Member<'_>) -> (String, Vec<Range<usize>>) {
+    let mut places = Vec::with_capacity(member.components.len());
+    let mut input = String::with_capacity(256);
+    let mut list = ListSerializer::with_buffer(&mut input);
+    let mut inner = list.inner_list();
+    let mut start = 1_usize; // after the parenthesis
+    for item in &member.components {
+        let parameters = item.parameters.iter().map(|(key, value)| (*key, value));
+        let end = inner.bare_item(&*item.name).parameters(parameters).finish().len();
+        places.push(start..end);
+        start = end.saturating_add(1); // after the space
+    }
+    _ = inner.finish().parameters(member.parameters.iter().map(|(key, value)| (*key, value))).finish();
+    (input, places)
+}
+
 /// A signature whose components and parameters are known. Nothing is checked that a profile demands.
 pub(super) struct Signature<'r> {
     /// The serialized member of `Signature-Input`: components and parameters in the order of the field.
@@ -26,22 +43,15 @@ pub(super) struct Signature<'r> {
 impl<'r> Signature<'r> {
     pub(super) fn new(mut member: Member<'r>) -> Result<Self, SignatureError> {
         let value = member.take_signature();
+        let (input, at) = serialize(&member);
         let mut components = Vec::with_capacity(member.components.len());
-        let mut input = String::with_capacity(256);
-        let mut list = ListSerializer::with_buffer(&mut input);
-        let mut inner = list.inner_list();
-        let mut start = 1_usize; // after the parenthesis
-        for item in &member.components {
+        for (item, at) in member.components.iter().zip(at) {
             let component = Component::new(item)?;
             if components.iter().any(|(other, _)| *other == component) {
                 return Err(SignatureError::ComponentDuplicated);
             }
-            let parameters = item.parameters.iter().map(|(key, value)| (*key, value));
-            let end = inner.bare_item(&*item.name).parameters(parameters).finish().len();
-            components.push((component, start..end));
-            start = end.saturating_add(1); // after the space
+            components.push((component, at));
         }
-        _ = inner.finish().parameters(member.parameters.iter().map(|(key, value)| (*key, value))).finish();
         Ok(Self { input, components, parameters: Parameters::new(member.parameters)?, value })
     }
 
@@ -93,11 +103,7 @@ impl<'r> Signature<'r> {
 
     /// Verifies the signature over its base. JOSE algorithms sign the base itself (RFC 9421 §3.3.7).
     pub(super) fn verify(&self, key: PopKey<'_>, base: &str) -> Result<(), SignatureError> {
-        let valid = match key {
-            PopKey::Public(key) => key.verify(base.as_bytes(), &self.value).is_ok(),
-            PopKey::Shared(key) => key.verify(base.as_bytes(), &self.value),
-        };
-        if valid { Ok(()) } else { Err(SignatureError::Invalid) }
+        verify(key, base, &self.value)
     }
 
     /// Checks that `alg`, if present, is the name of the key's algorithm (RFC 9421 §3.2, step 6).
@@ -108,6 +114,14 @@ impl<'r> Signature<'r> {
             Some(_) => Err(SignatureError::Algorithm),
         }
     }
+}
+
+pub(super) fn verify(key: PopKey<'_>, base: &str, signature: &[u8]) -> Result<(), SignatureError> {
+    let valid = match key {
+        PopKey::Public(key) => key.verify(base.as_bytes(), signature).is_ok(),
+        PopKey::Shared(key) => key.verify(base.as_bytes(), signature),
+    };
+    if valid { Ok(()) } else { Err(SignatureError::Invalid) }
 }
 
 /// Returns the name of the key's algorithm in the registry of RFC 9421 §6.2.2. JOSE algorithms that are not in it have

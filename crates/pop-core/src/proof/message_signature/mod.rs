@@ -22,12 +22,14 @@ mod component;
 mod fields;
 mod parameters;
 mod profile;
+mod response;
 mod sign;
 #[cfg(test)]
 mod tests;
 mod value;
 
 pub use self::profile::SignatureProfile;
+pub use self::response::{RESPONSE_TAG, ResponseHead, sign_response, verify_response};
 pub use self::sign::{SignError, SignatureParameters, sign};
 
 use http::HeaderMap;

@@ -144,7 +144,11 @@ pub fn sign<E>(
 }
 
 /// Returns the member of `Signature-Input`.
-fn member(label: &str, components: &[&str], parameters: &SignatureParameters<'_>) -> Result<String, SignatureError> {
+pub(super) fn member(
+    label: &str,
+    components: &[&str],
+    parameters: &SignatureParameters<'_>,
+) -> Result<String, SignatureError> {
     let label = KeyRef::from_str(label).map_err(|_| SignatureError::Labels)?;
     let string = |text| StringRef::from_str(text).map_err(|_| SignatureError::Component);
     let mut dictionary = DictSerializer::new();

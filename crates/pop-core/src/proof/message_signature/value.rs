@@ -92,6 +92,11 @@ impl Derived<'_> {
     }
 }
 
+/// Appends the lines of a field, as received.
+pub(super) fn append_field(base: &mut String, headers: &HeaderMap, name: &str) -> Result<(), SignatureError> {
+    Field { headers, name }.append_lines(base)
+}
+
 /// Appends text that has no line break and only ASCII characters.
 fn append(base: &mut String, text: &str) -> Result<(), SignatureError> {
     if !text.is_ascii() || memchr2(b'\r', b'\n', text.as_bytes()).is_some() {
