@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pop_client::ClientOptions;
 use pop_core::jose::{Json, JsonLimits, Jwk, JwkError, Object, Recipient, RsaLimits};
 use serde_json::Value;
 

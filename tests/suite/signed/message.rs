@@ -221,7 +221,7 @@ async fn rejects_a_token_that_does_not_ask_for_a_signature() {
 }
 
 fn with_signature_required() -> Resource {
-    Resource::new(|builder| builder.require_message_signature())
+    Resource::new(tower_pop::PopConfigBuilder::require_message_signature)
 }
 
 fn dpop_request<'k>(resource: &'k Resource, content: &'static str, jti: &str) -> Draft<'k> {

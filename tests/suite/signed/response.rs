@@ -45,8 +45,8 @@ async fn signed_responses_show_what_the_resource_answered_to_which_request() {
         let head = ResponseHead { status, headers, request: &request };
         let expected = verify_response(head, PopKey::Public(&key), &SignaturePolicy::default(), now);
         expected
-            .map_err(|error| error.code())
-            .and_then(|expected| expected.check(content).map(drop).map_err(|error| error.code()))
+            .map_err(pop_core::SignatureError::code)
+            .and_then(|expected| expected.check(content).map(drop).map_err(pop_core::ContentError::code))
     };
     for (authorized, status) in [(true, StatusCode::CREATED), (false, StatusCode::UNAUTHORIZED)] {
         let mut request = Request::get("/notes?a=1").body(Full::<Bytes>::default()).unwrap();
