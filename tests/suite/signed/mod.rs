@@ -2,6 +2,7 @@
 
 mod content;
 mod envelope;
+mod explain;
 mod hmac;
 mod message;
 
