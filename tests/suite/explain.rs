@@ -251,7 +251,20 @@ fn every_code_is_documented_with_its_meaning_and_remedy() {
     assert_eq!(documented.len(), expected.len(), "the guide has rows that are no codes");
 
     let mut codes = Vec::new();
-    for file in ["binding", "claim", "confirmation", "credential", "dpop", "nonce", "replay", "token", "unavailable"] {
+    for file in [
+        "binding",
+        "claim",
+        "confirmation",
+        "content",
+        "credential",
+        "dpop",
+        "nonce",
+        "replay",
+        "signature",
+        "signed_request",
+        "token",
+        "unavailable",
+    ] {
         codes.extend(literals(&read(format!("crates/pop-core/src/error/{file}.rs"))));
     }
     for file in ["scope", "step_up"] {
@@ -260,7 +273,7 @@ fn every_code_is_documented_with_its_meaning_and_remedy() {
     let shared = read("crates/pop-core/src/error/mod.rs");
     let suffixes = shared.split("concat!($prefix, \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
     for suffix in suffixes {
-        codes.extend([format!("token{suffix}"), format!("proof{suffix}")]);
+        codes.extend(["token", "proof", "envelope"].map(|area| format!("{area}{suffix}")));
     }
     codes.sort();
     codes.dedup();

@@ -3,6 +3,8 @@
 //! An explanation names claims, kinds of JSON values and time differences. It never contains a value of a token or proof. What
 //! was expected comes from the configuration of this resource.
 
+mod signed;
+
 use std::borrow::Cow;
 
 use pop_core::jose::{HeaderError, JwkError, Malformed};
@@ -19,7 +21,7 @@ use crate::config::State;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The claim or header parameter that caused the rejection, if any.
+    /// The claim, header parameter, or component or parameter of a message signature that caused the rejection, if any.
     pub claim: Option<&'static str>,
     /// What was found there: a kind of value or a time difference.
     pub found: Option<Cow<'static, str>>,
@@ -40,6 +42,9 @@ impl Explanation {
         let explanation = match error {
             Error::Token(error) => of_token(*error, state),
             Error::Proof(ProofError::Dpop(error)) => of_dpop_proof(*error, state, target),
+            Error::Proof(ProofError::Signature(error)) => signed::of_message(*error, state),
+            Error::Proof(ProofError::SignedRequest(error)) => signed::of_envelope(*error, state),
+            Error::Content(error) => signed::of_content(*error, state),
             Error::Confirmation(_) | Error::Binding(_) => Self { claim: Some("cnf"), ..Self::default() },
             Error::Nonce(_) => Self { claim: Some("nonce"), ..Self::default() },
             Error::Scope(error) => Self::default().claim("scope").expected(error.needed().to_owned()),
@@ -189,22 +194,9 @@ fn of_dpop_proof(error: DpopError, state: &State, target: Option<&str>) -> Expla
                 None => explanation,
             }
         }
-        DpopError::TooOld { age } => {
-            let explanation =
-                explanation.claim("iat").found(in_the_past(age)).expected(format!("at most {max_age} s in the past"));
-            if is_whole_hours(age) { explanation.remedy(LOCAL_TIME) } else { explanation }
-        }
-        DpopError::InFuture { ahead } => {
-            let explanation = ahead_of("iat", ahead, skew);
-            if is_whole_hours(ahead) {
-                explanation.remedy(LOCAL_TIME)
-            } else {
-                explanation.remedy(format!("the client's clock is {ahead} s ahead of this one; `.clock_skew(..)`"))
-            }
-        }
-        DpopError::Milliseconds => {
-            explanation.claim("iat").found("milliseconds").expected("seconds since the epoch, as a number")
-        }
+        DpopError::TooOld { age } => too_old("iat", age, max_age),
+        DpopError::InFuture { ahead } => in_future("iat", ahead, skew),
+        DpopError::Milliseconds => milliseconds("iat"),
         DpopError::Expired { ago } => {
             explanation.claim("exp").found(in_the_past(ago)).expected(format!("at most {skew} s in the past"))
         }
@@ -231,6 +223,27 @@ fn in_the_past(seconds: u64) -> String {
     } else {
         format!("{seconds} s in the past")
     }
+}
+
+/// Explains the time of a proof that is too old.
+fn too_old(claim: &'static str, age: u64, max_age: u64) -> Explanation {
+    let explanation = Explanation::default().claim(claim).found(in_the_past(age));
+    let explanation = explanation.expected(format!("at most {max_age} s in the past"));
+    if is_whole_hours(age) { explanation.remedy(LOCAL_TIME) } else { explanation }
+}
+
+/// Explains the time of a proof that is in the future.
+fn in_future(claim: &'static str, ahead: u64, skew: u64) -> Explanation {
+    let explanation = ahead_of(claim, ahead, skew);
+    if is_whole_hours(ahead) {
+        explanation.remedy(LOCAL_TIME)
+    } else {
+        explanation.remedy(format!("the client's clock is {ahead} s ahead of this one; `.clock_skew(..)`"))
+    }
+}
+
+fn milliseconds(claim: &'static str) -> Explanation {
+    Explanation::default().claim(claim).found("milliseconds").expected("seconds since the epoch, as a number")
 }
 
 fn ahead_of(claim: &'static str, ahead: u64, tolerance: u64) -> Explanation {

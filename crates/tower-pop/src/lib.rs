@@ -159,8 +159,9 @@ pub mod errors {
     pub use pop_core::scope::ScopeError;
     pub use pop_core::step_up::StepUpError;
     pub use pop_core::{
-        BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, CredentialError, DpopError, NonceError,
-        ProofError, TokenError, Unavailable, help,
+        BindingError, CODES, ClaimError, CodeHelp, ConfirmationError, ContentDigestError, ContentError,
+        CredentialError, DpopError, NonceError, ProofError, SignatureError, SignedRequestError, TokenError,
+        Unavailable, help,
     };
 }
 

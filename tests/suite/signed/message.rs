@@ -20,15 +20,15 @@ const COMPONENTS: [&str; 3] = ["@method", "@target-uri", "authorization"];
 
 /// A request that is to be signed.
 pub(super) struct Draft<'k> {
-    profile: SignatureProfile,
+    pub(super) profile: SignatureProfile,
     pub(super) request: Request<Full<Bytes>>,
     pub(super) components: Vec<&'static str>,
-    created: u64,
+    pub(super) created: u64,
     pub(super) nonce: Option<&'static str>,
-    keyid: Option<String>,
-    alg: Option<&'static str>,
-    tag: Option<&'static str>,
-    key: &'k DpopKey,
+    pub(super) keyid: Option<String>,
+    pub(super) alg: Option<&'static str>,
+    pub(super) tag: Option<&'static str>,
+    pub(super) key: &'k DpopKey,
 }
 
 impl<'k> Draft<'k> {
@@ -59,7 +59,7 @@ impl<'k> Draft<'k> {
         self
     }
 
-    fn without(mut self, component: &str) -> Self {
+    pub(super) fn without(mut self, component: &str) -> Self {
         self.components.retain(|name| *name != component);
         self
     }

@@ -3,6 +3,7 @@
 mod content;
 mod entra;
 mod envelope;
+mod explain;
 mod hmac;
 mod layers;
 mod matrix;
