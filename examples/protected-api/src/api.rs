@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use tower_http::cors::CorsLayer;
 use tower_pop::{PopConfig, PopLayer, RequireScope, VerifiedToken};
@@ -15,24 +15,29 @@ use crate::whoami::whoami;
 type Notes = Arc<Mutex<Vec<String>>>;
 
 /// Returns the API. The layer covers everything except `/healthz` and the metadata. CORS is outside the layer, so that
-/// browsers can read challenges. With `cover_content`, proofs may cover the content of requests, which the layer then reads.
+/// browsers can read challenges. With `cover_content`, proofs may cover the content of requests, which the layer then
+/// reads.
 pub(crate) fn router(cfg: &PopConfig, cover_content: bool, cors: Option<CorsLayer>) -> Router {
-    let notes = Notes::new(Mutex::new(vec!["buy milk".to_owned()]));
-    let read = get(list).layer(RequireScope::all(["notes:read"]));
-    let write = axum::routing::post(add).layer(RequireScope::all(["notes:write"]));
-    let echo = axum::routing::post(echo).layer(RequireScope::all(["notes:write"]));
-    let routes = Router::new()
-        .route("/whoami", any(whoami))
-        .route("/whoami/{*rest}", any(whoami))
-        .route("/notes", read.merge(write).with_state(notes))
-        .route("/echo", echo);
-    let layer = PopLayer::new(cfg.clone());
-    let protected = if cover_content { routes.layer(layer.verify_content()) } else { routes.layer(layer) };
-    let app = protected.merge(cfg.metadata_route()).route("/healthz", get(|| async { "ok" })).with_state(()); // builds the router now, not for each request
+    let app = protected(cfg, cover_content).merge(cfg.metadata_route()).route("/healthz", get(|| async { "ok" }));
     match cors {
         Some(cors) => app.layer(cors),
         None => app,
     }
+    .with_state(()) // builds the router now, not for each request
+}
+
+/// Returns the routes that the layer covers.
+pub(crate) fn protected(cfg: &PopConfig, cover_content: bool) -> Router {
+    let notes = Notes::new(Mutex::new(vec!["buy milk".to_owned()]));
+    let read = get(list).layer(RequireScope::all(["notes:read"]));
+    let write = post(add).layer(RequireScope::all(["notes:write"]));
+    let routes = Router::new()
+        .route("/whoami", any(whoami))
+        .route("/whoami/{*rest}", any(whoami))
+        .route("/notes", read.merge(write).with_state(notes))
+        .route("/echo", post(echo).layer(RequireScope::all(["notes:write"])));
+    let layer = PopLayer::new(cfg.clone());
+    if cover_content { routes.layer(layer.verify_content()) } else { routes.layer(layer) }
 }
 
 /// Responds with the content of the request.

@@ -14,10 +14,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use pop_authserver::AuthServer;
+use pop_authserver::{AuthServer, ResourceServer};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tower_pop::{Mode, PopConfig};
 use tracing_subscriber::EnvFilter;
 
@@ -63,21 +63,21 @@ async fn protect(
     public_url: &str,
     issuer: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let cfg = args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?;
+    let cfg = args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?.build()?;
     let app = api::router(&cfg, args.signatures.cover_content(), args.cors.layer());
+    let hangups = signal(SignalKind::hangup())?;
     println!("ready {public_url}");
     tokio::select! {
         () = serve::serve(listener, tls, app, args.proxy.is_trusted()) => {}
-        () = reload_keys(&cfg, args.signatures.kek_file.as_deref()) => {}
+        () = reload_keys(&cfg, args.signatures.kek_file.as_deref(), hangups) => {}
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Reads the key-encryption keys again on each SIGHUP. Keys that cannot be used change nothing.
-async fn reload_keys(cfg: &PopConfig, path: Option<&Path>) {
-    let hangups = signal(SignalKind::hangup());
-    let (Some(path), Ok(mut hangups)) = (path, hangups) else {
+async fn reload_keys(cfg: &PopConfig, path: Option<&Path>, mut hangups: Signal) {
+    let Some(path) = path else {
         return std::future::pending().await;
     };
     while hangups.recv().await.is_some() {
@@ -95,14 +95,16 @@ async fn reload_keys(cfg: &PopConfig, path: Option<&Path>) {
 #[allow(clippy::print_stdout)]
 async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Result<ExitCode, Box<dyn Error>> {
     let audience = args.audience.clone().unwrap_or_else(|| public_url.to_owned());
-    let mut builder = AuthServer::builder().mutual_tls().audience(&audience);
+    let kek = demo::key_encryption_key()?;
+    let resource = ResourceServer::new(&audience).key_encryption_keys(&kek)?;
+    let mut builder = AuthServer::builder().mutual_tls().resource(resource);
     for client in demo::clients(&audience) {
         builder = builder.client(client);
     }
     let (server, listeners) = builder.listen(args.authserver_listen, None).await?;
     let certificates = Some(demo::client_certificates());
-    let cfg = args.config(demo::issuer(&server), certificates, public_url)?;
-    let app = api::router(&cfg, args.signatures.cover_content(), args.cors.layer());
+    let cfg = demo::config(args.config(demo::issuer(&server), certificates, public_url)?, &kek)?;
+    let app = demo::router(&cfg, args.cors.layer());
     let setup = TlsSetup::new().await?;
     let (tls_url, tls) = (setup.url().to_owned(), setup.server_config()?);
     let authorization_server = tokio::spawn({
@@ -118,7 +120,7 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
         println!("mode report-only lets invalid requests pass, so there is no demonstration\n");
         true
     } else {
-        demo::run(&server, public_url, &tls_url, &setup.certificate).await?
+        demo::run(&server, &audience, public_url, &tls_url, &setup.certificate).await?
     };
     if args.once {
         return Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE });

@@ -10,6 +10,7 @@ use pop_client::{ClientAuthentication, ClientCertificate, MtlsClient, TokenClien
 use serde_json::{Value, json};
 
 const AUDIENCE: &str = "https://notes.example";
+const TOKEN: &str = "401 invalid_token";
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_protected-api"));
@@ -26,12 +27,22 @@ fn the_demonstration_shows_what_is_expected_in_every_configuration() {
         &["--preset", "mcp", "--nonce", "required"],
         &["--mode", "optional"],
         &["--mode", "allow-bearer"],
+        &["--preset", "entra", "--nonce", "required"],
+        &["--message-signature", "required", "--body-limit", "1"],
     ] {
         let output = program(args).arg("--once").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{args:?}\n{text}");
-        assert!(text.contains("33 of 33 as expected") && !text.contains("NOT AS EXPECTED"), "{args:?}\n{text}");
+        assert!(text.contains("65 of 65 as expected") && !text.contains("NOT AS EXPECTED"), "{args:?}\n{text}");
         assert!(text.contains("stolen token, proof by the thief's key          401 invalid_token"), "{text}");
+        for kind in ["HTTPSig", "PoP", "PoP with HMAC", "DPoP and signature"] {
+            for (what, response) in
+                [("POST with content", "200"), ("content changed", "401 invalid_"), ("token with a flipped bit", TOKEN)]
+            {
+                let row = format!("{:<48}{response}", format!("{kind}: {what}"));
+                assert!(text.contains(&row), "{row}\n{text}");
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, Preset};
+use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, PopConfigBuilder, Preset};
 
 use self::cors::CorsArgs;
 use self::introspection::IntrospectionArgs;
@@ -84,16 +84,16 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Returns the configuration of the API.
+    /// Returns the configuration of the API, which is checked when it is built.
     ///
     /// # Errors
-    /// The message names the wrong option or value.
+    /// The message names the file that cannot be used, and the entry in it.
     pub(crate) fn config(
         &self,
         issuer: IssuerConfig,
         certificates: Option<ClientCertificates>,
         public_url: &str,
-    ) -> Result<PopConfig, Box<dyn Error>> {
+    ) -> Result<PopConfigBuilder, Box<dyn Error>> {
         let audience = self.audience.clone().unwrap_or_else(|| public_url.to_owned());
         let mut builder = PopConfig::builder(issuer, audience)
             .preset(self.preset)
@@ -114,7 +114,7 @@ impl Args {
         if self.explain {
             builder = builder.explain_rejections();
         }
-        Ok(self.signatures.add_to(builder)?.build()?)
+        self.signatures.add_to(builder)
     }
 
     /// Returns the issuer with its keys and its introspection endpoint.

@@ -23,7 +23,7 @@ pub(super) async fn run(
     let client = MtlsTokenClient::discover(server.issuer(), "demo-mtls", authentication, trusting(&own)?).await?;
     let token = client.client_credentials(Some("notes:read"), None).await?;
     let url = format!("{tls_url}/notes");
-    let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
+    let mut row = |request, expected, actual| rows.push(Row::new(request, expected, actual));
 
     let response = client.http_client(&token).get(&url)?.send().await?;
     row("GET with a certificate-bound token over mTLS", "200", describe(&response));

@@ -27,7 +27,7 @@ pub(super) async fn run(server: &AuthServer, public_url: &str, rows: &mut Vec<Ro
     let token = client.client_credentials(Some("notes:read"), None).await?;
     let api = client.http_client(&token);
     let url = format!("{public_url}/notes");
-    let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
+    let mut row = |request, expected, actual| rows.push(Row::new(request, expected, actual));
 
     let response = api.get(&url).send().await?;
     let nonce = header(response.headers(), "dpop-nonce");
@@ -56,7 +56,7 @@ pub(super) async fn run(server: &AuthServer, public_url: &str, rows: &mut Vec<Ro
 impl DpopRequests {
     async fn attack(&self, server: &AuthServer, rows: &mut Vec<Row>) -> Result<(), DemoError> {
         let token = self.token.as_str();
-        let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
+        let mut row = |request, expected, actual| rows.push(Row::new(request, expected, actual));
 
         let used = self.proof(&self.key, token).mint();
         row("the same request again: first use", "200", self.send_dpop(token, &used).await?);

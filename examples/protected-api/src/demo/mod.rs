@@ -6,17 +6,20 @@ mod error;
 mod opaque;
 mod row;
 mod setup;
+mod signed;
+mod signing;
 
 use pop_authserver::{AuthServer, TestCertificate};
 
 pub(crate) use self::error::DemoError;
 use self::row::Row;
-pub(crate) use self::setup::{TlsSetup, client_certificates, clients, issuer};
+pub(crate) use self::setup::{TlsSetup, client_certificates, clients, config, issuer, key_encryption_key, router};
 
 /// Sends all requests and prints the table. Returns whether every row is as expected.
 #[allow(clippy::print_stdout)]
 pub(crate) async fn run(
     server: &AuthServer,
+    audience: &str,
     public_url: &str,
     tls_url: &str,
     tls_certificate: &TestCertificate,
@@ -25,6 +28,7 @@ pub(crate) async fn run(
     let requests = dpop_bound::run(server, public_url, &mut rows).await?;
     certificate_bound::run(server, tls_url, tls_certificate, &mut rows).await?;
     opaque::run(server, &requests, &mut rows).await?;
+    signed::run(server, audience, public_url, &mut rows).await?;
     println!("{:<47} {:<28} {:<28}", "request", "expected", "came back");
     println!("{:-<47} {:-<28} {:-<28}", "", "", "");
     for row in &rows {

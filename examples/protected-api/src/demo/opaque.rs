@@ -11,7 +11,7 @@ pub(super) async fn run(server: &AuthServer, requests: &DpopRequests, rows: &mut
     let key = DpopKey::generate(Algorithm::ES256)?;
     let authentication = ClientAuthentication::None;
     let client = TokenClient::discover(server.issuer(), "demo-opaque", authentication, key.clone()).await?;
-    let mut row = |request, expected, actual| rows.push(Row { request, expected, actual });
+    let mut row = |request, expected, actual| rows.push(Row::new(request, expected, actual));
 
     let token = client.client_credentials(Some("notes:read"), None).await?;
     let response = client.http_client(&token).get(&requests.url).send().await?;
