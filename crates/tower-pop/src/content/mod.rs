@@ -19,7 +19,7 @@ use self::body::End;
 pub use self::body::{ContentFailed, VerifiedBody};
 use crate::drain::Discard;
 use crate::rejection::Rejection;
-use crate::verifier::{Admitted, ContentCheck};
+use crate::verifier::{Admitted, ContentCheck, Verdict, Verification};
 
 /// Whether and how a layer reads content: [`HeadOnly`], [`VerifyContent`] or [`StreamContent`]. Nothing else can implement it.
 pub trait ReadContent<B>: Clone + sealed::Sealed {
@@ -111,7 +111,23 @@ where
                 Err(rejection) => Read::Rejected(rejection, Rest::Whole(body)),
             });
         }
-        Reading::Later(Box::pin(read(check, body)))
+        if !body.is_end_stream() {
+            return Reading::Later(Box::pin(read(check, body)));
+        }
+        let result = check.hasher().finish();
+        match check.proceed(result) {
+            Verification::Now(decision) => Reading::Now(without_content(decision.into_verdict())),
+            Verification::Later(decision) => {
+                Reading::Later(Box::pin(async move { without_content(decision.await.into_verdict()) }))
+            }
+        }
+    }
+}
+
+fn without_content<B>(verdict: Verdict) -> Read<VerifiedBody<B>, B> {
+    match verdict {
+        Ok(admitted) => Read::Accepted(admitted, VerifiedBody::read(VecDeque::new(), End::Complete)),
+        Err(rejection) => Read::Rejected(rejection, Rest::Nothing),
     }
 }
 

@@ -164,13 +164,17 @@ impl ContentCheck {
     /// # Errors
     /// The rejection. Mode `ReportOnly` accepts the request as unproven.
     pub async fn conclude(self, result: Result<ContentVerified, ContentError>) -> Verdict {
+        self.proceed(result).await
+    }
+
+    pub(crate) fn proceed(self, result: Result<ContentVerified, ContentError>) -> Verification {
         let evidence = match result {
             Ok(evidence) => evidence,
-            Err(error) => return self.failed(error),
+            Err(error) => return Verification::now(self.failed(error)),
         };
         match self.unread.verified(&evidence) {
-            Some(bound) => self.rest.proceed(bound).await,
-            None => self.rest.fail(ContentError::Unread.into()),
+            Some(bound) => self.rest.proceed(bound),
+            None => Verification::now(self.rest.fail(ContentError::Unread.into())),
         }
     }
 
