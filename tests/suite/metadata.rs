@@ -5,7 +5,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_pop::{Algorithm, Mode, PopConfig, PopConfigBuilder, PopLayer};
+use tower_pop::{Algorithm, KeyEncryptionKeys, Mode, PopConfig, PopConfigBuilder, PopLayer};
 
 use crate::support::{AUDIENCE, ISSUER, api_with};
 
@@ -112,26 +112,41 @@ async fn the_document_answers_get_and_head_outside_the_layer() {
     assert_eq!(fetch(&api.cfg, "GET", "/notes").await.status(), 401);
 }
 
-/// META-13, SYM-13: the public halves of the key-encryption keys, for authorization servers that wrap keys for this resource.
+/// META-13: `jwks_uri` leads to the public halves of the key-encryption keys, and follows a rotation.
 #[tokio::test]
-async fn publishes_public_key_encryption_keys_only() {
-    // RFC 7518 appendix C.
-    let private = r#"{"keys": [
-        {"kty": "EC", "crv": "P-256", "kid": "bob", "alg": "ECDH-ES",
-         "x": "weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ", "y": "e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck",
-         "d": "VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw"},
-        {"kty": "oct", "kid": "shared", "alg": "A256KW", "k": "GawgguFyGrWKav7AX4VKUgGawgguFyGrWKav7AX4VKU"}]}"#;
-    let keys = tower_pop::KeyEncryptionKeys::parse(private.as_bytes()).unwrap();
-    let with_keys = |builder: PopConfigBuilder| builder.key_encryption_keys(keys.clone());
-    assert_eq!(document(|builder| builder, WELL_KNOWN).await.get("jwks_uri"), None);
-    let uri = document(with_keys, WELL_KNOWN).await["jwks_uri"].as_str().unwrap().to_owned();
-    let path = uri.strip_prefix(AUDIENCE).unwrap();
-    assert_eq!(api_with(with_keys).cfg.key_set_service().path(), path);
-    let response = fetch(&api_with(with_keys).cfg, "GET", path).await;
-    assert_eq!(response.headers()["content-type"], "application/jwk-set+json");
-    let set: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
-    let members: Vec<_> = set["keys"][0].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
-    assert_eq!((&set["keys"][0]["use"], set["keys"].as_array().unwrap().len()), (&json!("enc"), 1), "no oct key");
-    assert_eq!(fetch(&api_with(with_keys).cfg, "POST", path).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+async fn the_key_encryption_keys_are_published_without_private_members() {
+    let kek = |kid: &str| -> Value {
+        // RFC 7748 §6.1: the key pair of Alice.
+        json!({
+            "kty": "OKP", "crv": "X25519", "kid": kid, "alg": "ECDH-ES",
+            "d": "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo",
+            "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo",
+        })
+    };
+    let keys = |kids: &[&str]| {
+        let keys: Vec<_> = kids.iter().map(|kid| kek(kid)).collect();
+        KeyEncryptionKeys::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
+    };
+    let plain = api_with(|builder| builder);
+    assert!(document(|builder| builder, WELL_KNOWN).await.get("jwks_uri").is_none(), "META-13 without keys");
+    assert_eq!(plain.cfg.key_set_service().path(), "");
+
+    let api = api_with(|builder| builder.key_encryption_keys(keys(&["old"])));
+    let path = api.cfg.key_set_service().path().to_owned();
+    let named = document(|builder| builder.key_encryption_keys(keys(&["old"])), WELL_KNOWN).await;
+    assert_eq!(named["jwks_uri"], format!("https://api.example{path}"), "META-13");
+    for kids in [&["old"][..], &["old", "new"], &["new"]] {
+        api.cfg.set_key_encryption_keys(keys(kids));
+        let response = fetch(&api.cfg, "GET", &path).await;
+        assert_eq!(
+            (response.status(), &response.headers()["content-type"]),
+            (StatusCode::OK, &"application/jwk-set+json".parse().unwrap())
+        );
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let set: Value = serde_json::from_slice(&body).unwrap();
+        let published: Vec<_> =
+            set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect();
+        assert_eq!(published, kids, "META-13 {set}");
+        assert!(set["keys"].as_array().unwrap().iter().all(|key| key.get("d").is_none() && key["use"] == "enc"));
+    }
 }

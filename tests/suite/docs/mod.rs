@@ -63,6 +63,14 @@ fn pop_core_depends_on_nothing_that_does_io() {
     }
 }
 
+/// SYM-16: in bold, so that no reader misses it (RFC 9421 §7.3.3).
+#[test]
+fn the_guide_on_symmetric_keys_says_who_can_forge_requests() {
+    let guide = read("docs/symmetric-keys.md");
+    let bold: Vec<String> = guide.split("**").skip(1).step_by(2).map(|text| text.replace('\n', " ")).collect();
+    assert!(bold.iter().any(|text| text.contains("can forge requests of its clients")), "{bold:?}");
+}
+
 /// The proxy configuration in the guides is part of the files that `tests/proxies.rs` runs.
 #[test]
 fn the_guides_show_the_proxy_configuration_that_is_tested() {

@@ -118,7 +118,7 @@ async fn accepts_a_signature_by_the_key_of_the_token() {
     }
 }
 
-/// SIG-04 to SIG-10, SIG-21, SIG-23, SIG-27, X-60: each change alone makes a good signature a bad one.
+/// SIG-04 to SIG-10, SIG-20, SIG-21, SIG-23, SIG-27, REPLAY-16, X-60: each change alone makes a good signature a bad one.
 #[tokio::test]
 async fn rejects_a_signature_that_does_not_cover_the_request() {
     let resource = resource(&[ProofKind::HttpSig]);
@@ -231,7 +231,7 @@ fn dpop_request<'k>(resource: &'k Resource, content: &'static str, jti: &str) ->
     Draft::new(SignatureProfile::Request, "DPoP", &token, content, &resource.key).dpop(&proof.claim("jti", jti))
 }
 
-/// SIG-26, X-59, DPOP-38: in addition to DPoP, with the key of the proof, without `keyid` and with its thumbprint.
+/// SIG-26, REPLAY-16, X-59, DPOP-38: in addition to DPoP, with the key of the proof, without `keyid` and with its thumbprint.
 #[tokio::test]
 async fn a_signature_in_addition_to_dpop_protects_the_content() {
     let resource = with_signature_required();
