@@ -7,7 +7,7 @@
 //! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
 //! | both | [`TokenClient::discover_mtls`] |
 //! | tokens that are bound in another way | [`TokenBinding`], [`BoundToken`] |
-//! | another HTTP client | [`Proof`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
+//! | another HTTP client | [`Proof`], [`RequestSignature`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -74,6 +74,7 @@ mod error;
 mod grant;
 mod header;
 mod json;
+mod message_signature;
 mod mtls_client;
 mod mtls_token_client;
 mod nonce;
@@ -102,6 +103,7 @@ pub use endpoints::Endpoints;
 pub use error::{
     ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, UrlError, UrlSyntaxError,
 };
+pub use message_signature::{RequestSignature, SignatureKey};
 pub use mtls_client::MtlsClient;
 pub use mtls_token_client::MtlsTokenClient;
 pub use nonce::{MalformedNonce, NonceMemory, Role};

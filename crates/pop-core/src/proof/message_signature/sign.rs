@@ -35,12 +35,15 @@ pub struct SignatureParameters<'p> {
     pub nonce: Option<&'p str>,
     /// `tag`.
     pub tag: Option<&'p str>,
+    /// `jti`, which is not registered: it makes signatures different that have the same `nonce`, because a server chose
+    /// it.
+    pub jti: Option<&'p str>,
 }
 
 impl<'p> SignatureParameters<'p> {
     /// Starts with `created` alone, in seconds since the epoch.
     pub const fn new(created: u64) -> Self {
-        Self { created: Some(created), expires: None, keyid: None, alg: None, nonce: None, tag: None }
+        Self { created: Some(created), expires: None, keyid: None, alg: None, nonce: None, tag: None, jti: None }
     }
 
     /// Starts with `created` and the `tag` of a profile.
@@ -75,6 +78,12 @@ impl<'p> SignatureParameters<'p> {
     /// Sets `tag`.
     pub const fn tag(mut self, tag: &'p str) -> Self {
         self.tag = Some(tag);
+        self
+    }
+
+    /// Sets `jti`.
+    pub const fn jti(mut self, jti: &'p str) -> Self {
+        self.jti = Some(jti);
         self
     }
 }
@@ -155,9 +164,13 @@ fn member(label: &str, components: &[&str], parameters: &SignatureParameters<'_>
             serializer = serializer.parameter(sfv::key_ref(name), seconds);
         }
     }
-    for (name, text) in
-        [("keyid", parameters.keyid), ("alg", parameters.alg), ("nonce", parameters.nonce), ("tag", parameters.tag)]
-    {
+    for (name, text) in [
+        ("keyid", parameters.keyid),
+        ("alg", parameters.alg),
+        ("nonce", parameters.nonce),
+        ("tag", parameters.tag),
+        ("jti", parameters.jti),
+    ] {
         if let Some(text) = text {
             let text = StringRef::from_str(text).map_err(|_| SignatureError::InvalidParameter(name))?;
             serializer = serializer.parameter(sfv::key_ref(name), text);

@@ -206,11 +206,12 @@ fn signs_only_what_can_be_signed() {
     let sign = |label: &str, components: &[&str], parameters: &SignatureParameters<'_>| {
         sign(&head, label, components, parameters, |_| Ok::<_, ()>(vec![1, 2, 3]))
     };
-    let all = SignatureParameters::of(SignatureProfile::HttpSig, 1).nonce("n\"\\").keyid("k").alg("a").expires(2);
+    let all =
+        SignatureParameters::of(SignatureProfile::HttpSig, 1).nonce("n\"\\").keyid("k").alg("a").expires(2).jti("j");
     let (input, signature) = sign("sig1", COMPONENTS, &all).unwrap();
     let expected = concat!(
         r#"sig1=("@method" "@target-uri" "authorization" "@query-param";name="id");created=1;expires=2;keyid="k";alg="a""#,
-        r#";nonce="n\"\\";tag="httpsig-oauth""#,
+        r#";nonce="n\"\\";tag="httpsig-oauth";jti="j""#,
     );
     assert_eq!((input.to_str().unwrap(), signature.to_str().unwrap()), (expected, "sig1=:AQID:"));
     assert_eq!(sign("s", &[], &SignatureParameters::default()).unwrap().0, "s=()");
