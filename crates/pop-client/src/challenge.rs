@@ -37,10 +37,20 @@ impl Challenge {
         lines.flat_map(|line| parse_line(&String::from_utf8_lossy(line.as_bytes()))).collect()
     }
 
-    /// Returns whether a DPoP challenge of the response has this `error` code.
-    pub(crate) fn has_dpop_error(headers: &HeaderMap, error: &str) -> bool {
-        let matches = |challenge: &Self| challenge.is("DPoP") && challenge.error() == Some(error);
+    /// Returns whether a challenge of the response with this scheme has this `error` code.
+    pub(crate) fn has_error(headers: &HeaderMap, scheme: &str, error: &str) -> bool {
+        let matches = |challenge: &Self| challenge.is(scheme) && challenge.error() == Some(error);
         Self::from_headers(headers).iter().any(matches)
+    }
+
+    /// Reads `Authentication-Info` (RFC 7615 §3), which has parameters as a challenge, but no scheme.
+    pub(crate) fn authentication_info(headers: &HeaderMap) -> Self {
+        let mut info = Self::default();
+        for line in headers.get_all("authentication-info") {
+            let line = format!("info {}", String::from_utf8_lossy(line.as_bytes()));
+            info.parameters.extend(parse_line(&line).into_iter().flat_map(|challenge| challenge.parameters));
+        }
+        info
     }
 
     /// Returns whether the challenge has this scheme, in any case.
@@ -257,9 +267,9 @@ mod tests {
             assert_eq!(dpop[0].algorithms().collect::<Vec<_>>(), ["ES256"], "CLI-07 {line}");
         }
         let latin = HeaderValue::from_bytes(b"DPoP realm=\"caf\xe9\", error=\"use_dpop_nonce\"").unwrap();
-        assert!(Challenge::has_dpop_error(&[(WWW_AUTHENTICATE, latin)].into_iter().collect(), "use_dpop_nonce"));
+        assert!(Challenge::has_error(&[(WWW_AUTHENTICATE, latin)].into_iter().collect(), "DPoP", "use_dpop_nonce"));
         let hidden = HeaderValue::from_static(r#"Bearer realm="DPoP error=\"use_dpop_nonce\"""#);
-        assert!(!Challenge::has_dpop_error(&[(WWW_AUTHENTICATE, hidden)].into_iter().collect(), "use_dpop_nonce"));
+        assert!(!Challenge::has_error(&[(WWW_AUTHENTICATE, hidden)].into_iter().collect(), "DPoP", "use_dpop_nonce"));
     }
 
     /// CLI-07: out of `algs`.

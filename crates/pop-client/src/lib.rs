@@ -6,8 +6,8 @@
 //! | a key, and tokens that are bound to it by DPoP (RFC 9449) | [`TokenClient`], [`DpopClient`] |
 //! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
 //! | both | [`TokenClient::discover_mtls`] |
-//! | tokens that are bound in another way | [`TokenBinding`], [`BoundToken`] |
-//! | another HTTP client | [`Proof`], [`Envelope`], [`RequestSignature`], [`NonceMemory`], [`Challenge`] |
+//! | tokens that are bound in another way | [`TokenBinding`], [`BoundClient`] |
+//! | another HTTP client | [`Proof`], [`RequestSignature`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,7 +26,8 @@
 //!
 //! # What it does
 //!
-//! 1. Signs a new proof for each request and each repetition (RFC 9449 §4.2).
+//! 1. Signs a new proof for each request and each repetition (RFC 9449 §4.2): a DPoP proof, an HTTP message signature
+//!    (RFC 9421) or a signed HTTP request, as the token needs it.
 //! 2. Keeps the newest nonce of each server, and repeats a request once when the server asks for a nonce (RFC 9449 §8,
 //!    §9).
 //! 3. Follows redirects within the origin, with a new proof. A redirect to another origin is returned as the response,
@@ -61,6 +62,7 @@
 
 mod authorization_request;
 mod authorization_server;
+mod bound_client;
 mod bound_token;
 mod builder;
 mod challenge;
@@ -68,7 +70,7 @@ mod client_authentication;
 mod client_certificate;
 mod clock;
 mod discovery;
-mod dpop;
+mod dpop_client;
 mod endpoints;
 mod error;
 mod grant;
@@ -93,12 +95,13 @@ mod upload;
 mod url;
 
 pub use authorization_request::AuthorizationRequest;
+pub use bound_client::{BoundClient, RequestBuilder};
 pub use bound_token::{BoundToken, ProofMethod, TokenBinding};
 pub use builder::TokenClientBuilder;
 pub use challenge::{Challenge, Lacking};
 pub use client_authentication::ClientAuthentication;
 pub use client_certificate::ClientCertificate;
-pub use dpop::{DpopClient, RequestBuilder};
+pub use dpop_client::DpopClient;
 pub use endpoints::Endpoints;
 pub use error::{
     ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, UrlError, UrlSyntaxError,

@@ -1,4 +1,4 @@
-//! The newest nonce of each server (RFC 9449 §8, §9).
+//! The newest nonce of each server (RFC 9449 §8, §9; RFC 7615 §3).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,17 +9,19 @@ use http::HeaderMap;
 use pop_core::nonce::is_nonce;
 use pop_core::target::Origin;
 
-/// A server sent an unusable `DPoP-Nonce`: an empty one, several, or one with characters that RFC 9449 §8.1 does not
-/// allow.
+use crate::challenge::Challenge;
+
+/// A server sent an unusable nonce: an empty one, several, or one with characters that RFC 9449 §8.1 does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the server sent a malformed DPoP-Nonce")]
+#[error("the server sent a malformed nonce")]
 #[non_exhaustive]
 pub struct MalformedNonce;
 
-/// Remembers the newest nonce of each origin and role. An authorization server and a resource server at the same origin
+/// Remembers the newest nonce of each origin and role. Use separate memories for DPoP proofs and for envelopes. An authorization server and a resource server at the same origin
 /// have separate nonces. Clones share the memory.
 ///
-/// [`TokenClient`](crate::TokenClient) and [`DpopClient`](crate::DpopClient) have one already. It is public for
+/// [`TokenClient`](crate::TokenClient), [`DpopClient`](crate::DpopClient) and [`BoundClient`](crate::BoundClient) have
+/// one already. It is public for
 /// applications that send requests with another HTTP client.
 ///
 /// ```
@@ -91,9 +93,46 @@ impl NonceMemory {
         if values.next().is_some() {
             return Err(MalformedNonce);
         }
+        self.store(role, origin, nonce);
+        Ok(true)
+    }
+
+    /// Stores the nonce of a resource server for [`Envelope`](crate::Envelope)s, for any status: `nonce` of a `PoP`
+    /// challenge, or `nextnonce` in `Authentication-Info`. Returns whether the response has one.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use pop_client::{NonceMemory, Role};
+    /// use pop_client::pop_core::target::Origin;
+    ///
+    /// let (memory, origin) = (NonceMemory::default(), Origin::parse("https://api.example")?);
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("authentication-info", HeaderValue::from_static("nextnonce=\"n1\""));
+    /// assert!(memory.learn_for_envelopes(&origin, &headers)?);
+    /// assert_eq!(memory.newest(Role::ResourceServer, &origin).as_deref(), Some("n1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`MalformedNonce`]. The memory does not change then.
+    pub fn learn_for_envelopes(&self, origin: &Origin, headers: &HeaderMap) -> Result<bool, MalformedNonce> {
+        let challenges = Challenge::from_headers(headers);
+        let asked = challenges.iter().filter(|challenge| challenge.is("PoP"));
+        let info = Challenge::authentication_info(headers);
+        let mut nonces = asked.filter_map(|challenge| challenge.parameter("nonce")).chain(info.parameter("nextnonce"));
+        let Some(nonce) = nonces.next() else {
+            return Ok(false);
+        };
+        if !is_nonce(nonce) || nonces.next().is_some() {
+            return Err(MalformedNonce);
+        }
+        self.store(Role::ResourceServer, origin, nonce);
+        Ok(true)
+    }
+
+    fn store(&self, role: Role, origin: &Origin, nonce: &str) {
         let server = Server { nonce: Some(nonce.to_owned()), learned_at: Instant::now(), uncertain: false };
         self.lock().insert((role, origin.clone()), server);
-        Ok(true)
     }
 
     /// Notes that a server responded without asking for a nonce. What is known about it is current then.

@@ -29,9 +29,9 @@ type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + 
 ///
 /// The body of a resource's response is passed to the caller as it arrives, and has no size limit.
 ///
-/// Only [`DpopClient`](crate::DpopClient) uses [`large_body_len`](Self::large_body_len),
-/// [`body_delay`](Self::body_delay) and [`max_nonce_age`](Self::max_nonce_age). [`MtlsClient`](crate::MtlsClient)
-/// always requires https.
+/// Only [`DpopClient`](crate::DpopClient) and [`BoundClient`](crate::BoundClient) use
+/// [`large_body_len`](Self::large_body_len), [`body_delay`](Self::body_delay) and
+/// [`max_nonce_age`](Self::max_nonce_age). [`MtlsClient`](crate::MtlsClient) always requires https.
 ///
 /// # Security
 /// No setting in [`http`](Self::http) can change these: `reqwest` does not follow redirects, it verifies certificates,

@@ -5,11 +5,12 @@ use reqwest::Url;
 
 use crate::authorization_request::AuthorizationRequest;
 use crate::authorization_server::AuthorizationServer;
+use crate::bound_client::BoundClient;
 use crate::bound_token::{BoundToken, ProofMethod, TokenBinding};
 use crate::builder::TokenClientBuilder;
 use crate::client_authentication::ClientAuthentication;
 use crate::client_certificate::ClientCertificate;
-use crate::dpop::DpopClient;
+use crate::dpop_client::DpopClient;
 use crate::error::ClientError;
 use crate::grant;
 use crate::nonce::{MalformedNonce, NonceMemory, Role};
@@ -203,7 +204,17 @@ impl TokenClient {
         Ok(BoundToken::new(token.access_token.as_str(), proof))
     }
 
-    /// Returns an HTTP client that presents a DPoP-bound token of this server.
+    /// Returns an HTTP client that presents a token of this server, with the proof that the token needs.
+    ///
+    /// # Errors
+    /// As for [`bound_token`](Self::bound_token).
+    pub fn bound_client(&self, token: &TokenResponse) -> Result<BoundClient, ClientError> {
+        let token = self.bound_token(token)?;
+        Ok(BoundClient::with_transport(self.server.transport.clone(), token, self.nonces.clone()))
+    }
+
+    /// Returns an HTTP client that presents a DPoP-bound token of this server. Tokens with another
+    /// [`TokenBinding`] need [`bound_client`](Self::bound_client).
     #[must_use]
     pub fn http_client(&self, token: &TokenResponse) -> DpopClient {
         DpopClient::with_transport(

@@ -9,7 +9,9 @@ use std::error::Error;
 use std::fmt;
 
 use ::http::StatusCode;
+use pop_core::SignatureError;
 use pop_core::jose::{Algorithm, KeyError};
+use pop_core::proof::message_signature::SignError;
 
 pub use self::envelope::EnvelopeError;
 pub use self::http::{HttpError, HttpFailure};
@@ -57,7 +59,21 @@ pub enum ClientError {
     /// A URL that the client does not send tokens or secrets to (RFC 9449 §2).
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// The server asked for a nonce, but its `DPoP-Nonce` is missing, empty, malformed or repeated (RFC 9449 §8.1).
+    /// The proof must cover the content, but the content is a stream. A message signature covers a stream whose
+    /// `Content-Digest` the caller sets.
+    #[error("the proof must cover the content, but the content is a stream")]
+    StreamNotCovered,
+    /// [`RequestBuilder::cover`](crate::RequestBuilder::cover) names header fields, which a DPoP proof alone does not
+    /// cover.
+    #[error("a DPoP proof covers no header fields: add a message signature")]
+    FieldsNotCovered,
+    /// The request cannot be signed: for example, it does not have a header field that the signature is to cover.
+    #[error("the request cannot be signed: {0}")]
+    Signature(#[source] SignatureError),
+    /// No envelope can cover the request.
+    #[error(transparent)]
+    Envelope(EnvelopeError),
+    /// The server asked for a nonce, but its nonce is missing, empty, malformed or repeated (RFC 9449 §8.1).
     #[error("the server asks for a nonce, but does not send a usable one")]
     Nonce(#[source] MalformedNonce),
     /// The server asked for another nonce again, although the proof had its newest one.
@@ -113,6 +129,29 @@ pub enum ClientError {
     /// The redirect back from the authorization endpoint does not belong to this request (`state`, `iss`; RFC 9207).
     #[error("the authorization response does not belong to this request: {0}")]
     AuthorizationResponse(&'static str),
+}
+
+impl From<SignError<KeyError>> for ClientError {
+    fn from(error: SignError<KeyError>) -> Self {
+        match error {
+            SignError::Request(error) => Self::Signature(error),
+            SignError::Key(error) => Self::Key(error),
+            // Later reasons.
+            _ => Self::Key(KeyError),
+        }
+    }
+}
+
+impl From<EnvelopeError> for ClientError {
+    fn from(error: EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::Key(error) => Self::Key(error),
+            EnvelopeError::Url(error) => Self::Url(error),
+            EnvelopeError::QueryRepeated | EnvelopeError::FieldMissing { .. } | EnvelopeError::FieldRepeated { .. } => {
+                Self::Envelope(error)
+            }
+        }
+    }
 }
 
 impl From<reqwest::Error> for ClientError {

@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use pop_core::target::Origin;
 use reqwest::{Request, Response, Url};
 
 use super::attempt::{Attempt, is_large};
-use super::client::DpopClient;
-use super::{error_response, redirect};
-use crate::challenge::Challenge;
+use super::client::BoundClient;
+use super::redirect;
+use super::signing::Covered;
 use crate::error::{ClientError, HttpError, with_causes};
 use crate::nonce::{MalformedNonce, NonceState, Role};
 use crate::redaction::redacted;
 use crate::url::origin_of;
 
-impl DpopClient {
-    pub(super) async fn call(&self, mut request: Request) -> Result<Response, ClientError> {
+impl BoundClient {
+    /// Sends a request whose proof covers these header fields.
+    pub(super) async fn call(
+        &self,
+        mut request: Request,
+        mut covered: Vec<HeaderName>,
+    ) -> Result<Response, ClientError> {
         let options = &self.transport.options;
         let (mut challenged, mut clock_corrected, mut interrupted, mut redirects) = (false, false, false, 0);
         loop {
@@ -24,7 +29,7 @@ impl DpopClient {
             let origin = origin_of(&url)?;
             let delay = self.prepare_large_body(&request, &url, &origin).await;
             let (mut sent, attempt) = Attempt::start(request, delay, options.large_body_len);
-            self.sign(&mut sent, &origin)?;
+            self.sign(&mut sent, &origin, Covered { content: attempt.content(), fields: &covered })?;
             let response = match self.transport.send(sent, attempt.upload()).await {
                 Ok(response) => response,
                 Err(error) if attempt.upload().is_some() && error.broke() => {
@@ -36,8 +41,7 @@ impl DpopClient {
             let learned = self.learn_nonce(&origin, &response);
             let clock = self.server_clock.as_ref();
             let clock_differs = clock.is_some_and(|clock| clock.update(&origin, response.headers()));
-            let (response, asks) =
-                error_response::check_for_nonce_challenge(response, &url, options.head_timeout()).await;
+            let (response, asks) = self.check_for_nonce_challenge(response, &url, options.head_timeout()).await;
             if asks {
                 let renewed = learned.and_then(|present| if present { Ok(()) } else { Err(MalformedNonce) });
                 renewed.map_err(ClientError::Nonce)?;
@@ -48,7 +52,7 @@ impl DpopClient {
                 request = attempt.into_request().ok_or(ClientError::BodyNotReplayable)?;
                 continue;
             }
-            if clock_differs && !clock_corrected && rejects_proof(&response) {
+            if clock_differs && !clock_corrected && self.is_proof_rejected(&response) {
                 clock_corrected = true;
                 request = attempt.into_request().ok_or(ClientError::BodyNotReplayable)?;
                 continue;
@@ -63,6 +67,8 @@ impl DpopClient {
                         return Err(ClientError::Redirect);
                     }
                     request = redirect::request(attempt, response.status(), &method, target)?;
+                    // A redirect without the content has no fields that describe it.
+                    covered.retain(|name| request.headers().contains_key(name));
                 }
                 None => return Ok(response),
             }
@@ -105,8 +111,4 @@ impl DpopClient {
         *interrupted = true;
         attempt.into_request().ok_or(ClientError::Interrupted(error))
     }
-}
-
-fn rejects_proof(response: &Response) -> bool {
-    response.status() == StatusCode::UNAUTHORIZED && Challenge::has_dpop_error(response.headers(), "invalid_dpop_proof")
 }

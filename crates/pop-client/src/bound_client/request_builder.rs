@@ -1,37 +1,18 @@
-//! Requests of a [`DpopClient`].
+//! Requests of a [`BoundClient`].
 
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::HeaderName;
-use http::{HeaderValue, Method};
 use reqwest::Response;
 use serde::Serialize;
 
-use super::client::DpopClient;
+use super::client::BoundClient;
 use crate::error::ClientError;
 
-impl DpopClient {
-    /// Starts a GET request.
-    pub fn get(&self, url: impl AsRef<str>) -> RequestBuilder {
-        self.request(Method::GET, url)
-    }
-
-    /// Starts a POST request.
-    pub fn post(&self, url: impl AsRef<str>) -> RequestBuilder {
-        self.request(Method::POST, url)
-    }
-
-    /// Starts a request with any method. [`send`](RequestBuilder::send) returns an error for an unusable URL.
-    pub fn request(&self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
-        let url = self.checked_url(url.as_ref());
-        let request = url.map(|url| self.transport.client(&url).request(method, url));
-        RequestBuilder { client: self.clone(), request }
-    }
-}
-
-/// Builds a request of a [`DpopClient`].
+/// Builds a request of a [`BoundClient`] or a [`DpopClient`](crate::DpopClient).
 ///
 /// ```no_run
 /// # async fn call(client: pop_client::DpopClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -50,14 +31,40 @@ impl DpopClient {
 /// ```
 #[must_use = "call send()"]
 pub struct RequestBuilder {
-    client: DpopClient,
+    client: BoundClient,
     request: Result<reqwest::RequestBuilder, ClientError>,
+    covered: Vec<HeaderName>,
 }
 
 impl RequestBuilder {
-    /// Adds a header field. `Authorization` and `DPoP` are replaced when the request is signed.
+    pub(super) const fn new(client: BoundClient, request: Result<reqwest::RequestBuilder, ClientError>) -> Self {
+        Self { client, request, covered: Vec::new() }
+    }
+
+    /// Adds a header field. The fields of the proof are replaced when the request is signed: `Authorization`, `DPoP`,
+    /// and the `Content-Digest` of bytes.
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.map(|request| request.header(name, value))
+    }
+
+    /// Covers a header field by the proof. [`send`](Self::send) returns an error if the request does not have the field,
+    /// or if the proof is a DPoP proof without a
+    /// [message signature](crate::DpopClient::with_message_signature). Don't cover fields that a proxy changes. Defaults
+    /// to none.
+    ///
+    /// ```no_run
+    /// # async fn call(client: pop_client::BoundClient) -> Result<(), pop_client::ClientError> {
+    /// use http::header::CONTENT_TYPE;
+    ///
+    /// let note = serde_json::json!({ "title": "buy milk" });
+    /// client.post("https://api.example/notes").json(&note).cover(CONTENT_TYPE).send().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn cover(mut self, name: HeaderName) -> Self {
+        if !self.covered.contains(&name) {
+            self.covered.push(name);
+        }
+        self
     }
 
     /// Adds query parameters.
@@ -65,15 +72,19 @@ impl RequestBuilder {
         self.map(|request| request.query(parameters))
     }
 
-    /// Sets the body to these bytes.
+    /// Sets the body to these bytes. A proof that covers content hashes them, and copies nothing.
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         self.map(|request| request.body(body))
     }
 
     /// Sets a body that may be a stream. A stream is sent only once: if the server asks for a nonce after a part of the
-    /// stream was read, [`send`](Self::send) returns [`ClientError::BodyNotReplayable`]. Call [`DpopClient::warm_up`]
-    /// first to fetch the nonce.
+    /// stream was read, [`send`](Self::send) returns [`ClientError::BodyNotReplayable`]. Call
+    /// [`DpopClient::warm_up`](crate::DpopClient::warm_up) first to fetch the nonce.
+    ///
+    /// Only DPoP proofs leave content uncovered. Other proofs cannot cover a stream: [`send`](Self::send) returns
+    /// [`ClientError::StreamNotCovered`]. A message signature covers it nevertheless if the request has a
+    /// `Content-Digest` field.
     ///
     /// ```no_run
     /// # async fn call(client: pop_client::DpopClient, file: reqwest::Body) -> Result<(), pop_client::ClientError> {
@@ -104,15 +115,16 @@ impl RequestBuilder {
     /// # Errors
     /// [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Interrupted`], [`ClientError::Nonce`],
     /// [`ClientError::NonceLoop`], [`ClientError::BodyNotReplayable`], [`ClientError::Redirect`] or
-    /// [`ClientError::Key`]. Every other status is a response.
-    /// [`Challenge::from_headers`](crate::Challenge::from_headers) reads what it asks for.
+    /// [`ClientError::Key`]. For what a proof cannot cover: [`ClientError::StreamNotCovered`],
+    /// [`ClientError::FieldsNotCovered`], [`ClientError::Signature`] or [`ClientError::Envelope`]. Every other status is
+    /// a response. [`Challenge::from_headers`](crate::Challenge::from_headers) reads what it asks for.
     pub async fn send(self) -> Result<Response, ClientError> {
         let request = self.request?.build()?;
-        self.client.call(request).await
+        self.client.call(request, self.covered).await
     }
 
     fn map(self, change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
-        Self { client: self.client, request: self.request.map(change) }
+        Self { client: self.client, request: self.request.map(change), covered: self.covered }
     }
 }
 

@@ -8,6 +8,14 @@ use reqwest::Request;
 
 use crate::upload::Upload;
 
+/// The content of a request, as far as a proof can cover it.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'b> {
+    None,
+    Bytes(&'b [u8]),
+    Stream,
+}
+
 /// What is kept of a request that was sent, to send it again.
 pub(super) struct Attempt {
     /// The request with its body, or without a body that is a stream.
@@ -39,6 +47,17 @@ impl Attempt {
     /// The handle of the body, if the body is large.
     pub(super) fn upload(&self) -> Option<&Upload> {
         self.upload.as_deref()
+    }
+
+    /// The content of the request.
+    pub(super) fn content(&self) -> Content<'_> {
+        let body = self.request.as_ref().and_then(Request::body);
+        match body.map(reqwest::Body::as_bytes) {
+            _ if self.is_stream => Content::Stream,
+            None => Content::None,
+            Some(Some(bytes)) => Content::Bytes(bytes),
+            Some(None) => Content::Stream,
+        }
     }
 
     /// The request without its body.
