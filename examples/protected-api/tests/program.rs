@@ -1,6 +1,8 @@
 //! The program as users run it.
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -9,14 +11,9 @@ use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, TestCertificate
 use pop_client::{ClientAuthentication, ClientCertificate, MtlsClient, TokenClient};
 use serde_json::{Value, json};
 
-const AUDIENCE: &str = "https://notes.example";
-const TOKEN: &str = "401 invalid_token";
+use support::{AUDIENCE, Files, program};
 
-fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_protected-api"));
-    command.args(["--listen", "127.0.0.1:0", "--authserver-listen", "127.0.0.1:0"]).args(args);
-    command
-}
+const TOKEN: &str = "401 invalid_token";
 
 #[test]
 fn the_demonstration_shows_what_is_expected_in_every_configuration() {
@@ -119,13 +116,6 @@ impl Api {
         let url = ready.trim().strip_prefix("ready ").unwrap().to_owned();
         Self { child, url, server }
     }
-
-    async fn client(&self, scope: &str) -> pop_client::DpopClient {
-        let key = DpopKey::generate(Algorithm::ES256).unwrap();
-        let client = TokenClient::discover(self.server.issuer(), "app", ClientAuthentication::None, key).await.unwrap();
-        let token = client.client_credentials(Some(scope), Some("https://notes.example")).await.unwrap();
-        client.http_client(&token)
-    }
 }
 
 impl Drop for Api {
@@ -135,10 +125,18 @@ impl Drop for Api {
     }
 }
 
+/// A client with a DPoP-bound token.
+async fn client(api: &Api, scope: &str) -> pop_client::DpopClient {
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let client = TokenClient::discover(api.server.issuer(), "app", ClientAuthentication::None, key).await.unwrap();
+    let token = client.client_credentials(Some(scope), Some(AUDIENCE)).await.unwrap();
+    client.http_client(&token)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn protects_an_api_for_an_existing_issuer() {
     let api = Api::start(&["--nonce", "required"]).await;
-    let client = api.client("notes:read").await;
+    let client = client(&api, "notes:read").await;
     for method in [Method::GET, Method::POST, Method::DELETE, Method::PATCH] {
         let answer = client.request(method.clone(), format!("{}/whoami?q=1", api.url)).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{method}");
@@ -294,29 +292,6 @@ async fn opaque_tokens_and_jwts_give_the_same_response() {
         assert_eq!(answers[0], answers[1], "{more:?}");
         let asked = if more.contains(&"--jwt-first") { 1 } else { 2 };
         assert_eq!(api.server.introspections(), asked, "{more:?}");
-    }
-}
-
-/// Certificates in files for the flags.
-struct Files(std::path::PathBuf);
-
-impl Files {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("poplayer-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn write(&self, name: &str, text: String) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
