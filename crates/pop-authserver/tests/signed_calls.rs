@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use pop_authserver::{Algorithm, DpopKey, ResourceServer, TestAuthServer};
 use pop_client::{BoundClient, Challenge, ClientError, TokenBinding, TokenClient};
 use serde_json::{Value, json};
+use tower::Layer;
 use tower::util::MapRequestLayer;
-use tower::{Layer, ServiceBuilder};
 use tower_pop::{NoncePolicy, PopConfig, PopConfigBuilder, PopLayer, ProofKind, VerifiedToken};
 
 use support::{kek, keks};

@@ -62,7 +62,12 @@ impl Challenge {
     /// Returns the value of a parameter. `name` must be lower-case.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.all(name).next()
+    }
+
+    /// Returns the values of a parameter that may be repeated.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.parameters.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns the `error` code.

@@ -119,7 +119,7 @@ impl NonceMemory {
         let challenges = Challenge::from_headers(headers);
         let asked = challenges.iter().filter(|challenge| challenge.is("PoP"));
         let info = Challenge::authentication_info(headers);
-        let mut nonces = asked.filter_map(|challenge| challenge.parameter("nonce")).chain(info.parameter("nextnonce"));
+        let mut nonces = asked.flat_map(|challenge| challenge.all("nonce")).chain(info.all("nextnonce"));
         let Some(nonce) = nonces.next() else {
             return Ok(false);
         };
