@@ -17,7 +17,7 @@ use crate::nonce::Freshness;
 use crate::proof::{AllProven, Fresh, ProofContext, ProofKind, ProofOfPossession, Proofs, Proven};
 use crate::replay::{FirstUse, ReplayEntry};
 use crate::request::RequestHead;
-use crate::{BindingError, ConfirmationError, Error, ReplayError, SignatureError};
+use crate::{BindingError, ConfirmationError, ContentError, Error, ReplayError, SignatureError};
 
 /// One request whose token and proofs are checked against each other.
 #[derive(Debug, Clone, Copy)]
@@ -233,6 +233,20 @@ impl Unreplayed {
     #[must_use]
     pub const fn second_entry(&self) -> Option<&ReplayEntry> {
         self.second.as_ref()
+    }
+
+    /// Moves the entries to the current time, which is in seconds since the epoch: for requests whose content took time.
+    ///
+    /// # Errors
+    /// [`ContentError::Late`] if a proof is too old now. A store could not remember it any more.
+    pub fn at(mut self, now: u64) -> Result<Self, ContentError> {
+        for entry in std::iter::once(&mut self.entry).chain(&mut self.second) {
+            if now >= entry.expires_at {
+                return Err(ContentError::Late);
+            }
+            entry.now = now.max(entry.now);
+        }
+        Ok(self)
     }
 
     /// Returns the error if the entry was recorded before.

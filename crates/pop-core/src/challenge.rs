@@ -245,6 +245,9 @@ impl Responder<'_> {
                 ContentError::DigestMismatch => {
                     self.invalid_signature(used, "The content does not match the digest that the proof covers")
                 }
+                ContentError::Late => {
+                    self.invalid_signature(used, "The content came after the proof had become too old")
+                }
                 ContentError::TooLarge => {
                     ErrorResponse::plain(StatusCode::PAYLOAD_TOO_LARGE, "The content is longer than the limit", None)
                 }

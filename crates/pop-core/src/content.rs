@@ -112,6 +112,12 @@ pub struct ContentHasher {
 }
 
 impl ContentHasher {
+    /// Returns what the content is compared with.
+    #[must_use]
+    pub const fn expected(&self) -> &ExpectedContent {
+        &self.expected
+    }
+
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.is_empty &= bytes.is_empty();

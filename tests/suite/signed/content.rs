@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use pop_client::Envelope;
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_pop::clock::ManualClock;
 use tower_pop::{Error, Mode, PopLayer, ProofKind, SignedContent, VerifiedBody};
 
 use super::{Answer, CONTENT, Resource};
@@ -155,5 +158,73 @@ async fn report_only_passes_content_on_whatever_its_digest_says() {
         let answer = post(&resource, &signed(&resource, Some(covered)), content).await.accepted(content, row);
         let kind = answer.token.unwrap().proof().kind();
         assert_eq!(kind, if row == "right" { ProofKind::SignedRequest } else { ProofKind::Unproven }, "{row}");
+        let says = service_fn(|request: Request<VerifiedBody<Full<Bytes>>>| async move {
+            Ok::<_, Infallible>(Response::new(request.body().is_verified().to_string()))
+        });
+        let layer = PopLayer::new(resource.cfg.clone()).verify_content();
+        let request = request(&signed(&resource, Some(covered)), Full::<Bytes>::from(content));
+        let response = layer.layer(says).oneshot(request).await.unwrap();
+        assert_eq!(response.body() == "true", row == "right", "{row}");
     }
+}
+
+/// A body during which time passes, and that counts what is read of it.
+struct Slow {
+    pieces: usize,
+    read: Arc<AtomicUsize>,
+    clock: Arc<ManualClock>,
+    seconds: u64,
+}
+
+impl Body for Slow {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.pieces == 0 {
+            return Poll::Ready(None);
+        }
+        self.pieces -= 1;
+        self.read.fetch_add(1, Ordering::SeqCst);
+        self.clock.advance(self.seconds);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+    }
+}
+
+async fn send_slow(
+    resource: &Resource,
+    proof: &str,
+    pieces: usize,
+    seconds: u64,
+) -> (u16, Option<&'static str>, usize) {
+    let read = Arc::new(AtomicUsize::new(0));
+    let body = Slow { pieces, read: Arc::clone(&read), clock: Arc::clone(&resource.clock), seconds };
+    let inner =
+        service_fn(|_: Request<VerifiedBody<Slow>>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let layer = PopLayer::new(resource.cfg.clone()).verify_content();
+    let response = layer.layer(inner).oneshot(request(proof, body)).await.unwrap();
+    let code = response.extensions().get::<Error>().map(Error::code);
+    (response.status().as_u16(), code, read.load(Ordering::SeqCst))
+}
+
+/// REPLAY-04: a proof must be fresh, and its token valid, when the content has arrived. A store could not remember it longer.
+#[tokio::test]
+async fn content_that_takes_too_long_is_rejected() {
+    for (seconds, expected) in
+        [(90, (200, None, 1)), (91, (401, Some("content.late"), 1)), (86_400, (401, Some("token.expired"), 1))]
+    {
+        let resource = resource(SignedContent::Required);
+        let proof = signed(&resource, Some("x"));
+        assert_eq!(send_slow(&resource, &proof, 1, seconds).await, expected, "{seconds} s");
+    }
+}
+
+/// SHR-10: content that no proof covers is not read beyond its first frame.
+#[tokio::test]
+async fn uncovered_content_is_not_buffered() {
+    // The rest would be read as well, to be discarded.
+    let resource = Resource::new(|builder| builder.proofs([ProofKind::SignedRequest]).rejected_body_limit(0));
+    let proof = signed(&resource, None);
+    assert_eq!(send_slow(&resource, &proof, 10, 0).await, (401, Some("content.uncovered"), 1));
+    assert_eq!(send_slow(&resource, &proof, 0, 0).await, (200, None, 0), "its twin");
 }

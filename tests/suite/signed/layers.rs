@@ -176,3 +176,37 @@ async fn uncovered_fields_are_removed_when_configured() {
         tower_pop::PopConfig::builder("https://as.example", "https://api.example").strip_uncovered_fields(["a b"]);
     assert!(error.build().unwrap_err().to_string().contains("a b"));
 }
+
+/// A layer that requires a signature is not satisfied by the verdict on an unbound token, and a verdict that rests on a signature is
+/// about its whole target: a DPoP proof does not name the query, and a certificate no request at all.
+#[tokio::test]
+async fn a_verdict_with_a_signature_is_about_its_whole_target() {
+    let bearer = Resource::new(|builder| builder.mode(Mode::AllowBearer));
+    let token = bearer.unbound().mint();
+    let request =
+        Request::get("/notes").header(AUTHORIZATION, format!("Bearer {token}")).body(Full::<Bytes>::default());
+    let strict = PopLayer::new(bearer.cfg.with_message_signature(true)).verify_content().layer(service_fn(echo));
+    let response = PopLayer::new(bearer.cfg.clone()).layer(strict).oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), 401, "an unbound token");
+
+    let resource = Resource::new(tower_pop::PopConfigBuilder::require_message_signature);
+    let signed = |path: &'static str, jti: &str| {
+        let token = resource.server.token().audience("https://api.example").bound_to(&resource.key).mint();
+        let proof =
+            pop_authserver::proof(&resource.key).url("https://api.example/notes").for_token(&token).issued_at(NOW);
+        let draft = Draft::new(SignatureProfile::Request, "DPoP", &token, "", &resource.key);
+        let mut request = draft.dpop(&proof.claim("jti", jti)).sign();
+        assert_eq!(request.uri(), "/notes?a=1");
+        *request.uri_mut() = path.parse().unwrap();
+        request
+    };
+    let layer = || PopLayer::new(resource.cfg.clone()).verify_content();
+    for (path, status) in [("/notes?a=1", 200), ("/notes?a=2", 401)] {
+        let inner = service_fn(|mut request: Request<VerifiedBody<Full<Bytes>>>| {
+            *request.uri_mut() = path.parse().unwrap();
+            layer().layer(service_fn(echo)).oneshot(request)
+        });
+        let response = layer().layer(inner).oneshot(signed("/notes?a=1", path)).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+    }
+}

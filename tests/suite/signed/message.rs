@@ -53,7 +53,7 @@ impl<'k> Draft<'k> {
         Self { profile, request, components, created: NOW, nonce, keyid: None, alg: None, tag: None, key }
     }
 
-    fn dpop(mut self, proof: &ProofMint) -> Self {
+    pub(super) fn dpop(mut self, proof: &ProofMint) -> Self {
         self.request.headers_mut().insert("dpop", proof.mint().parse().unwrap());
         self.components.push("dpop");
         self
@@ -314,6 +314,29 @@ async fn a_digest_field_that_is_present_must_be_covered() {
             answer.accepted(CONTENT, &row);
         } else {
             answer.rejected("HTTPSig ", "invalid_signature", &row);
+        }
+    }
+}
+
+/// SIG-23, X-60: a digest that is signed in another form does not count as covered, and is not ignored.
+#[tokio::test]
+async fn a_digest_that_is_signed_in_another_form_is_verified_too() {
+    for rule in [SignedContent::Off, SignedContent::IfPresent, SignedContent::Required] {
+        for component in [r#""content-digest";key="sha-256""#, r#""content-digest";sf"#, r#""content-digest";bs"#] {
+            let resource = Resource::new(|builder| builder.proofs([ProofKind::HttpSig]).signed_content(rule));
+            let token = resource.token(jwk(&resource.key, "ES256"));
+            let sign = |nonce| {
+                let mut draft = Draft::new(SignatureProfile::HttpSig, "HTTPSig", &token, CONTENT, &resource.key);
+                draft.components.retain(|name| *name != "content-digest");
+                draft.components.push(component);
+                draft.nonce = Some(nonce);
+                draft.sign()
+            };
+            let mut changed = sign("changed");
+            *changed.body_mut() = Full::from("other");
+            resource.send(changed).await.rejected("HTTPSig ", "invalid_signature", component);
+            let unchanged = resource.send(sign("unchanged")).await;
+            assert_eq!(unchanged.status == 200, rule == SignedContent::Off, "{rule} {component}");
         }
     }
 }

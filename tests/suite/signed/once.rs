@@ -11,7 +11,7 @@ use pop_client::Envelope;
 use pop_core::jose::{decode, encode};
 use pop_core::proof::message_signature::SignatureProfile;
 use serde_json::json;
-use tower_pop::{NoncePolicy, ProofKind};
+use tower_pop::{NoncePolicy, NonceRequest, ProofKind};
 
 use super::message::Draft;
 use super::{CONTENT, Resource};
@@ -97,4 +97,27 @@ async fn one_of(
         task.await.unwrap();
     }
     accepted.load(Ordering::SeqCst)
+}
+
+/// NONCE-01, SHR-11: one envelope is accepted once, whether a request with it needs a nonce or not.
+#[tokio::test]
+async fn one_envelope_is_accepted_once_wherever_nonces_are_required() {
+    let by_field = |request: &NonceRequest<'_>| request.headers.contains_key("x-high-value");
+    let policy = NoncePolicy::PerRequest(Arc::new(by_field));
+    let resource = Resource::new(|builder| builder.proofs([ProofKind::SignedRequest]).nonce(policy));
+    let token = resource.token(json!({ "jwk": resource.jwk() }));
+    let send = async |envelope: &str, high: bool| {
+        let mut request = post(envelope);
+        if high {
+            request.headers_mut().insert("x-high-value", "1".parse().unwrap());
+        }
+        resource.send(request).await
+    };
+    let first = send(&sign(&resource, &token, None), true).await;
+    let nonce = first.challenges()[0].split('"').nth(1).unwrap().to_owned();
+    for order in [[true, false], [false, true]] {
+        let envelope = sign(&resource, &token, Some(&nonce));
+        assert_eq!(send(&envelope, order[0]).await.status, 200);
+        assert_eq!(send(&envelope, order[1]).await.code, Some("replay.replayed"));
+    }
 }

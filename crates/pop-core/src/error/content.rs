@@ -14,6 +14,9 @@ pub enum ContentError {
     /// The content ended early, or could not be read.
     #[error("the content could not be read to its end")]
     Incomplete,
+    /// The content came after the proof had become too old.
+    #[error("the content came after the proof had become too old")]
+    Late,
     /// The service does not read content, so that it cannot verify it.
     #[error("the content cannot be verified by a layer that does not read it")]
     Unread,
@@ -28,6 +31,7 @@ impl ContentError {
             Self::DigestMismatch => "content.digest_mismatch",
             Self::TooLarge => "content.too_large",
             Self::Incomplete => "content.incomplete",
+            Self::Late => "content.late",
             Self::Unread => "content.unread",
         }
     }

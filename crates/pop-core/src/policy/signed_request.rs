@@ -18,6 +18,9 @@ pub struct SignedRequestPolicy {
     pub required: EnvelopeClaims,
     /// Whether content must be covered by `b`. Defaults to [`SignedContent::Required`].
     pub content: SignedContent,
+    /// Whether this resource issues nonces, so that `nonce` may be one of them. What an envelope signs may then be used once, and
+    /// otherwise its `nonce` or `jti`. It must be the same for all requests that share a replay store. Defaults to no.
+    pub server_nonces: bool,
     /// Whose form of the draft is accepted. Defaults to [`EnvelopeForm::Draft`].
     pub form: EnvelopeForm,
     /// The maximum length of an envelope in bytes, the access token within it included. Defaults to 24 KiB.
@@ -38,6 +41,7 @@ impl Default for SignedRequestPolicy {
             clock_skew: Duration::from_secs(30),
             required: EnvelopeClaims::DEFAULT,
             content: SignedContent::Required,
+            server_nonces: false,
             form: EnvelopeForm::Draft,
             max_len: 24 * 1024,
             max_nonce_len: 256,

@@ -83,7 +83,7 @@ pub struct ProofOfPossession {
 pub(super) struct RequestDigest([u8; 32]);
 
 impl RequestDigest {
-    fn of(head: &RequestHead<'_>) -> Option<Self> {
+    pub(super) fn of(head: &RequestHead<'_>) -> Option<Self> {
         let target = head.target().ok()?;
         let mut hash = Sha256::new();
         for part in [head.method(), target.origin().as_str(), target.path(), target.query().unwrap_or("\0")] {

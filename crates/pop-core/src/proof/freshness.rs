@@ -59,7 +59,7 @@ impl Proof<'_> {
         Ok(match self {
             Self::Dpop(proof) => dpop_entry(proof, owner, nonce, head, context)?,
             Self::MessageSignature(proof, _) => signature_entry(proof, key, owner, head, context),
-            Self::SignedRequest(proof) => envelope_entry(proof, key, owner, nonce.is_some(), head, context),
+            Self::SignedRequest(proof) => envelope_entry(proof, key, owner, head, context),
         })
     }
 }
@@ -99,17 +99,18 @@ pub(super) fn signature_entry(
     ReplayEntry::new(single_use, owner, ReplayTimes { issued_at, expires_at, now: head.now() })
 }
 
-/// A client's `nonce` or `jti` may be used once for a key. Many envelopes share a nonce of the server: what they sign may then be
-/// used once. It does not change with the signature, of which there may be several valid ones.
+/// A client's `nonce` or `jti` may be used once for a key. Where the server issues nonces, many envelopes share one: what they sign
+/// may then be used once, whether the request needed a nonce or not. It does not change with the signature, of which there may be
+/// several valid ones.
 fn envelope_entry(
     proof: &SignedRequest<'_>,
     key: &[u8; 32],
     owner: QuotaOwner,
-    by_server_nonce: bool,
     head: &RequestHead<'_>,
     context: &ProofContext<'_>,
 ) -> ReplayEntry {
-    let own_nonce = if by_server_nonce { None } else { proof.nonce().or_else(|| proof.jti()) };
+    let by_input = context.policy.signed_request.server_nonces;
+    let own_nonce = if by_input { None } else { proof.nonce().or_else(|| proof.jti()) };
     let single_use = match own_nonce {
         Some(nonce) => ReplayKey::signature(key, nonce),
         None => ReplayKey::envelope(key, proof.signing_input()),

@@ -1,5 +1,6 @@
 //! All proofs of one request.
 
+use super::evidence::RequestDigest;
 use super::freshness::{quota_owner, signature_entry};
 use super::message_signature::{MessageSignature, SignatureProfile};
 use super::signed_request::{PopCredentials, SignedRequest};
@@ -244,6 +245,10 @@ impl<'r> Proofs<'r> {
             }
             None => ProofOfPossession::without(ProofKind::None),
         };
+        if self.signature.is_some() {
+            // A DPoP proof does not name the query, and a certificate no request at all.
+            evidence.request = RequestDigest::of(head);
+        }
         evidence.covered_fields = covered_fields;
         evidence.certificate = confirmation.and_then(Confirmation::x5t).copied();
         if !covered.is_empty() {

@@ -158,6 +158,7 @@ impl PopConfigBuilder {
         envelope.required = overrides.envelope_claims.unwrap_or(envelope.required);
         // The access token within an envelope is encoded once more.
         envelope.max_len = proof.dpop.max_len.saturating_add(token.max_len.saturating_mul(4) / 3);
+        envelope.server_nonces = !matches!(self.nonce_policy, NoncePolicy::Off);
         (envelope.backend, envelope.rsa) = (backend, rsa);
         proof.accepts_signed_requests = self.kinds.contains(&ProofKind::SignedRequest);
         proof.accepts_hmac = self.kinds.contains(&ProofKind::Hmac);
@@ -229,8 +230,12 @@ impl PopConfigBuilder {
             ("rejected_body_timeout in ms", millis(self.drain.time), 0, 60_000),
         ])?;
         if self.without_replay_store {
-            let window = max_age + clock_skew;
-            within([("proof_max_age + clock_skew without a replay store", window, 1, seconds(&MAX_WINDOW))])?;
+            let (signature, envelope) = (proof.signature.lifetime() - 1, proof.signed_request.lifetime() - 1);
+            within([
+                ("proof_max_age + clock_skew without a replay store", max_age + clock_skew, 1, seconds(&MAX_WINDOW)),
+                ("signature_max_age + clock_skew without a replay store", signature, 1, seconds(&MAX_WINDOW)),
+                ("the age of signed requests + clock_skew without a replay store", envelope, 1, seconds(&MAX_WINDOW)),
+            ])?;
         }
         Ok(())
     }

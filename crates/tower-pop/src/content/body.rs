@@ -33,6 +33,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// What follows the content that was read.
 pub(super) enum End<B> {
     Complete,
+    /// In mode `ReportOnly`: all of the content, which is not what the proof covers.
+    Wrong,
     /// In mode `ReportOnly`: content that is longer than the limit was not verified.
     Rest(Pin<Box<B>>),
     /// In mode `ReportOnly`: the content ended early.
@@ -97,7 +99,7 @@ where
                     return Poll::Ready(Some(Ok(Frame::data(frame))));
                 }
                 None => match end {
-                    End::Complete => None,
+                    End::Complete | End::Wrong => None,
                     End::Rest(body) => ready!(body.as_mut().poll_frame(cx)),
                     End::Failed => {
                         *end = End::Complete;
@@ -116,7 +118,7 @@ where
             State::Read { frames, end, .. } => {
                 frames.is_empty()
                     && match end {
-                        End::Complete => true,
+                        End::Complete | End::Wrong => true,
                         End::Rest(body) => body.is_end_stream(),
                         End::Failed => false,
                     }
@@ -129,7 +131,7 @@ where
         match &self.state {
             State::Unread { body } | State::Streaming { body, hasher: Some(_), withheld: None } => body.size_hint(),
             State::Streaming { .. } => SizeHint::new(),
-            State::Read { length, end: End::Complete, .. } => SizeHint::with_exact(*length),
+            State::Read { length, end: End::Complete | End::Wrong, .. } => SizeHint::with_exact(*length),
             State::Read { length, .. } => {
                 let mut hint = SizeHint::new();
                 hint.set_lower(*length);
@@ -170,6 +172,10 @@ where
         };
         if data.is_empty() {
             continue;
+        }
+        if running.expected().is_empty() {
+            (*hasher, *withheld) = (None, None);
+            return Poll::Ready(Some(Err(ContentFailed(ContentError::Uncovered).into())));
         }
         running.update(&data);
         if let Some(earlier) = withheld.replace(data) {

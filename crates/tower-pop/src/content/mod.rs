@@ -162,7 +162,7 @@ where
 
 /// Reads a body to its end and verifies it. Trailers are dropped: no proof covers them.
 async fn read<B: Body<Data = Bytes> + Send + 'static>(check: Box<ContentCheck>, body: B) -> Read<VerifiedBody<B>, B> {
-    let (mut hasher, limit) = (check.hasher(), check.limit());
+    let (mut hasher, limit, may_be_any) = (check.hasher(), check.limit(), !check.expected().is_empty());
     let (mut frames, mut length) = (VecDeque::new(), 0_u64);
     let mut body = Box::pin(body);
     let failed = loop {
@@ -176,18 +176,25 @@ async fn read<B: Body<Data = Bytes> + Send + 'static>(check: Box<ContentCheck>, 
         if !data.is_empty() {
             frames.push_back(data);
         }
+        if length > 0 && !may_be_any {
+            break Some(ContentError::Uncovered);
+        }
         if length > limit {
             break Some(ContentError::TooLarge);
         }
     };
     let (verdict, end) = match failed {
-        None => (check.conclude(hasher.finish()).await, End::Complete),
+        None => {
+            let result = hasher.finish();
+            let end = if result.is_ok() { End::Complete } else { End::Wrong };
+            (check.conclude(result).await, end)
+        }
         Some(error @ ContentError::Incomplete) => (check.failed(error), End::Failed),
         Some(error) => (check.failed(error), End::Rest(body)),
     };
     match (verdict, end) {
         (Ok(admitted), end) => Read::Accepted(admitted, VerifiedBody::read(frames, end)),
         (Err(rejection), End::Rest(body)) => Read::Rejected(rejection, Rest::Open(body)),
-        (Err(rejection), End::Complete | End::Failed) => Read::Rejected(rejection, Rest::Nothing),
+        (Err(rejection), End::Complete | End::Wrong | End::Failed) => Read::Rejected(rejection, Rest::Nothing),
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use pop_core::access_token::AccessToken;
+use pop_core::access_token::{AccessToken, check_times};
 use pop_core::binding::{Bound, Unreplayed, VerifiedClaims};
 use pop_core::credentials::Scheme;
 use pop_core::nonce::Freshness;
@@ -98,8 +98,21 @@ struct Rest {
 }
 
 impl Continuation for Rest {
+    /// Content may take its time: token and proof must still be valid when it has arrived.
     fn proceed(self: Box<Self>, bound: Bound) -> Verification {
-        proceed(&self.cfg, self.ending, bound, self.token)
+        let Self { cfg, ending, token } = *self;
+        let now = cfg.state.clock.now();
+        if let Err(error) = check_times(&token, cfg.state.tokens.policy.leeway, now) {
+            return Verification::now(ending.fail(&cfg, error.into(), token));
+        }
+        let bound = match bound {
+            Bound::Unreplayed(unreplayed) => match unreplayed.at(now) {
+                Ok(unreplayed) => Bound::Unreplayed(unreplayed),
+                Err(error) => return Verification::now(ending.fail(&cfg, error.into(), token)),
+            },
+            other => other,
+        };
+        proceed(&cfg, ending, bound, token)
     }
 
     fn fail(self: Box<Self>, error: Error) -> Verdict {

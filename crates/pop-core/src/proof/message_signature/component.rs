@@ -61,6 +61,11 @@ impl<'r> Component<'r> {
         Ok(Self::Field { name: item.name.clone(), form: Form::new(&item.parameters)? })
     }
 
+    /// Returns whether the value comes from the field with this name.
+    pub(super) fn is_form_of(&self, wanted: &str) -> bool {
+        matches!(self, Self::Field { name, .. } if name.as_str() == wanted)
+    }
+
     /// Returns whether the value is that of the whole field with this name, as received.
     pub(super) fn is_field(&self, wanted: &str) -> bool {
         matches!(self, Self::Field { name, form: Form::Plain } if name.as_str() == wanted)

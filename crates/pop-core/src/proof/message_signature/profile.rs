@@ -127,6 +127,15 @@ pub(super) fn expected_content(
         SignedContent::IfPresent if headers.contains_key(CONTENT_DIGEST) => {
             Err(SignatureError::NotCovered(CONTENT_DIGEST))
         }
+        // In another form it does not count as covering the content, but a digest that is signed is never ignored.
+        SignedContent::IfPresent | SignedContent::Off if signatures.iter().any(covers_a_form) => {
+            Ok(Some(ExpectedContent::from_content_digest(headers)?))
+        }
         SignedContent::IfPresent | SignedContent::Off => Ok(None),
     }
+}
+
+/// Returns whether a signature covers `content-digest`, or a part of it.
+fn covers_a_form(signature: &Signature<'_>) -> bool {
+    signature.components().any(|component| component.is_form_of(CONTENT_DIGEST))
 }
