@@ -45,7 +45,7 @@ fn passes(text: &str) -> bool {
     let Verification::Later(verdict) = resource.verify(&scene.parts) else {
         panic!("no keys are known yet");
     };
-    let verdict = RUNTIME.block_on(verdict);
+    let verdict = RUNTIME.block_on(verdict).into_verdict();
 
     let fetched = fetched.lock().expect("nobody panicked");
     assert_eq!(fetched[0], WELL_KNOWN);

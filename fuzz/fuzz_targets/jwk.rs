@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
+use pop_core::jose::crypto::VerifyingKey;
 use pop_core::jose::{Algorithm, JsonLimits, Jwk, Object, RsaLimits};
-use poplayer_fuzz::key::sha256;
+use poplayer_fuzz::key::{BACKEND, sha256};
 use serde_json::Value;
 
 fuzz_target!(|data: &[u8]| {
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     }
     assert_eq!(jwk.key().thumbprint().to_string(), thumbprint(&members));
     for algorithm in Algorithm::ALL {
-        if let Ok(key) = VerifyingKey::new(jwk.key(), algorithm, CryptoBackend::default()) {
+        if let Ok(key) = VerifyingKey::new(jwk.key(), algorithm, BACKEND) {
             for signature in [&[0; 64][..], &[1; 96], &[0; 132], &[1; 256]] {
                 assert!(key.verify(b"message", signature).is_err());
             }

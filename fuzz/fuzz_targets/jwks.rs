@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pop_core::jose::crypto::CryptoBackend;
 use pop_core::jose::{Algorithm, AlgorithmSet, JwkSet, RsaLimits};
+use poplayer_fuzz::key::BACKEND;
 
 fuzz_target!(|data: &[u8]| {
     let limits = RsaLimits::default();
-    let Ok((set, _)) = JwkSet::parse(data, AlgorithmSet::TOKEN, limits, CryptoBackend::default()) else { return };
+    let Ok((set, _)) = JwkSet::parse(data, AlgorithmSet::TOKEN, limits, BACKEND) else { return };
     let mut usable = 0;
     for algorithm in Algorithm::ALL {
         for key in set.candidates(None, algorithm) {

@@ -70,7 +70,7 @@ impl Head {
         let resource = resource(Arc::new(ManualClock::at(NOW)));
         let mut parts = self.parts.clone();
         resource.sanitize_certificates(&mut parts);
-        match judge(&resource, &parts) {
+        match judge(&resource, &parts, &[]) {
             Ok(admitted) => Some(admitted.token.expect("mode Required never admits anonymous requests")),
             Err(rejection) => {
                 assert!(rejection.status().is_client_error(), "{rejection:?}");

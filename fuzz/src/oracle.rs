@@ -1,12 +1,15 @@
 //! What must hold of a request that passed, read out of it anew: with a lenient JSON parser, none of the layer's code, and
-//! the rules of RFC 9449 §4.3, RFC 9068 §4 and RFC 8705 §3 written down a second time.
+//! the rules of RFC 9449 §4.3, RFC 9068 §4, RFC 8705 §3 and RFC 7800 §3 written down a second time.
 
+use pop_core::content::content_digest;
 use serde_json::Value;
 use tower_pop::{ProofKind, VerifiedToken};
 
+use crate::envelope::{self, Form};
 use crate::key::sha256;
 use crate::scene::Scene;
-use crate::world::{AUDIENCE, CLIENT_KEY, ISSUER, NONCE_PATH, NOW, nonce, trusted_field};
+use crate::signature::{Message, base, identifiers, parameters, plain_string};
+use crate::world::{AUDIENCE, CLIENT_KEY, ISSUER, NONCE_PATH, NOW, jwe, nonce, trusted_field};
 
 /// Seconds that the layer tolerates by default.
 const LEEWAY: u64 = 30;
@@ -30,8 +33,20 @@ pub fn check(scene: &Scene, passed: &VerifiedToken) {
         }
         ProofKind::MutualTls => {
             assert!(claims["cnf"].get("jkt").is_none());
+            assert!(["jwk", "kid", "jwe"].iter().all(|key| claims["cnf"].get(*key).is_none()));
             assert!(claims["cnf"]["x5t#S256"].is_string());
         }
+        ProofKind::HttpSig => {
+            assert!(claims["cnf"].get("jkt").is_none());
+            let jwk = &claims["cnf"]["jwk"];
+            assert!(jwk["alg"] == "Ed25519" && sha256(public_part(jwk)) == CLIENT_KEY.thumbprint());
+            check_signature(scene, "httpsig-oauth", passed);
+        }
+        ProofKind::Hmac => {
+            check_shared_key(&claims);
+            check_signature(scene, "oauth-pop-hmac", passed);
+        }
+        ProofKind::SignedRequest => check_envelope(scene, &claims, passed),
         other => panic!("passed without proof: {other:?}"),
     }
     if let Some(bound) = claims["cnf"].get("x5t#S256") {
@@ -77,6 +92,69 @@ fn check_proof(scene: &Scene, header: &Value, claims: &Value, passed: &VerifiedT
     if scene.parts.uri.path().starts_with(NONCE_PATH) {
         assert!((-2..=1).any(|steps| claims["nonce"] == nonce(steps)), "{}", claims["nonce"]);
     }
+}
+
+fn check_shared_key(claims: &Value) {
+    let cnf = &claims["cnf"];
+    assert!(cnf.get("jkt").is_none() && cnf.get("jwk").is_none());
+    assert_eq!(cnf["jwe"], jwe());
+    assert!(claims["aud"].as_array().is_none_or(|list| list.len() == 1), "several recipients");
+}
+
+fn check_signature(scene: &Scene, tag: &str, passed: &VerifiedToken) {
+    let input = format!("{}{}", scene.proof_header, scene.proof_claims);
+    let (covered, parameters) = (identifiers(&input).expect("components"), parameters(&input).expect("parameters"));
+    for name in ["\"@method\"", "\"@target-uri\"", "\"authorization\""] {
+        assert!(covered.contains(&name), "{name}");
+    }
+    let names = covered.iter().map(|identifier| plain_string(identifier).unwrap_or(identifier));
+    assert!(names.eq(passed.proof().covered()), "{covered:?}");
+    let get = |name: &str| parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    assert_eq!(get("tag").and_then(plain_string), Some(tag));
+    assert!(["alg", "keyid", "pub"].iter().all(|name| get(name).is_none()));
+    assert!(get("nonce").is_some_and(|nonce| nonce.len() > 2));
+    let created: u64 = get("created").expect("created").parse().expect("an integer");
+    assert!((NOW - PROOF_MAX_AGE..=NOW + LEEWAY).contains(&created), "{created}");
+    assert!(base(message(scene), &input).is_some());
+    if !scene.content.is_empty() {
+        assert!(covered.contains(&"\"content-digest\""));
+        let digest = content_digest(scene.content.as_bytes());
+        let digest = digest.to_str().expect("ASCII");
+        let field = scene.parts.headers["content-digest"].to_str().expect("ASCII");
+        assert!(field.contains(digest) || field.contains("sha-512=:"), "{field}");
+    }
+}
+
+fn check_envelope(scene: &Scene, token: &Value, passed: &VerifiedToken) {
+    let (header, claims) = (object(&scene.proof_header), object(&scene.proof_claims));
+    if header["alg"] == "HS256" {
+        check_shared_key(token);
+    } else {
+        check_header(&header);
+        let cnf = &token["cnf"];
+        assert!(cnf.get("jkt").is_none() && cnf.get("jwe").is_none());
+        let own = claims["cnf"].get("jwk").map(|jwk| sha256(public_part(jwk)));
+        assert!(own.as_ref().is_none_or(|own| *own == CLIENT_KEY.thumbprint()));
+        match cnf.get("kid") {
+            Some(kid) => assert!(own.is_some() && *kid == CLIENT_KEY.thumbprint()),
+            None => assert_eq!(sha256(public_part(&cnf["jwk"])), CLIENT_KEY.thumbprint()),
+        }
+    }
+    assert_eq!(claims["at"], scene.token);
+    envelope::check(Form::Draft, &header, &claims, message(scene), scene.content.as_bytes());
+    let names = ["m", "u", "p", "q", "h", "b"].into_iter().filter(|name| match claims.get(*name) {
+        Some(cover) => *name != "h" || cover[0].as_array().is_some_and(|names| !names.is_empty()),
+        None => false,
+    });
+    assert!(names.eq(passed.proof().covered()));
+    if scene.parts.uri.path().starts_with(NONCE_PATH) {
+        assert!((-2..=1).any(|steps| claims["nonce"] == nonce(steps)), "{}", claims["nonce"]);
+    }
+}
+
+fn message(scene: &Scene) -> Message<'_> {
+    let target = scene.parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    Message { method: scene.parts.method.as_str(), target, headers: &scene.parts.headers }
 }
 
 fn check_header(header: &Value) {

@@ -1,19 +1,20 @@
 //! The resource that is attacked, and the peers that it trusts.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
 
 use http::request::Parts;
-use pop_core::jose::crypto::CryptoBackend;
-use pop_core::jose::{AlgorithmSet, JwkSet, RsaLimits};
+use pop_core::jose::{AlgorithmSet, JwkSet, KeyEncryptionKeys, RsaLimits, SharedKey};
 use pop_core::nonce::NonceKeys;
 use tower_pop::clock::ManualClock;
 use tower_pop::{
-    CertificateFormat, CertificateHeader, ClientCertificates, IssuerConfig, NoncePolicy, PopConfig, PopConfigBuilder,
-    ProxyTrust, Verdict, Verification,
+    CertificateFormat, CertificateHeader, ClientCertificates, Decision, IssuerConfig, NoncePolicy, PopConfig,
+    PopConfigBuilder, ProofKind, ProxyTrust, Verdict, Verification,
 };
 
-use crate::key::Key;
+use crate::key::{BACKEND, Key};
 
 pub const ISSUER: &str = "https://as.example";
 pub const AUDIENCE: &str = "https://api.example";
@@ -25,14 +26,28 @@ pub const CERTIFICATE: &[u8] = &[0x30, 0x03, 0x02, 0x01, 0xff];
 
 const NONCE_KEY: [u8; 32] = [9; 32];
 
+/// The key that the client shares with the resource.
+pub const SHARED_KEY_BYTES: [u8; 32] = [7; 32];
+/// The key of the resource under `dir`.
+pub const CONTENT_KEY: [u8; 32] = [8; 32];
+
+pub static SHARED_KEY: LazyLock<SharedKey> =
+    LazyLock::new(|| SharedKey::new(SHARED_KEY_BYTES).expect("a key of sufficient length"));
+pub static KEY_ENCRYPTION_KEYS: LazyLock<KeyEncryptionKeys> =
+    LazyLock::new(|| KeyEncryptionKeys::parse(include_bytes!("../seeds/kek/all-kinds")).expect("usable keys"));
+
 pub static ISSUER_KEY: LazyLock<Key> = LazyLock::new(|| Key::fixed(1));
 pub static CLIENT_KEY: LazyLock<Key> = LazyLock::new(|| Key::fixed(2));
 
 static JWKS: LazyLock<String> = LazyLock::new(|| format!(r#"{{"keys":[{}]}}"#, ISSUER_KEY.jwk()));
 
 pub fn issuer_keys() -> JwkSet {
-    let (limits, backend) = (RsaLimits::default(), CryptoBackend::default());
-    JwkSet::parse(JWKS.as_bytes(), AlgorithmSet::TOKEN, limits, backend).expect("a usable key").0
+    JwkSet::parse(JWKS.as_bytes(), AlgorithmSet::TOKEN, RsaLimits::default(), BACKEND).expect("a usable key").0
+}
+
+/// The key of the client and the resource, encrypted for the resource.
+pub fn jwe() -> &'static str {
+    include_str!("../seeds/jwe/accepted").lines().next().expect("a JWE")
 }
 
 /// The nonce of now and so many steps later.
@@ -55,6 +70,9 @@ pub fn configure(issuer: IssuerConfig, clock: Arc<ManualClock>) -> PopConfigBuil
     let ((nginx, client_cert), (envoy, xfcc)) =
         (proxies("10.0.0.0/8", "client-cert"), proxies("192.168.0.0/16", "x-forwarded-client-cert"));
     PopConfig::builder(issuer, AUDIENCE)
+        .crypto_backend(BACKEND)
+        .proofs([ProofKind::Dpop, ProofKind::HttpSig, ProofKind::SignedRequest, ProofKind::Hmac])
+        .key_encryption_keys(KEY_ENCRYPTION_KEYS.clone())
         .client_certificates(ClientCertificates::from_proxies(nginx, client_cert).or_from_proxies(envoy, xfcc))
         .nonce(NoncePolicy::PerRequest(Arc::new(|parts| parts.uri.path().starts_with(NONCE_PATH))))
         .nonce_keys([NONCE_KEY])
@@ -76,9 +94,16 @@ pub fn trusted_field(peer: IpAddr) -> Option<(&'static str, CertificateFormat)> 
 }
 
 /// The verdict on a request. All keys are known, so nothing has to be waited for.
-pub fn judge(resource: &PopConfig, parts: &Parts) -> Verdict {
-    match resource.verify(parts) {
-        Verification::Now(decision) => decision.into_verdict(),
+pub fn judge(resource: &PopConfig, parts: &Parts, content: &[u8]) -> Verdict {
+    let check = match resource.verify(parts) {
+        Verification::Now(Decision::Verdict(verdict)) => return verdict,
+        Verification::Now(Decision::Content(check)) => check,
         Verification::Later(_) => panic!("nothing is to be fetched"),
+    };
+    let mut hasher = check.hasher();
+    hasher.update(content);
+    match pin!(check.conclude(hasher.finish())).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(verdict) => verdict,
+        Poll::Pending => panic!("the replay store is in memory"),
     }
 }
