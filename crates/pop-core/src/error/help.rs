@@ -197,6 +197,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "content.digest_mismatch": "the content does not match the digest that the proof covers", "client: hash the content as sent, after any compression; or it was changed on the way";
     "content.too_large": "the content is longer than the limit", "`.content_limit(..)`";
     "content.incomplete": "the content ended early", "client: send it again. The proof was not used up";
+    "content.late": "the content came after the proof had become too old", "client: sign the request when its content is ready to be sent; `.signature_max_age(..)`";
     "content.unread": "the layer does not read content, and this request's content must be verified", "this server: mount the layer with `.verify_content()`";
     // replay
     "replay.replayed": "the proof was used before", "client: make a new proof for each request, retries included; or the proof was captured";
