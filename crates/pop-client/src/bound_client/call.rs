@@ -6,10 +6,9 @@ use http::{HeaderName, Method, StatusCode};
 use pop_core::target::Origin;
 use reqwest::{Request, Response, Url};
 
-use super::attempt::{Attempt, is_large};
+use super::attempt::{Attempt, Covered, is_large};
 use super::client::BoundClient;
 use super::redirect;
-use super::signing::Covered;
 use crate::error::{ClientError, HttpError, with_causes};
 use crate::nonce::{MalformedNonce, NonceState, Role};
 use crate::redaction::redacted;

@@ -6,9 +6,7 @@ use http::{Method, StatusCode};
 use pop_core::target::Origin;
 use reqwest::{Request, Url};
 
-use super::attempt::Content;
-use super::request_builder::RequestBuilder;
-use super::signing::Covered;
+use super::attempt::Covered;
 use crate::bound_token::BoundToken;
 use crate::clock::ServerClock;
 use crate::error::ClientError;
@@ -28,7 +26,7 @@ use crate::url::{checked_url, origin_of};
 /// | [`Pop`](crate::ProofMethod::Pop), [`PopThumbprint`](crate::ProofMethod::PopThumbprint) | `PoP` | an [`Envelope`](crate::Envelope) | as `HttpSig` |
 /// | [`SharedKey`](crate::ProofMethod::SharedKey) | `PoP` | an HTTP message signature by HMAC | as `HttpSig` |
 ///
-/// [`RequestBuilder::cover`] adds header fields to what is covered.
+/// [`RequestBuilder::cover`](crate::RequestBuilder::cover) adds header fields to what is covered.
 ///
 /// ```no_run
 /// # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -108,45 +106,14 @@ impl BoundClient {
         Ok(self.nonces.newest(Role::ResourceServer, &origin).is_some())
     }
 
-    /// Starts a GET request.
-    pub fn get(&self, url: impl AsRef<str>) -> RequestBuilder {
-        self.request(Method::GET, url)
-    }
-
-    /// Starts a POST request.
-    pub fn post(&self, url: impl AsRef<str>) -> RequestBuilder {
-        self.request(Method::POST, url)
-    }
-
-    /// Starts a PUT request.
-    pub fn put(&self, url: impl AsRef<str>) -> RequestBuilder {
-        self.request(Method::PUT, url)
-    }
-
-    /// Starts a PATCH request.
-    pub fn patch(&self, url: impl AsRef<str>) -> RequestBuilder {
-        self.request(Method::PATCH, url)
-    }
-
-    /// Starts a DELETE request.
-    pub fn delete(&self, url: impl AsRef<str>) -> RequestBuilder {
-        self.request(Method::DELETE, url)
-    }
-
-    /// Starts a request with any method. [`send`](RequestBuilder::send) returns an error for an unusable URL.
-    pub fn request(&self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
-        let url = self.checked_url(url.as_ref());
-        RequestBuilder::new(self.clone(), url.map(|url| self.transport.client(&url).request(method, url)))
-    }
-
-    fn checked_url(&self, url: &str) -> Result<Url, ClientError> {
+    pub(super) fn checked_url(&self, url: &str) -> Result<Url, ClientError> {
         Ok(checked_url(url, self.transport.options.allow_http)?)
     }
 
     pub(super) async fn fetch_nonce(&self, url: &Url, origin: &Origin) -> Result<(), ClientError> {
         let mut request = Request::new(Method::HEAD, url.clone());
         *request.timeout_mut() = Some(self.transport.options.head_timeout());
-        self.sign(&mut request, origin, Covered { content: Content::None, fields: &[] })?;
+        self.sign(&mut request, origin, Covered::NOTHING)?;
         let response = self.transport.send(request, None).await?;
         if let Ok(false) = self.learn_nonce(origin, &response)
             && response.status() != StatusCode::UNAUTHORIZED

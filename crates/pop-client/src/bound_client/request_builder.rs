@@ -4,13 +4,47 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::HeaderName;
+use http::{HeaderValue, Method};
 use reqwest::Response;
 use serde::Serialize;
 
 use super::client::BoundClient;
 use crate::error::ClientError;
+
+impl BoundClient {
+    /// Starts a GET request.
+    pub fn get(&self, url: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::GET, url)
+    }
+
+    /// Starts a POST request.
+    pub fn post(&self, url: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::POST, url)
+    }
+
+    /// Starts a PUT request.
+    pub fn put(&self, url: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::PUT, url)
+    }
+
+    /// Starts a PATCH request.
+    pub fn patch(&self, url: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::PATCH, url)
+    }
+
+    /// Starts a DELETE request.
+    pub fn delete(&self, url: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::DELETE, url)
+    }
+
+    /// Starts a request with any method. [`send`](RequestBuilder::send) returns an error for an unusable URL.
+    pub fn request(&self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
+        let url = self.checked_url(url.as_ref());
+        let request = url.map(|url| self.transport.client(&url).request(method, url));
+        RequestBuilder { client: self.clone(), request, covered: Vec::new() }
+    }
+}
 
 /// Builds a request of a [`BoundClient`] or a [`DpopClient`](crate::DpopClient).
 ///
@@ -37,10 +71,6 @@ pub struct RequestBuilder {
 }
 
 impl RequestBuilder {
-    pub(super) const fn new(client: BoundClient, request: Result<reqwest::RequestBuilder, ClientError>) -> Self {
-        Self { client, request, covered: Vec::new() }
-    }
-
     /// Adds a header field. The fields of the proof are replaced when the request is signed: `Authorization`, `DPoP`,
     /// and the `Content-Digest` of bytes.
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {

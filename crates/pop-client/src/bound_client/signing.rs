@@ -7,7 +7,7 @@ use pop_core::proof::message_signature::SignatureProfile;
 use pop_core::target::Origin;
 use reqwest::Request;
 
-use super::attempt::Content;
+use super::attempt::{Content, Covered};
 use super::client::BoundClient;
 use crate::bound_token::ProofMethod;
 use crate::clock::unix_now;
@@ -17,13 +17,6 @@ use crate::message_signature::{CONTENT_DIGEST, RequestSignature, SignatureKey};
 use crate::nonce::Role;
 use crate::proof::Proof;
 use crate::signed_request::Envelope;
-
-/// What a proof covers beside the method, the URL and the token.
-#[derive(Clone, Copy)]
-pub(super) struct Covered<'c> {
-    pub(super) content: Content<'c>,
-    pub(super) fields: &'c [HeaderName],
-}
 
 impl BoundClient {
     /// Adds the token and a new proof.
