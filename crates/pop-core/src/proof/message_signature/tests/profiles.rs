@@ -155,7 +155,7 @@ fn says_what_the_content_must_be() {
             "covered in another form",
             r#" "content-digest";key="sha-256""#,
             Some(DIGEST),
-            [Ok(Some(ExpectedContent::EMPTY)), Err(E::NotCovered("content-digest")), Ok(None)],
+            [Ok(Some(ExpectedContent::EMPTY)), Err(E::NotCovered("content-digest")), Ok(Some(expected))],
         ),
         ("absent", "", None, [Ok(Some(ExpectedContent::EMPTY)), Ok(None), Ok(None)]),
     ];
