@@ -87,6 +87,7 @@ mod random;
 mod redaction;
 mod resource_metadata;
 mod response_key;
+mod response_signature;
 mod signed_request;
 mod token_client;
 mod token_endpoint;
@@ -104,7 +105,8 @@ pub use client_certificate::ClientCertificate;
 pub use dpop_client::DpopClient;
 pub use endpoints::Endpoints;
 pub use error::{
-    ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, UrlError, UrlSyntaxError,
+    ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, ResponseSignatureError, UrlError,
+    UrlSyntaxError,
 };
 pub use message_signature::{RequestSignature, SignatureKey};
 pub use mtls_client::MtlsClient;
@@ -116,6 +118,7 @@ pub use pop_core::jose::{Algorithm, KeyEncryptionKeys, KeyError, SharedKey, Sign
 pub use proof::Proof;
 pub use reqwest;
 pub use resource_metadata::ResourceMetadata;
+pub use response_signature::ResponseVerifier;
 pub use signed_request::{Envelope, EnvelopeKey};
 pub use token_client::TokenClient;
 pub use token_endpoint::TokenResponse;

@@ -3,6 +3,7 @@
 mod envelope;
 mod http;
 mod options;
+mod response_signature;
 mod url;
 
 use std::error::Error;
@@ -16,6 +17,7 @@ use pop_core::proof::message_signature::SignError;
 pub use self::envelope::EnvelopeError;
 pub use self::http::{HttpError, HttpFailure};
 pub use self::options::OptionsError;
+pub use self::response_signature::ResponseSignatureError;
 pub use self::url::{UrlError, UrlSyntaxError};
 use crate::nonce::MalformedNonce;
 

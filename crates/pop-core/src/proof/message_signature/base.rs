@@ -105,14 +105,14 @@ impl<'r> Signature<'r> {
     pub(super) fn verify(&self, key: PopKey<'_>, base: &str) -> Result<(), SignatureError> {
         verify(key, base, &self.value)
     }
+}
 
-    /// Checks that `alg`, if present, is the name of the key's algorithm (RFC 9421 §3.2, step 6).
-    pub(super) fn check_alg(&self, key: PopKey<'_>) -> Result<(), SignatureError> {
-        match self.parameters.alg() {
-            None => Ok(()),
-            Some(alg) if registered_name(key) == Some(alg) => Ok(()),
-            Some(_) => Err(SignatureError::Algorithm),
-        }
+/// Checks that `alg`, if present, is the name of the key's algorithm (RFC 9421 §3.2, step 6).
+pub(super) fn check_alg(parameters: &Parameters<'_>, key: PopKey<'_>) -> Result<(), SignatureError> {
+    match parameters.alg() {
+        None => Ok(()),
+        Some(alg) if registered_name(key) == Some(alg) => Ok(()),
+        Some(_) => Err(SignatureError::Algorithm),
     }
 }
 

@@ -125,7 +125,7 @@ impl<'r> MessageSignature<'r> {
         let mut ends = Vec::with_capacity(self.signatures.len());
         let mut effort = Effort(policy.max_base_len);
         for signature in &self.signatures {
-            signature.check_alg(key)?;
+            base::check_alg(&signature.parameters, key)?;
             signature.append_base(&mut base, head, policy.max_base_len, &mut effort)?;
             ends.push(base.len());
         }

@@ -6,7 +6,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sfv::{BareItemFromInput, DictSerializer, KeyRef};
 
-use super::base::{serialize, verify};
+use super::base::{check_alg, serialize, verify};
 use super::component::{Component, Derived};
 use super::fields::{self, Item, Member};
 use super::parameters::Parameters;
@@ -95,7 +95,16 @@ pub fn verify_response(
     let covers_content = covers(DIGEST);
     let parameters = Parameters::new(member.parameters)?;
     let created = parameters.created.ok_or(SignatureError::MissingParameter("created"))?;
+    if parameters.has_pub {
+        return Err(SignatureError::ForbiddenParameter("pub"));
+    }
+    check_alg(&parameters, key)?;
     verify(key, &base, &value)?;
+    if let Some(expires) =
+        parameters.expires.filter(|expires| now >= expires.saturating_add(policy.clock_skew.as_secs()))
+    {
+        return Err(SignatureError::Expired { ago: now.saturating_sub(expires) });
+    }
     let (age, ahead) = (now.saturating_sub(created), created.saturating_sub(now));
     if age > policy.max_age.as_secs() {
         return Err(SignatureError::TooOld { age });
