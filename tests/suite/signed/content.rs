@@ -157,3 +157,36 @@ async fn report_only_passes_content_on_whatever_its_digest_says() {
         assert_eq!(kind, if row == "right" { ProofKind::SignedRequest } else { ProofKind::Unproven }, "{row}");
     }
 }
+
+/// SIG-24: digests are over the content as the client sent it, so a layer that decodes content belongs inside.
+#[tokio::test]
+async fn layers_that_change_the_content_belong_inside() {
+    // Stands for decompression: the content on the wire is the other way round.
+    fn decode(
+        request: Request<impl Body<Data = Bytes, Error: std::fmt::Debug>>,
+    ) -> impl Future<Output = Request<Full<Bytes>>> {
+        async {
+            let (parts, body) = request.into_parts();
+            let mut content = body.collect().await.unwrap().to_bytes().to_vec();
+            content.reverse();
+            Request::from_parts(parts, Full::from(content))
+        }
+    }
+    async fn echo(
+        request: Request<impl Body<Data = Bytes, Error: std::fmt::Debug>>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::from(request.into_body().collect().await.unwrap().to_bytes())))
+    }
+    let resource = resource(SignedContent::Required);
+    let layer = PopLayer::new(resource.cfg.clone()).verify_content();
+    let proof = signed(&resource, Some("etirw"));
+
+    let outside = layer.clone().layer(service_fn(|request: Request<VerifiedBody<Full<Bytes>>>| echo(request)));
+    let response = outside.oneshot(decode(request(&proof, Full::from("etirw"))).await).await.unwrap();
+    assert_eq!(response.extensions().get::<Error>().map(Error::code), Some("content.digest_mismatch"));
+
+    let inner = service_fn(|request: Request<VerifiedBody<Full<Bytes>>>| async { echo(decode(request).await).await });
+    let response = layer.layer(inner).oneshot(request(&proof, Full::from("etirw"))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "write");
+}
