@@ -18,6 +18,9 @@ struct ChoosingAProof;
 #[doc = include_str!("../../../docs/client.md")]
 struct Client;
 
+#[doc = include_str!("../../../docs/content.md")]
+struct Content;
+
 #[doc = include_str!("../../../docs/deployment.md")]
 struct Deployment;
 
@@ -33,6 +36,9 @@ struct Introspection;
 #[doc = include_str!("../../../docs/issuers.md")]
 struct Issuers;
 
+#[doc = include_str!("../../../docs/message-signatures.md")]
+struct MessageSignatures;
+
 #[doc = include_str!("../../../docs/migrating-from-bearer.md")]
 struct MigratingFromBearer;
 
@@ -44,6 +50,12 @@ struct Replicas;
 
 #[doc = include_str!("../../../docs/scopes-and-step-up.md")]
 struct ScopesAndStepUp;
+
+#[doc = include_str!("../../../docs/signed-requests.md")]
+struct SignedRequests;
+
+#[doc = include_str!("../../../docs/symmetric-keys.md")]
+struct SymmetricKeys;
 
 #[doc = include_str!("../../../docs/testing.md")]
 struct Testing;

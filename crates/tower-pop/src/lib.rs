@@ -22,11 +22,25 @@
 //! - JWT access tokens (RFC 9068), and opaque ones by introspection (RFC 7662, RFC 9701): [`IssuerConfig`], [`Introspection`].
 //! - DPoP proofs (RFC 9449), with replay and nonces: [`replay`], [`NoncePolicy`].
 //! - Client certificates (RFC 8705), of the connection or from a trusted proxy (RFC 9440): [`ClientCertificates`], [`tls`].
+//! - HTTP message signatures (RFC 9421) and signed HTTP requests, by public or symmetric keys, and the content that they cover
+//!   (RFC 9530): see below.
 //! - Every confirmation method (RFC 7800) that a token names must hold. A token with a method that is not verified here is
 //!   rejected.
 //!
-//! A DPoP proof covers the method, the URI without its query, and the access token. It covers neither the body nor other header
-//! fields (RFC 9449 §11.7).
+//! # Kinds of proof
+//! The token names its key in `cnf` (RFC 7800), and with it the kind of proof. [`PopConfigBuilder::proofs`] says which kinds are
+//! accepted; DPoP alone is the default.
+//!
+//! | kind | scheme | `cnf` | covers |
+//! |---|---|---|---|
+//! | [`Dpop`](ProofKind::Dpop) | `DPoP` | `jkt` | method, URI without query, token (RFC 9449 §11.7) |
+//! | [`MutualTls`](ProofKind::MutualTls) | `Bearer` | `x5t#S256` | the TLS connection |
+//! | [`HttpSig`](ProofKind::HttpSig) | `HTTPSig` | `jwk` | method, URI, token, content, and the fields that it lists |
+//! | [`SignedRequest`](ProofKind::SignedRequest) | `PoP` | `jwk`, `kid`, `jwe` | the same |
+//! | [`Hmac`](ProofKind::Hmac) | `PoP` | `jwe` | the same. **The resource can forge it** |
+//!
+//! [`require_message_signature`](PopConfigBuilder::require_message_signature) demands a signature in addition to DPoP or a
+//! certificate. Proofs that cover content need [`PopLayer::verify_content`]: without it they are rejected.
 //!
 //! # Where to start
 //! | you want to | see |
@@ -35,6 +49,9 @@
 //! | accept requests without proof on some routes | [`Mode`], [`PopConfig::with_mode`] |
 //! | use the token in a handler | [`VerifiedToken`], [`Claims`], [`AccessToken`] |
 //! | require scopes, claims, or a recent login | [`RequireScope`], [`RequireClaim`], [`RequireAcr`], [`RequireMaxAge`] |
+//! | act only on signed content | [`PopLayer::verify_content`], [`PopConfigBuilder::signed_content`], [`VerifiedBody`] |
+//! | know what a proof covers | [`ProofOfPossession::covered`] |
+//! | accept symmetric keys, and rotate their encryption keys | [`KeyEncryptionKeys`], [`PopConfig::set_key_encryption_keys`] |
 //! | run behind a proxy | [`PopConfigBuilder::public_origin`], [`PopConfigBuilder::trusted_proxies`], [`ProxyTrust`] |
 //! | render rejections, match errors | [`PopLayer::on_rejection`], [`Rejection`], [`Error`], [`errors`] |
 //! | publish RFC 9728 metadata | [`PopConfig::metadata_service`] |
@@ -62,7 +79,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `aws-lc-rs` | yes | signature verification by `aws-lc-rs` |
+//! | `aws-lc-rs` | yes | signature verification by `aws-lc-rs`, and encrypted symmetric keys |
 //! | `axum` | yes | extractors, problem documents, the metadata route |
 //! | `http-client` | yes | discovery, keys and introspection over HTTPS |
 //! | `rust-crypto` | | signature verification in pure Rust |
