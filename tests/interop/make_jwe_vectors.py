@@ -1,6 +1,6 @@
 """Makes the JWEs of crates/pop-core/src/jose/jwe/tests/vectors.json with two implementations of others.
 
-    pip install jwcrypto joserfc
+    pip install -r tests/interop/requirements.txt
     python3 tests/interop/make_jwe_vectors.py crates/pop-core/src/jose/jwe/tests/vectors.json
 
 The keys are those of the file, the JWEs are new. Without keys in the file, new ones are made; the RSA key is that of RFC 7516

@@ -1,13 +1,11 @@
 // The example API against an authorization server that others wrote: npm `oidc-provider`, with npm `openid-client` as client.
 // Usage: node oidc_provider.mjs PROTECTED_API_PROGRAM
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as client from 'openid-client'
 import { certificate, fetchWith } from './certificates.mjs'
 import { finish, test } from './harness.mjs'
+import { startApi as startProgram } from './program.mjs'
 import { audience, secret, startProvider } from './provider.mjs'
 
 const [program] = process.argv.slice(2)
@@ -16,7 +14,6 @@ const deadline = setTimeout(() => {
   process.exit(1)
 }, 60_000)
 deadline.unref()
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 const server = certificate('server')
 const own = certificate('own')
@@ -24,14 +21,9 @@ const renewed = certificate('renewed', own)
 const foreign = certificate('foreign')
 const { issuer, stop } = await startProvider(server)
 
-async function startApi(flags) {
+function startApi(flags) {
   const tls = ['--tls-cert', server.certPath, '--tls-key', server.keyPath, '--client-cert-any']
-  const args = ['--listen', '127.0.0.1:0', '--issuer', issuer, '--audience', audience, ...tls, ...flags]
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  process.on('exit', () => child.kill('SIGKILL'))
-  const [line] = await once(createInterface({ input: child.stdout }), 'line', { signal: AbortSignal.timeout(10_000) })
-  assert.match(line, /^ready https:/)
-  return line.slice('ready '.length)
+  return startProgram(program, ['--issuer', issuer, '--audience', audience, ...tls, ...flags])
 }
 
 // Somebody with a certificate, a DPoP key, both or neither.
@@ -89,14 +81,14 @@ const bindings = [
     name: 'DPOP-28 DPoP-bound',
     owner: prover,
     cnf: { jkt },
-    proof: { kind: 'dpop', jkt },
+    proof: { kind: 'dpop', jkt, covered: [] },
     others: { 'as Bearer': nobody, 'proof by another key': otherProver },
   },
   {
     name: 'MTLS-01 MTLS-02 MTLS-03 MTLS-04 certificate-bound',
     owner: holder,
     cnf: x5t,
-    proof: { kind: 'mtls', jkt: null, jti: null, ...x5t },
+    proof: { kind: 'mtls', jkt: null, jti: null, ...x5t, covered: [] },
     others: { 'no certificate': nobody, 'another one': otherHolder, 'renewed one': laterHolder, 'as DPoP': both },
   },
 ]
