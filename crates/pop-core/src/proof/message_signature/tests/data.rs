@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::base::Signature;
+use super::super::base::{Signature, check_alg};
 use super::super::fields;
 use super::super::value::Effort;
 use crate::SignatureError;
@@ -98,7 +98,7 @@ impl Message {
         let signature = Signature::new(fields::read(head.headers())?.pop().unwrap())?;
         let mut base = String::new();
         signature.append_base(&mut base, &head, 64 * 1024, &mut Effort(64 * 1024))?;
-        signature.check_alg(key)?;
+        check_alg(&signature.parameters, key)?;
         signature.verify(key, &base)
     }
 }
