@@ -87,6 +87,9 @@ impl SignatureArgs {
             Kind::Pop => ProofKind::SignedRequest,
             Kind::Hmac => ProofKind::Hmac,
         });
+        if self.proofs.contains(&Kind::Hmac) && self.kek_file.is_none() {
+            return Err("--proofs hmac needs --kek-file".into());
+        }
         let mut builder = builder.proofs(kinds).content_limit(self.body_limit);
         if let Some(rule) = self.signed_body {
             builder = builder.signed_content(match rule {

@@ -223,7 +223,7 @@ async fn the_preset_entra_accepts_what_is_rejected_without_it() {
 #[test]
 fn options_that_cannot_be_used_are_named() {
     for (args, part) in [
-        (&["--proofs", "hmac"][..], "hmac"),
+        (&["--proofs", "hmac"][..], "--proofs hmac needs --kek-file"),
         (&["--proofs", "mtls"], "mtls"),
         (&["--proofs", "other"], "other"),
         (&["--signature-max-age", "0"], "signature_max_age is 0"),
