@@ -50,7 +50,9 @@ impl ResponseVerifier {
         Ok(Self { key: key().ok_or(ResponseSignatureError::Key)? })
     }
 
-    /// Verifies a response to a request with this method and URL. `content` is the content as received.
+    /// Verifies a response to a request with this method, URL and header fields. The signature must cover the signature, the DPoP proof
+    /// and the credentials among those fields, so that a response to another request is not taken for this one. `content` is the
+    /// content as received.
     ///
     /// # Errors
     /// Any [`ResponseSignatureError`]: the response must not be trusted.
@@ -58,6 +60,7 @@ impl ResponseVerifier {
         &self,
         method: &str,
         url: &str,
+        request: &HeaderMap,
         status: StatusCode,
         headers: &HeaderMap,
         content: &[u8],
@@ -65,8 +68,8 @@ impl ResponseVerifier {
         let url = checked_url(url, true)?;
         let origin = origin_of(&url)?;
         let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let (none, now) = (HeaderMap::new(), unix_now());
-        let request = RequestHead::new(method, &origin, &target, &none, now);
+        let now = unix_now();
+        let request = RequestHead::new(method, &origin, &target, request, now);
         let head = ResponseHead { status, headers, request: &request };
         let expected = verify_response(head, PopKey::Public(&self.key), &SignaturePolicy::default(), now)?;
         expected.check(content)?;
@@ -88,9 +91,12 @@ mod tests {
         let key = SigningKey::generate(Algorithm::ES256).unwrap();
         let verifier = ResponseVerifier::new(&key.public_jwk()).unwrap();
         let origin = Origin::parse("https://api.example").unwrap();
+        let mut asked = HeaderMap::new();
+        asked.insert("dpop", "proof".parse().unwrap());
+        let mut another = HeaderMap::new();
+        another.insert("dpop", "another".parse().unwrap());
         let signed = |created: u64, alg: Option<&'static str>| {
-            let none = HeaderMap::new();
-            let request = RequestHead::new("GET", &origin, "/notes?a=1", &none, created);
+            let request = RequestHead::new("GET", &origin, "/notes?a=1", &asked, created);
             let mut headers = HeaderMap::new();
             headers.insert("content-digest", content_digest(b"content"));
             let mut parameters = SignatureParameters::new(created).tag(RESPONSE_TAG);
@@ -103,19 +109,26 @@ mod tests {
         };
         let url = "https://api.example/notes?a=1";
         let fresh = signed(unix_now(), None);
-        assert_eq!(verifier.verify("GET", url, StatusCode::OK, &fresh, b"content"), Ok(()));
+        assert_eq!(verifier.verify("GET", url, &asked, StatusCode::OK, &fresh, b"content"), Ok(()));
         let named = signed(unix_now(), Some("ecdsa-p256-sha256"));
-        assert_eq!(verifier.verify("GET", url, StatusCode::OK, &named, b"content"), Ok(()));
+        assert_eq!(verifier.verify("GET", url, &asked, StatusCode::OK, &named, b"content"), Ok(()));
         let other = ResponseVerifier::new(&SigningKey::generate(Algorithm::ES256).unwrap().public_jwk()).unwrap();
         for (row, result) in [
-            ("content", verifier.verify("GET", url, StatusCode::OK, &fresh, b"other")),
-            ("status", verifier.verify("GET", url, StatusCode::CREATED, &fresh, b"content")),
-            ("method", verifier.verify("POST", url, StatusCode::OK, &fresh, b"content")),
-            ("URL", verifier.verify("GET", "https://api.example/notes?a=2", StatusCode::OK, &fresh, b"content")),
-            ("key", other.verify("GET", url, StatusCode::OK, &fresh, b"content")),
-            ("time", verifier.verify("GET", url, StatusCode::OK, &signed(unix_now() - 61, None), b"content")),
-            ("alg", verifier.verify("GET", url, StatusCode::OK, &signed(unix_now(), Some("ed25519")), b"content")),
-            ("none", verifier.verify("GET", url, StatusCode::OK, &HeaderMap::new(), b"content")),
+            ("content", verifier.verify("GET", url, &asked, StatusCode::OK, &fresh, b"other")),
+            ("status", verifier.verify("GET", url, &asked, StatusCode::CREATED, &fresh, b"content")),
+            ("method", verifier.verify("POST", url, &asked, StatusCode::OK, &fresh, b"content")),
+            (
+                "URL",
+                verifier.verify("GET", "https://api.example/notes?a=2", &asked, StatusCode::OK, &fresh, b"content"),
+            ),
+            ("another request", verifier.verify("GET", url, &another, StatusCode::OK, &fresh, b"content")),
+            ("key", other.verify("GET", url, &asked, StatusCode::OK, &fresh, b"content")),
+            ("time", verifier.verify("GET", url, &asked, StatusCode::OK, &signed(unix_now() - 61, None), b"content")),
+            (
+                "alg",
+                verifier.verify("GET", url, &asked, StatusCode::OK, &signed(unix_now(), Some("ed25519")), b"content"),
+            ),
+            ("none", verifier.verify("GET", url, &asked, StatusCode::OK, &HeaderMap::new(), b"content")),
         ] {
             assert!(result.is_err(), "{row}");
         }

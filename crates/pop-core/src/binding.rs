@@ -59,8 +59,9 @@ impl BindingCheck<'_, '_> {
             return proofs.precheck(self.head, &self.context);
         };
         let confirmation = self.confirmation(token)?;
-        if confirmation.is_some_and(|confirmation| confirmation.shared_key().is_some()) {
-            // No key is unwrapped for a token that is not verified.
+        let has_shared_key = confirmation.is_some_and(|confirmation| confirmation.shared_key().is_some());
+        if has_shared_key || proofs.needs_registered_key() {
+            // No key is unwrapped, and no client looked up, for a token that is not verified.
             return proofs.precheck(self.head, &self.context);
         }
         let proven = self.prove(confirmation, token, proofs)?;
@@ -78,6 +79,7 @@ impl BindingCheck<'_, '_> {
         let Fresh { nonce, entries } =
             proofs.check_freshness(&proven, confirmation, token, self.head, &self.context)?;
         let content = proofs.expected_content(self.context.policy)?;
+        let until = proofs.fresh_until(self.context.policy).unwrap_or(u64::MAX);
         let proof = proofs.into_evidence(&proven, confirmation, self.head);
         let claims = VerifiedClaims { token: Arc::clone(token), proof };
         let bound = match entries {
@@ -91,7 +93,7 @@ impl BindingCheck<'_, '_> {
         };
         Ok(match content {
             None => bound,
-            Some(expected) => Bound::Unread(Box::new(Unread { expected, bound })),
+            Some(expected) => Bound::Unread(Box::new(Unread { expected, until, bound })),
         })
     }
 
@@ -235,18 +237,12 @@ impl Unreplayed {
         self.second.as_ref()
     }
 
-    /// Moves the entries to the current time, which is in seconds since the epoch: for requests whose content took time.
-    ///
-    /// # Errors
-    /// [`ContentError::Late`] if a proof is too old now. A store could not remember it any more.
-    pub fn at(mut self, now: u64) -> Result<Self, ContentError> {
+    /// Moves the entries to the current time.
+    fn at(mut self, now: u64) -> Self {
         for entry in std::iter::once(&mut self.entry).chain(&mut self.second) {
-            if now >= entry.expires_at {
-                return Err(ContentError::Late);
-            }
             entry.now = now.max(entry.now);
         }
-        Ok(self)
+        self
     }
 
     /// Returns the error if the entry was recorded before.
@@ -282,6 +278,8 @@ impl Unreplayed {
 #[derive(Debug)]
 pub struct Unread {
     expected: ExpectedContent,
+    /// The first second in which a proof is too old.
+    until: u64,
     bound: Bound,
 }
 
@@ -301,10 +299,22 @@ impl Unread {
         self.bound
     }
 
-    /// Returns the rest, in exchange for the evidence. `None` if the evidence is about other expectations.
-    #[must_use]
-    pub fn verified(self, evidence: &ContentVerified) -> Option<Bound> {
-        (*evidence.expected() == self.expected).then_some(self.bound)
+    /// Returns the rest, in exchange for the evidence. `now` is the current time in seconds since the epoch: content may take its
+    /// time, and a store could not remember a proof that is too old.
+    ///
+    /// # Errors
+    /// [`ContentError::Late`] if a proof is too old now. [`ContentError::Unread`] if the evidence is about other expectations.
+    pub fn verified(self, evidence: &ContentVerified, now: u64) -> Result<Bound, ContentError> {
+        if *evidence.expected() != self.expected {
+            return Err(ContentError::Unread);
+        }
+        if now >= self.until {
+            return Err(ContentError::Late);
+        }
+        Ok(match self.bound {
+            Bound::Unreplayed(unreplayed) => Bound::Unreplayed(unreplayed.at(now)),
+            bound => bound,
+        })
     }
 }
 

@@ -37,12 +37,15 @@ use crate::rejection::DPOP_NONCE;
 const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
-/// The fields for `Access-Control-Allow-Headers`: `Authorization` and `DPoP`; `Content-Type` and `Accept` for JSON; and
+/// The fields for `Access-Control-Allow-Headers`: `Authorization`, `DPoP`, `Signature`, `Signature-Input` and `Content-Digest`; `Content-Type` and `Accept` for JSON; and
 /// `MCP-Protocol-Version`, `Mcp-Session-Id`, `Mcp-Method`, `Mcp-Name` and `Last-Event-ID`, which clients of the Model Context
 /// Protocol send.
-pub const ALLOW_HEADERS: [HeaderName; 9] = [
+pub const ALLOW_HEADERS: [HeaderName; 12] = [
     AUTHORIZATION,
     HeaderName::from_static("dpop"),
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
+    HeaderName::from_static("content-digest"),
     CONTENT_TYPE,
     ACCEPT,
     MCP_PROTOCOL_VERSION,
@@ -52,10 +55,17 @@ pub const ALLOW_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("last-event-id"),
 ];
 
-/// The fields for `Access-Control-Expose-Headers`: `WWW-Authenticate`, `DPoP-Nonce` and `Retry-After` of responses of the
-/// layer, and `Mcp-Session-Id` and `MCP-Protocol-Version` of responses of an MCP server.
-pub const EXPOSE_HEADERS: [HeaderName; 5] =
-    [WWW_AUTHENTICATE, DPOP_NONCE, RETRY_AFTER, MCP_SESSION_ID, MCP_PROTOCOL_VERSION];
+/// The fields for `Access-Control-Expose-Headers`: `WWW-Authenticate`, `DPoP-Nonce`, `Accept-Signature`, `Authentication-Info`
+/// and `Retry-After` of responses of the layer, and `Mcp-Session-Id` and `MCP-Protocol-Version` of responses of an MCP server.
+pub const EXPOSE_HEADERS: [HeaderName; 7] = [
+    WWW_AUTHENTICATE,
+    DPOP_NONCE,
+    HeaderName::from_static("accept-signature"),
+    HeaderName::from_static("authentication-info"),
+    RETRY_AFTER,
+    MCP_SESSION_ID,
+    MCP_PROTOCOL_VERSION,
+];
 
 /// Returns [`ALLOW_HEADERS`] and the given request fields of the application, without duplicates.
 ///

@@ -49,7 +49,7 @@ impl<B> Service<Request<B>> for KeySetService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(respond(request.method(), "application/jwk-set+json", || self.json())))
+        ready(Ok(respond(request.method(), "application/jwk-set+json", "public, max-age=60", || self.json())))
     }
 }
 

@@ -184,6 +184,7 @@ impl MetadataService {
 pub(crate) fn respond(
     method: &Method,
     content_type: &'static str,
+    cache_control: &'static str,
     json: impl FnOnce() -> String,
 ) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
@@ -196,7 +197,7 @@ pub(crate) fn respond(
     let mut response = Response::new(Full::from(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
@@ -211,6 +212,6 @@ impl<B> Service<Request<B>> for MetadataService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(respond(request.method(), "application/json", || self.metadata.to_json())))
+        ready(Ok(respond(request.method(), "application/json", "public, max-age=3600", || self.metadata.to_json())))
     }
 }

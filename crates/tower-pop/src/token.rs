@@ -206,6 +206,8 @@ pub(crate) struct VerifiedRequest {
     pub(crate) credentials: AccessTokenHash,
     /// Whether a message signature was required in addition to the proof.
     pub(crate) signature_required: bool,
+    /// Whether the content is verified while it is handed on: another layer cannot rely on it.
+    pub(crate) is_streamed: bool,
     /// Identifies the proof and the target that it names, if the verdict rests on such a proof.
     pub(crate) replay_key: Option<ReplayKey>,
     /// Whether the proof was required to have a nonce, and had a fresh one.
@@ -214,7 +216,14 @@ pub(crate) struct VerifiedRequest {
 
 impl VerifiedRequest {
     pub(crate) fn new(method: &Method, credentials: AccessTokenHash, signature_required: bool) -> Self {
-        Self { method: method.clone(), credentials, signature_required, replay_key: None, nonce_checked: false }
+        Self {
+            method: method.clone(),
+            credentials,
+            signature_required,
+            is_streamed: false,
+            replay_key: None,
+            nonce_checked: false,
+        }
     }
 
     /// Adds the recorded proof.

@@ -217,6 +217,9 @@ async fn content_that_takes_too_long_is_rejected() {
         let proof = signed(&resource, Some("x"));
         assert_eq!(send_slow(&resource, &proof, 1, seconds).await, expected, "{seconds} s");
     }
+    let report = Resource::new(|builder| builder.proofs([ProofKind::SignedRequest]).mode(Mode::ReportOnly));
+    let proof = signed(&report, Some("x"));
+    assert_eq!(send_slow(&report, &proof, 1, 86_400).await.1, Some("token.expired"), "in every mode");
 }
 
 /// SHR-10: content that no proof covers is not read beyond its first frame.

@@ -210,3 +210,51 @@ async fn a_verdict_with_a_signature_is_about_its_whole_target() {
         assert_eq!(response.status(), status, "{path}");
     }
 }
+
+/// SIG-23, SIG-24: what is only being streamed is no verdict for a layer inside, uncovered content reaches no handler, and mode
+/// `ReportOnly` knows before the handler is called.
+#[tokio::test]
+async fn streaming_never_stands_for_verified_content() {
+    let resource = resource();
+    let stream = || PopLayer::new(resource.cfg.clone()).verify_content_while_streaming();
+    let strict = PopLayer::new(resource.cfg.clone()).verify_content().layer(service_fn(echo));
+    let nested = stream().layer(strict).oneshot(post(&signed(&resource, CONTENT.as_bytes()), CONTENT)).await.unwrap();
+    assert_eq!(nested.status(), 401, "a layer inside verifies anew, and the proof was used");
+    let token = resource.token(json!({ "jwk": resource.jwk() }));
+    let uncovered =
+        Envelope::new("POST", "https://api.example/echo", &token).issued_at(NOW).sign(&resource.key).unwrap();
+    let never = service_fn(|_: Request<VerifiedBody<Full<Bytes>>>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("reached")))
+    });
+    let response = stream().layer(never).oneshot(post(&uncovered, CONTENT)).await.unwrap();
+    assert_eq!(response.status(), 401);
+    let response = stream().layer(never).oneshot(post(&uncovered, "")).await.unwrap();
+    assert_eq!(response.status(), 200, "its twin");
+    let report = PopLayer::new(resource.cfg.with_mode(Mode::ReportOnly).unwrap()).verify_content_while_streaming();
+    let kind = service_fn(|request: Request<VerifiedBody<Full<Bytes>>>| async move {
+        let kind = request.extensions().get::<VerifiedToken>().unwrap().proof().kind();
+        assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "other");
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(kind.as_str())))
+    });
+    let response = report.layer(kind).oneshot(post(&signed(&resource, CONTENT.as_bytes()), "other")).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "unproven");
+}
+
+/// SIG-25: a verdict is about the fields that the proof covers as well.
+#[tokio::test]
+async fn a_verdict_is_about_the_values_of_covered_fields() {
+    let resource = resource();
+    let token = resource.token(json!({ "jwk": resource.jwk() }));
+    let layer = || PopLayer::new(resource.cfg.clone()).verify_content();
+    for (amount, status) in [("1", 200), ("1000000", 401)] {
+        let mut draft = Draft::new(SignatureProfile::HttpSig, "HTTPSig", &token, "", &resource.key);
+        draft.request.headers_mut().insert("x-amount", "1".parse().unwrap());
+        draft.components.push("x-amount");
+        draft.nonce = Some(amount);
+        let inner = service_fn(|mut request: Request<VerifiedBody<Full<Bytes>>>| {
+            request.headers_mut().insert("x-amount", amount.parse().unwrap());
+            layer().layer(service_fn(echo)).oneshot(request)
+        });
+        assert_eq!(layer().layer(inner).oneshot(draft.sign()).await.unwrap().status(), status, "{amount}");
+    }
+}

@@ -40,8 +40,11 @@ async fn signed_responses_show_what_the_resource_answered_to_which_request() {
     let service = SignResponses::new(&resource.cfg, signer).layer(PopLayer::new(resource.cfg.clone()).layer(answer));
     let origin = Origin::parse(AUDIENCE).unwrap();
     let none = HeaderMap::new();
-    let verify = |method: &str, path: &str, status, headers: &HeaderMap, content: &[u8], now| {
-        let request = RequestHead::new(method, &origin, path, &none, now);
+    let mut asked = HeaderMap::new();
+    asked.insert("authorization", format!("DPoP {token}").parse().unwrap());
+    asked.insert("dpop", proof.parse().unwrap());
+    let verify_for = |asked: &HeaderMap, method: &str, path: &str, status, headers: &HeaderMap, content: &[u8], now| {
+        let request = RequestHead::new(method, &origin, path, asked, now);
         let head = ResponseHead { status, headers, request: &request };
         let expected = verify_response(head, PopKey::Public(&key), &SignaturePolicy::default(), now);
         expected
@@ -59,6 +62,13 @@ async fn signed_responses_show_what_the_resource_answered_to_which_request() {
         let (parts, body) = response.into_parts();
         let content = body.collect().await.unwrap().to_bytes();
         let headers = &parts.headers;
+        let own = if authorized { &asked } else { &none };
+        let verify = |method: &str, path: &str, status, headers: &HeaderMap, content: &[u8], now| {
+            verify_for(own, method, path, status, headers, content, now)
+        };
+        let other = if authorized { &none } else { &asked };
+        let of_another = verify_for(other, "GET", "/notes?a=1", status, headers, &content, NOW);
+        assert!(of_another.is_err(), "a response to another request");
         assert_eq!(verify("GET", "/notes?a=1", status, headers, &content, NOW), Ok(()));
         assert_eq!(verify("GET", "/notes?a=1", status, headers, &content, NOW + 60), Ok(()));
         for (row, result) in [
@@ -75,5 +85,5 @@ async fn signed_responses_show_what_the_resource_answered_to_which_request() {
     let head = Request::builder().method(Method::HEAD).uri("/notes").body(Full::<Bytes>::default()).unwrap();
     let response = service.oneshot(head).await.unwrap();
     assert!(!response.headers().contains_key("content-digest"));
-    assert_eq!(verify("HEAD", "/notes", response.status(), response.headers(), b"", NOW), Ok(()));
+    assert_eq!(verify_for(&none, "HEAD", "/notes", response.status(), response.headers(), b"", NOW), Ok(()));
 }

@@ -68,7 +68,10 @@ async fn fetch_recipient(server: &AuthServer, resource: &ResourceServer) -> Resu
     let metadata = ResourceMetadata::fetch_with_options(&resource.identifier, options).await.map_err(|_| unusable())?;
     let jwks = Value::Object(metadata.fetch_jwks(options).await.map_err(|_| unusable())?).to_string();
     let jwks = Object::parse(jwks.as_bytes(), JsonLimits::DOCUMENT).map_err(|_| unusable())?;
-    let is_for_encryption = |key: &Object<'_>| key.get("use").and_then(Json::as_str) == Some("enc");
+    // A symmetric key that is published is no secret.
+    let member = |key: &Object<'_>, name| key.get(name).and_then(Json::as_str).map(str::to_owned);
+    let is_for_encryption =
+        |key: &Object<'_>| member(key, "use").as_deref() == Some("enc") && member(key, "kty").as_deref() != Some("oct");
     first_recipient(&jwks, is_for_encryption).map_err(|_| {
         tracing::warn!(resource = resource.identifier, "no usable key-encryption key at the jwks_uri of this resource");
         unusable()

@@ -45,6 +45,20 @@ impl Arena {
         Span { start, end: start + string.len() }
     }
 
+    /// Overwrites a string of the JSON that must not be kept. `json` is the text that this arena was made from. Returns whether the
+    /// string was found in it as it is meant.
+    pub(super) fn erase(&mut self, string: &str, json: &str) -> bool {
+        let offset = (string.as_ptr() as usize).checked_sub(json.as_ptr() as usize);
+        let Some(range) = offset.map(|start| start..start.saturating_add(string.len())) else {
+            return false;
+        };
+        if json.get(range.clone()) != Some(string) {
+            return false;
+        }
+        self.buffer.replace_range(range, &"x".repeat(string.len()));
+        true
+    }
+
     pub(super) fn get(&self, span: Span) -> &str {
         self.buffer.get(span.start..span.end).unwrap_or_default()
     }

@@ -118,6 +118,11 @@ impl<'c> TokenClaims<'c> {
         self.cnf.json().map(|cnf| Confirmation::parse(cnf, policy)).transpose()
     }
 
+    /// Returns the unencrypted symmetric key in `cnf`.
+    fn symmetric_key(&self) -> Option<&str> {
+        self.cnf.json()?.as_object()?.get("jwk")?.as_object()?.get("k")?.as_str()
+    }
+
     /// Returns `active`, if it is a boolean.
     pub(super) const fn is_active(&self) -> Option<bool> {
         match self.active.json() {
@@ -132,6 +137,12 @@ impl<'c> TokenClaims<'c> {
         let mut token = self.unbound(issuer, expected)?;
         token.confirmation = self.confirmation(expected)?;
         let has_shared_key = token.confirmation.as_ref().is_some_and(|bound| bound.shared_key().is_some());
+        if let Some(secret) = self.symmetric_key() {
+            // The application can read all claims. An escaped key cannot be found, and nobody has to escape base64url.
+            if !token.arena.erase(secret, self.raw) {
+                return Err(ConfirmationError::Malformed.into());
+            }
+        }
         if has_shared_key && token.audience.spans().len() != 1 {
             return Err(ConfirmationError::SeveralAudiences.into());
         }

@@ -78,17 +78,29 @@ pub struct ProofOfPossession {
     pub(super) request: Option<RequestDigest>,
 }
 
-/// Identifies method, target and query of a request.
+/// Identifies method, target, query and covered fields of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestDigest([u8; 32]);
 
 impl RequestDigest {
-    pub(super) fn of(head: &RequestHead<'_>) -> Option<Self> {
+    /// `covered` are the names of what the proofs cover: the fields among them count with their values.
+    pub(super) fn of<'n>(head: &RequestHead<'_>, covered: impl Iterator<Item = &'n str>) -> Option<Self> {
         let target = head.target().ok()?;
         let mut hash = Sha256::new();
-        for part in [head.method(), target.origin().as_str(), target.path(), target.query().unwrap_or("\0")] {
+        let mut add = |part: &[u8]| {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
+        };
+        for part in [head.method(), target.origin().as_str(), target.path(), target.query().unwrap_or("\0")] {
+            add(part.as_bytes());
+        }
+        for name in ["signature-input", "signature"].into_iter().chain(covered) {
+            // The identifier of a part of a field is `"name";parameters`.
+            let name = name.strip_prefix('"').and_then(|rest| rest.split('"').next()).unwrap_or(name);
+            for line in head.headers().get_all(name) {
+                add(name.as_bytes());
+                add(line.as_bytes());
+            }
         }
         Some(Self(hash.finalize().into()))
     }
@@ -145,7 +157,9 @@ impl ProofOfPossession {
     /// Returns whether this is the proof of a request with this head, as far as its kind tells.
     #[must_use]
     pub fn is_about(&self, head: &RequestHead<'_>) -> bool {
-        self.request.is_none() || self.request == RequestDigest::of(head)
+        let fields = self.covered_fields.iter().flat_map(|names| names.iter());
+        let names = self.covered.iter().flat_map(|names| names.iter()).chain(fields).map(|name| &**name);
+        self.request.is_none() || self.request == RequestDigest::of(head, names)
     }
 
     /// Returns the key under which the replay store would record this DPoP proof for this request. `None` for other kinds.
@@ -171,7 +185,7 @@ impl ProofOfPossession {
 
 impl Proof<'_> {
     /// Keeps what the application may know of a verified proof.
-    pub(super) fn into_evidence(self, proven: Option<Proven>, head: &RequestHead<'_>) -> ProofOfPossession {
+    pub(super) fn into_evidence(self, proven: Option<Proven>, request: Option<RequestDigest>) -> ProofOfPossession {
         let evidence = ProofOfPossession::without(self.kind());
         let key = match proven.map(|proven| proven.requirement()) {
             Some(Requirement::SigningKey(thumbprint)) => Some(thumbprint),
@@ -181,9 +195,7 @@ impl Proof<'_> {
             Self::Dpop(proof) => {
                 ProofOfPossession { key: Some(*proof.thumbprint()), jti: Some(proof.into_jti()), ..evidence }
             }
-            Self::MessageSignature(..) | Self::SignedRequest(_) => {
-                ProofOfPossession { key, request: RequestDigest::of(head), ..evidence }
-            }
+            Self::MessageSignature(..) | Self::SignedRequest(_) => ProofOfPossession { key, request, ..evidence },
         }
     }
 }

@@ -1,5 +1,7 @@
 //! All proofs of one request.
 
+use std::sync::Arc;
+
 use super::evidence::RequestDigest;
 use super::freshness::{quota_owner, signature_entry};
 use super::message_signature::{MessageSignature, SignatureProfile};
@@ -162,7 +164,7 @@ impl<'r> Proofs<'r> {
         let policy = &context.policy.signature;
         let verify = |key| signature.verify_signature(PopKey::Public(key), head, policy);
         if let Some(Proof::Dpop(proof)) = &self.proof
-            && signature.keyid().is_none_or(|keyid| proof.thumbprint().to_string() == keyid)
+            && self.is_by_dpop_key(signature)
         {
             verify(proof.verifying_key())?;
             return Ok(*proof.thumbprint().as_bytes());
@@ -205,6 +207,35 @@ impl<'r> Proofs<'r> {
         Ok(fresh)
     }
 
+    /// Returns the first second in which one of the proofs is too old. `None` if none of them has a time that counts.
+    pub(crate) fn fresh_until(&self, policy: &ProofPolicy) -> Option<u64> {
+        let own = match &self.proof {
+            Some(Proof::Dpop(proof)) => Some(proof.issued_at().saturating_add(policy.dpop.lifetime())),
+            Some(Proof::MessageSignature(proof, _)) => {
+                Some(proof.created().saturating_add(policy.signature.lifetime()))
+            }
+            Some(Proof::SignedRequest(proof)) => {
+                Some(proof.timestamp().saturating_add(policy.signed_request.lifetime()))
+            }
+            None => None,
+        };
+        let added = self.signature.as_ref().map(|signature| signature.created());
+        let added = added.map(|created| created.saturating_add(policy.signature.lifetime()));
+        own.into_iter().chain(added).min()
+    }
+
+    /// Returns whether the signature in addition must be by a key that the client registered.
+    pub(crate) fn needs_registered_key(&self) -> bool {
+        self.signature.as_ref().is_some_and(|signature| !self.is_by_dpop_key(signature))
+    }
+
+    fn is_by_dpop_key(&self, signature: &MessageSignature<'_>) -> bool {
+        match &self.proof {
+            Some(Proof::Dpop(proof)) => signature.keyid().is_none_or(|keyid| proof.thumbprint().to_string() == keyid),
+            _ => false,
+        }
+    }
+
     /// Returns what the content must be, if a proof covers it or must cover it.
     pub(crate) fn expected_content(&self, policy: &ProofPolicy) -> Result<Option<ExpectedContent>, ContentError> {
         let own = match &self.proof {
@@ -238,8 +269,10 @@ impl<'r> Proofs<'r> {
         if let Some(signature) = &self.signature {
             covered.extend(signature.covered().map(Into::into));
         }
+        let names = covered.iter().chain(covered_fields.iter().flat_map(|names: &Arc<[Box<str>]>| names.iter()));
+        let digest = RequestDigest::of(head, names.map(|name| &**name));
         let mut evidence = match self.proof {
-            Some(proof) => proof.into_evidence(proven.proof, head),
+            Some(proof) => proof.into_evidence(proven.proof, digest),
             None if self.certificate.is_some() && confirmation.is_some() => {
                 ProofOfPossession::without(ProofKind::MutualTls)
             }
@@ -247,7 +280,7 @@ impl<'r> Proofs<'r> {
         };
         if self.signature.is_some() {
             // A DPoP proof does not name the query, and a certificate no request at all.
-            evidence.request = RequestDigest::of(head);
+            evidence.request = digest;
         }
         evidence.covered_fields = covered_fields;
         evidence.certificate = confirmation.and_then(Confirmation::x5t).copied();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use pop_core::challenge::Challenges;
 use pop_core::credentials::{Scheme, SchemeSet};
 use pop_core::jose::{AlgorithmSet, JsonLimits, Object, RsaLimits};
@@ -182,6 +183,14 @@ impl PopConfigBuilder {
         if self.kinds.contains(&ProofKind::Hmac) && !with_key {
             return Err(ConfigError::ProofKind(ProofKind::Hmac, "needs .key_encryption_keys(..)"));
         }
+        let is_used = |kind| self.kinds.contains(&kind);
+        if self.signature_required && !is_used(ProofKind::Dpop) && self.certificates.is_none() {
+            let with = "proofs without ProofKind::Dpop and client certificates";
+            return Err(ConfigError::Contradiction { option: "require_message_signature", with });
+        }
+        if let Some(name) = self.proof.signature.components.iter().find(|name| !is_component(name)) {
+            return Err(ConfigError::FieldName(name.to_string()));
+        }
         if schemes == SchemeSet::EMPTY && self.certificates.is_none() {
             return Err(ConfigError::NoProofKind);
         }
@@ -358,6 +367,14 @@ impl PopConfigBuilder {
             Arc::new(store.clock(Arc::clone(&self.clock)))
         }))
     }
+}
+
+/// Returns whether a signature of a request can cover a component with this name: a header field in lower case, or a derived
+/// component without parameters (RFC 9421 §2.2).
+fn is_component(name: &str) -> bool {
+    const DERIVED: [&str; 7] =
+        ["@method", "@target-uri", "@authority", "@scheme", "@request-target", "@path", "@query"];
+    DERIVED.contains(&name) || HeaderName::from_lowercase(name.as_bytes()).is_ok()
 }
 
 /// Checks that the JSON library returns numbers as numbers. Its feature `arbitrary_precision`, which any crate of the program can

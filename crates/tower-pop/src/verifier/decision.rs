@@ -5,7 +5,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pop_core::binding::{Bound, Unread};
+use pop_core::binding::Unread;
 use pop_core::content::{ContentHasher, ContentVerified, ExpectedContent};
 use pop_core::{ContentError, Error};
 
@@ -129,8 +129,14 @@ pub struct ContentCheck {
 
 /// The rest of a verification, once the content is known.
 pub(super) trait Continuation: Send {
-    /// The content is right.
-    fn proceed(self: Box<Self>, bound: Bound) -> Verification;
+    /// The content is right: `unread` gives the rest in exchange for this evidence.
+    fn proceed(self: Box<Self>, unread: Unread, evidence: ContentVerified) -> Verification;
+
+    /// The content is handed on while it is verified.
+    fn stream(self: Box<Self>, unread: Unread) -> Verification;
+
+    /// Whether wrong content is passed on, in mode `ReportOnly`.
+    fn reports_only(&self) -> bool;
 
     /// The content is wrong, or could not be read.
     fn fail(self: Box<Self>, error: Error) -> Verdict;
@@ -153,6 +159,11 @@ impl ContentCheck {
         self.unread.expected()
     }
 
+    /// Returns whether wrong content is passed on, in mode `ReportOnly`.
+    pub(crate) fn reports_only(&self) -> bool {
+        self.rest.reports_only()
+    }
+
     /// Starts to hash the content, as it was received.
     #[must_use]
     pub fn hasher(&self) -> ContentHasher {
@@ -172,10 +183,7 @@ impl ContentCheck {
             Ok(evidence) => evidence,
             Err(error) => return Verification::now(self.failed(error)),
         };
-        match self.unread.verified(&evidence) {
-            Some(bound) => self.rest.proceed(bound),
-            None => Verification::now(self.rest.fail(ContentError::Unread.into())),
-        }
+        self.rest.proceed(self.unread, evidence)
     }
 
     /// Records the proof before the content is verified: for content that is handed on while it is hashed.
@@ -186,7 +194,7 @@ impl ContentCheck {
     /// # Security
     /// The caller must withhold the end of the content until the [`hasher`](Self::hasher) has verified it.
     pub async fn conclude_while_streaming(self) -> Verdict {
-        self.rest.proceed(self.unread.verified_while_streaming()).await
+        self.rest.stream(self.unread).await
     }
 
     /// Returns the verdict on a request whose content could not be read or is not right. Nothing is recorded.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use pop_core::access_token::{AccessToken, check_times};
-use pop_core::binding::{Bound, Unreplayed, VerifiedClaims};
+use pop_core::binding::{Bound, Unread, Unreplayed, VerifiedClaims};
+use pop_core::content::ContentVerified;
 use pop_core::credentials::Scheme;
 use pop_core::nonce::Freshness;
 use pop_core::policy::Mode;
@@ -99,20 +100,27 @@ struct Rest {
 
 impl Continuation for Rest {
     /// Content may take its time: token and proof must still be valid when it has arrived.
-    fn proceed(self: Box<Self>, bound: Bound) -> Verification {
+    fn proceed(self: Box<Self>, unread: Unread, evidence: ContentVerified) -> Verification {
         let Self { cfg, ending, token } = *self;
         let now = cfg.state.clock.now();
         if let Err(error) = check_times(&token, cfg.state.tokens.policy.leeway, now) {
-            return Verification::now(ending.fail(&cfg, error.into(), token));
+            // An invalid token is rejected in every mode.
+            return Verification::now(Err(Rejection::new(&cfg, error.into(), Some(ending.scheme), None)));
         }
-        let bound = match bound {
-            Bound::Unreplayed(unreplayed) => match unreplayed.at(now) {
-                Ok(unreplayed) => Bound::Unreplayed(unreplayed),
-                Err(error) => return Verification::now(ending.fail(&cfg, error.into(), token)),
-            },
-            other => other,
-        };
-        proceed(&cfg, ending, bound, token)
+        match unread.verified(&evidence, now) {
+            Ok(bound) => proceed(&cfg, ending, bound, token),
+            Err(error) => Verification::now(ending.fail(&cfg, error.into(), token)),
+        }
+    }
+
+    fn stream(self: Box<Self>, unread: Unread) -> Verification {
+        let Self { cfg, mut ending, token } = *self;
+        ending.request.is_streamed = true;
+        proceed(&cfg, ending, unread.verified_while_streaming(), token)
+    }
+
+    fn reports_only(&self) -> bool {
+        self.cfg.mode == Mode::ReportOnly
     }
 
     fn fail(self: Box<Self>, error: Error) -> Verdict {

@@ -56,6 +56,7 @@ fn is_about(cfg: &PopConfig, token: &VerifiedToken, context: &RequestContext<'_>
     };
     let certificate = proof.certificate_thumbprint();
     verified.method == *context.method
+        && !verified.is_streamed
         && verified.credentials == AccessTokenHash::of(credentials.token())
         && (proof.kind() != ProofKind::Dpop || proof.replay_key(&head) == verified.replay_key)
         && proof.is_about(&head)

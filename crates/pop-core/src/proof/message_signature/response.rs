@@ -1,7 +1,8 @@
 //! Signatures of responses (RFC 9421 §2.4, FAPI 2.0 HTTP Signatures): the tag `fapi-2-response`.
 //!
-//! A signature covers the status, and method and target of the request that the response belongs to. It covers the content by
-//! `content-digest`, and may cover whole fields of the response and, with `req`, of the request.
+//! A signature covers the status, and method and target of the request that the response belongs to. It covers the signature, the
+//! DPoP proof and the credentials of the request, where it has them, so that it is no response to another request. It covers the
+//! content by `content-digest`, and may cover whole fields of the response and, with `req`, of the request.
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sfv::{BareItemFromInput, DictSerializer, KeyRef};
@@ -24,6 +25,9 @@ const LABEL: &str = "sig";
 /// What every signature covers.
 const REQUIRED: [&str; 3] = [r#""@status""#, r#""@method";req"#, r#""@target-uri";req"#];
 const DIGEST: &str = r#""content-digest""#;
+/// The fields of the request that show which request it was, each covered if the request has it.
+const OF_REQUEST: [(&str, &str); 3] =
+    [("signature", r#""signature";req"#), ("dpop", r#""dpop";req"#), ("authorization", r#""authorization";req"#)];
 
 /// The head of a response, and the request that it belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +51,7 @@ pub fn sign_response<E>(
     key: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
 ) -> Result<(HeaderValue, HeaderValue), SignError<E>> {
     let mut components: Vec<&str> = REQUIRED.to_vec();
+    components.extend(of_request(head).map(|(_, identifier)| identifier));
     if head.headers.contains_key("content-digest") {
         components.push(DIGEST);
     }
@@ -92,6 +97,9 @@ pub fn verify_response(
             return Err(SignatureError::NotCovered(name));
         }
     }
+    if let Some((name, _)) = of_request(head).find(|(_, identifier)| !covers(identifier)) {
+        return Err(SignatureError::NotCovered(name));
+    }
     let covers_content = covers(DIGEST);
     let parameters = Parameters::new(member.parameters)?;
     let created = parameters.created.ok_or(SignatureError::MissingParameter("created"))?;
@@ -116,6 +124,10 @@ pub fn verify_response(
         return Ok(ExpectedContent::EMPTY);
     }
     Ok(ExpectedContent::from_content_digest(head.headers)?)
+}
+
+fn of_request(head: ResponseHead<'_>) -> impl Iterator<Item = (&'static str, &'static str)> {
+    OF_REQUEST.into_iter().filter(move |(name, _)| head.request.headers().contains_key(*name))
 }
 
 /// Returns the serialized input and the signature base.

@@ -184,8 +184,8 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Removes these header fields from accepted requests, unless a proof of the request covers them. A second call adds more. Defaults
-    /// to none.
+    /// Removes these header fields from accepted requests, unless a proof of the request covers them. A second call adds more. Layers do
+    /// this; callers of [`PopConfig::verify`](crate::PopConfig::verify) have to do it themselves. Defaults to none.
     ///
     /// # Security
     /// Every hop on the way can set a field that is not covered. A DPoP proof covers none.
