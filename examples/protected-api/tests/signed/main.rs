@@ -1,10 +1,13 @@
 //! The program with proofs over the request itself, as clients and operators see it.
 #![allow(clippy::unwrap_used)]
 
+mod certificate;
 mod hostile;
 mod keys;
 mod kinds;
+mod opaque;
 mod options;
+mod replay;
 #[path = "../support/mod.rs"]
 mod support;
 mod wrong;
