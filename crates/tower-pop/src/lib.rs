@@ -50,7 +50,8 @@
 //! | use the token in a handler | [`VerifiedToken`], [`Claims`], [`AccessToken`] |
 //! | require scopes, claims, or a recent login | [`RequireScope`], [`RequireClaim`], [`RequireAcr`], [`RequireMaxAge`] |
 //! | act only on signed content | [`PopLayer::verify_content`], [`PopConfigBuilder::signed_content`], [`VerifiedBody`] |
-//! | know what a proof covers | [`ProofOfPossession::covered`] |
+//! | know what a proof covers, remove the rest | [`ProofOfPossession::covered`], [`PopConfigBuilder::strip_uncovered_fields`] |
+//! | sign responses | [`SignResponses`] |
 //! | accept symmetric keys, and rotate their encryption keys | [`KeyEncryptionKeys`], [`PopConfig::set_key_encryption_keys`] |
 //! | run behind a proxy | [`PopConfigBuilder::public_origin`], [`PopConfigBuilder::trusted_proxies`], [`ProxyTrust`] |
 //! | render rejections, match errors | [`PopLayer::on_rejection`], [`Rejection`], [`Error`], [`errors`] |

@@ -42,6 +42,8 @@ fn secrets_are_compared_in_constant_time() {
         ("crates/pop-core/src/jose/thumbprint.rs", ours, "thumbprints of keys and certificates"),
         ("crates/pop-core/src/proof/dpop.rs", ours, "ath"),
         ("crates/pop-core/src/nonce.rs", ours, "the MAC of a nonce"),
+        ("crates/pop-core/src/jose/mac.rs", ".verify_slice(", "MACs with symmetric keys"),
+        ("crates/pop-core/src/proof/signed_request/covered.rs", ours, "digests in signed HTTP requests"),
         ("crates/pop-authserver/src/authentication.rs", ".ct_eq(", "client secrets"),
     ] {
         assert!(read(file).contains(call), "JOSE-26 {compared} in {file}");
