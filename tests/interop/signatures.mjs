@@ -8,7 +8,7 @@ import * as dpop from 'dpop'
 import { createSigner, createVerifier, httpbis } from 'http-message-signatures'
 import * as jose from 'jose'
 import { finish, test } from './harness.mjs'
-import { accepted, common, content, digest, now, otherContent, rejected, send, token } from './issuer.mjs'
+import { accepted, audience, common, content, digest, now, otherContent, rejected, send, token } from './issuer.mjs'
 import { file, startApi } from './program.mjs'
 
 const [program, ours] = process.argv.slice(2)
@@ -76,6 +76,21 @@ for (const [algorithm, alg, type] of signatureKeys) {
   })
 }
 
+await test('SIG-07 SIG-15 http-message-signatures: old signatures, and ECDSA signatures in ASN.1', async () => {
+  const { privateKey, publicKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = createSigner(privateKey, 'ecdsa-p256-sha256')
+  const authorization = `HTTPSig ${await token({ jwk: { ...publicKey.export({ format: 'jwk' }), alg: 'ES256' } })}`
+  const get = (signer, age) => {
+    const values = { created: new Date(Date.now() - age * 1000) }
+    return signed(signer, 'httpsig-oauth', authorization, 'GET', '/whoami', undefined, { values })
+  }
+  await accepted(await get(key, 50), undefined, 'httpsig', components)
+  await rejected(await get(key, 62), undefined, 'invalid_signature')
+  await rejected(await get(key, -3600), undefined, 'invalid_signature')
+  const asn1 = { ...key, sign: async (data) => crypto.sign('sha256', data, privateKey) }
+  await rejected(await get(asn1, 0), undefined, 'invalid_signature')
+})
+
 // A request with two signatures with the tag, and one with another tag.
 await test('SIG-05 http-message-signatures: several signatures', async () => {
   const { privateKey, publicKey } = crypto.generateKeyPairSync('ed25519')
@@ -122,6 +137,9 @@ for (const kek of keks) {
       const wrong = createSigner(crypto.randomBytes(32), 'hmac-sha256')
       await rejected(await signed(wrong, 'oauth-pop-hmac', `PoP ${at}`, 'GET', '/whoami'), undefined, 'invalid_proof')
       await accepted(await envelope('HS256', shared, at, 'GET', '/whoami'), undefined, 'pop', ['m', 'u', 'p'])
+      const enveloped = await envelope('HS256', shared, at, 'POST', '/echo', { body: content })
+      await rejected(enveloped, otherContent, 'invalid_proof')
+      await accepted(enveloped, content)
     })
   }
 }
@@ -143,6 +161,20 @@ await test('SYM-03 SYM-04 SYM-05 jose: keys and algorithms that are not accepted
     const request = await signed(mac, 'oauth-pop-hmac', `PoP ${await token({ jwe })}`, 'GET', '/whoami')
     await rejected(request, undefined, 'invalid_token')
   }
+})
+
+await test('SYM-06 SYM-09 SYM-10 jose: two audiences, MACs that are cut short, and envelopes that are not HS256', async () => {
+  const jwe = await encrypted(keks.find(({ alg }) => alg === 'A256KW'), 'A256GCM')
+  const both = await token({ jwe }, [audience, 'https://other.example'])
+  await rejected(await signed(mac, 'oauth-pop-hmac', `PoP ${both}`, 'GET', '/whoami'), undefined, 'invalid_token')
+  const at = await token({ jwe })
+  const short = { ...mac, sign: async (data) => (await mac.sign(data)).subarray(0, 16) }
+  await rejected(await signed(short, 'oauth-pop-hmac', `PoP ${at}`, 'GET', '/whoami'), undefined, 'invalid_proof')
+  await accepted(await signed(mac, 'oauth-pop-hmac', `PoP ${at}`, 'GET', '/whoami'), undefined, 'hmac', components)
+  const { privateKey } = await jose.generateKeyPair('ES256')
+  await rejected(await envelope('HS512', crypto.randomBytes(64), at, 'GET', '/whoami'), undefined, 'invalid_proof')
+  await rejected(await envelope('ES256', privateKey, at, 'GET', '/whoami'), undefined, 'invalid_token')
+  await accepted(await envelope('HS256', shared, at, 'GET', '/whoami'), undefined, 'pop', ['m', 'u', 'p'])
 })
 
 // jose makes envelopes.
@@ -176,16 +208,39 @@ for (const alg of ['ES256', 'ES384', 'Ed25519', 'PS256', 'RS256']) {
     const own = { claims: { cnf: { jwk } } }
     await accepted(await envelope(alg, privateKey, byThumbprint, 'GET', '/whoami?a=1', own), undefined, 'pop', covered)
     await rejected(await envelope(alg, privateKey, byThumbprint, 'GET', '/whoami?a=1'), undefined, 'invalid_token')
+    const thief = await jose.generateKeyPair(alg)
+    const stolen = { claims: { cnf: { jwk: await jose.exportJWK(thief.publicKey) } } }
+    await rejected(await envelope(alg, thief.privateKey, byThumbprint, 'GET', '/whoami', stolen), undefined, 'invalid_token')
     const post = await envelope(alg, privateKey, byKey, 'POST', '/echo', { body: content })
     await rejected(post, otherContent, 'invalid_proof')
     await rejected({ ...post, method: 'PUT' }, content, 'invalid_proof')
     await accepted(post, content)
     await rejected(post, content, 'invalid_proof')
     await rejected(await envelope(alg, privateKey, byKey, 'GET', '/whoami', { header: {} }), undefined, 'invalid_proof')
-    const other = await jose.generateKeyPair(alg)
-    await rejected(await envelope(alg, other.privateKey, byKey, 'GET', '/whoami'), undefined, 'invalid_proof')
+    await rejected(await envelope(alg, thief.privateKey, byKey, 'GET', '/whoami'), undefined, 'invalid_proof')
   })
 }
+
+await test('SHR-02 SHR-09 SYM-10 jose: header fields in envelopes, and algorithms that are confused', async () => {
+  const { privateKey, publicKey } = await jose.generateKeyPair('ES256')
+  const jwk = await jose.exportJWK(publicKey)
+  const at = await token({ jwk })
+  const claims = { h: [['content-type', 'x-a'], digest('content-type: application/json\nx-a: 1').toString('base64url')] }
+  const fields = await envelope('ES256', privateKey, at, 'GET', '/whoami', { claims })
+  const withField = (value) => ({ ...fields, headers: { ...fields.headers, 'X-A': value } })
+  await rejected(fields, undefined, 'invalid_proof')
+  await rejected(withField('2'), undefined, 'invalid_proof')
+  await accepted(withField('1'), undefined, 'pop', ['m', 'u', 'p', 'h'])
+  // The public key as the key of a MAC.
+  for (const key of [Buffer.from(JSON.stringify(jwk)), Buffer.from(await jose.exportSPKI(publicKey))]) {
+    await rejected(await envelope('HS256', key, at, 'GET', '/whoami'), undefined, 'invalid_token')
+  }
+  const { url, headers } = await envelope('ES256', privateKey, at, 'GET', '/whoami')
+  const [, payload] = headers.Authorization.split('.')
+  const none = `${Buffer.from('{"alg":"none","typ":"pop"}').toString('base64url')}.${payload}.`
+  await rejected({ method: 'GET', url, headers: { Authorization: `PoP ${none}` } }, undefined, 'invalid_proof')
+  await accepted({ method: 'GET', url, headers }, undefined, 'pop', ['m', 'u', 'p'])
+})
 
 await test('SIG-26 X-59 dpop and http-message-signatures: a signature in addition to DPoP', async () => {
   const keys = await dpop.generateKeyPair('ES256', { extractable: true })
