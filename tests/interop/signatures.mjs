@@ -1,43 +1,17 @@
 // The example API against signed requests that others make, and others against what our client signs: npm
-// `http-message-signatures`, `jose`, `dpop`, and `@azure/msal-common`, whose code signs requests in MSAL.
+// `http-message-signatures`, `jose` and `dpop`.
 // Usage: node signatures.mjs PROTECTED_API_PROGRAM OURS_PROGRAM
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import * as crypto from 'node:crypto'
-import { Logger, PopTokenGenerator, StubPerformanceClient } from '@azure/msal-common'
 import * as dpop from 'dpop'
 import { createSigner, createVerifier, httpbis } from 'http-message-signatures'
 import * as jose from 'jose'
 import { finish, test } from './harness.mjs'
+import { accepted, audience, common, content, digest, now, otherContent, rejected, send, token } from './issuer.mjs'
 import { file, startApi } from './program.mjs'
 
 const [program, ours] = process.argv.slice(2)
-const deadline = setTimeout(() => {
-  console.error('not finished within 60 s')
-  process.exit(1)
-}, 60_000)
-deadline.unref()
-
-const issuer = 'https://as.example'
-const audience = 'https://api.example'
-const content = '{"note":"buy milk"}'
-const otherContent = '{"note":"buy silk"}'
-const digest = (text) => crypto.createHash('sha256').update(text).digest()
-const now = () => Math.floor(Date.now() / 1000)
-
-// The authorization server.
-const issuing = await jose.generateKeyPair('ES256')
-const issuerJwk = { ...(await jose.exportJWK(issuing.publicKey)), alg: 'ES256', use: 'sig', kid: 'issuer' }
-const token = (cnf) =>
-  new jose.SignJWT({ client_id: 'app', scope: 'notes:read notes:write', cnf })
-    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'issuer' })
-    .setIssuer(issuer)
-    .setAudience(audience)
-    .setSubject('alice')
-    .setJti(crypto.randomUUID())
-    .setIssuedAt()
-    .setExpirationTime('5m')
-    .sign(issuing.privateKey)
 
 // The key-encryption keys of the API, made by jose.
 const keks = []
@@ -56,29 +30,7 @@ for (const [alg, crv] of [
 for (const alg of ['A256KW', 'A256GCMKW', 'dir']) {
   keks.push({ kty: 'oct', k: crypto.randomBytes(32).toString('base64url'), alg, kid: alg })
 }
-const common = ['--issuer', issuer, '--audience', audience, '--jwks-file', file('jwks.json', { keys: [issuerJwk] })]
 const api = await startApi(program, [...common, '--proofs', 'dpop,httpsig,pop,hmac', '--kek-file', file('kek.json', { keys: keks })])
-
-const send = async ({ method, url, headers }, body) => {
-  const fields = { 'Content-Type': 'application/json', ...headers }
-  const response = await fetch(url, { method, headers: fields, body: method === 'GET' ? undefined : body })
-  return { status: response.status, challenge: response.headers.get('www-authenticate'), text: await response.text() }
-}
-async function accepted(request, body, kind, covered) {
-  const answer = await send(request, body)
-  assert.equal(answer.status, 200, answer.challenge)
-  if (kind) {
-    const { proof } = JSON.parse(answer.text)
-    assert.deepEqual([proof.kind, proof.covered], [kind, covered])
-  } else {
-    assert.equal(answer.text, body)
-  }
-}
-async function rejected(request, body, error) {
-  const { status, challenge } = await send(request, body)
-  assert.equal(status, 401)
-  assert.match(challenge, new RegExp(`error="${error}"`))
-}
 
 // npm http-message-signatures signs.
 const components = ['@method', '@target-uri', 'authorization']
@@ -123,6 +75,21 @@ for (const [algorithm, alg, type] of signatureKeys) {
     await rejected(await signed(key, 'httpsig-oauth', authorization, 'GET', '/whoami', undefined, named), undefined, 'invalid_signature')
   })
 }
+
+await test('SIG-07 SIG-15 http-message-signatures: old signatures, and ECDSA signatures in ASN.1', async () => {
+  const { privateKey, publicKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = createSigner(privateKey, 'ecdsa-p256-sha256')
+  const authorization = `HTTPSig ${await token({ jwk: { ...publicKey.export({ format: 'jwk' }), alg: 'ES256' } })}`
+  const get = (signer, age) => {
+    const values = { created: new Date(Date.now() - age * 1000) }
+    return signed(signer, 'httpsig-oauth', authorization, 'GET', '/whoami', undefined, { values })
+  }
+  await accepted(await get(key, 50), undefined, 'httpsig', components)
+  await rejected(await get(key, 62), undefined, 'invalid_signature')
+  await rejected(await get(key, -3600), undefined, 'invalid_signature')
+  const asn1 = { ...key, sign: async (data) => crypto.sign('sha256', data, privateKey) }
+  await rejected(await get(asn1, 0), undefined, 'invalid_signature')
+})
 
 // A request with two signatures with the tag, and one with another tag.
 await test('SIG-05 http-message-signatures: several signatures', async () => {
@@ -170,6 +137,9 @@ for (const kek of keks) {
       const wrong = createSigner(crypto.randomBytes(32), 'hmac-sha256')
       await rejected(await signed(wrong, 'oauth-pop-hmac', `PoP ${at}`, 'GET', '/whoami'), undefined, 'invalid_proof')
       await accepted(await envelope('HS256', shared, at, 'GET', '/whoami'), undefined, 'pop', ['m', 'u', 'p'])
+      const enveloped = await envelope('HS256', shared, at, 'POST', '/echo', { body: content })
+      await rejected(enveloped, otherContent, 'invalid_proof')
+      await accepted(enveloped, content)
     })
   }
 }
@@ -191,6 +161,20 @@ await test('SYM-03 SYM-04 SYM-05 jose: keys and algorithms that are not accepted
     const request = await signed(mac, 'oauth-pop-hmac', `PoP ${await token({ jwe })}`, 'GET', '/whoami')
     await rejected(request, undefined, 'invalid_token')
   }
+})
+
+await test('SYM-06 SYM-09 SYM-10 jose: two audiences, MACs that are cut short, and envelopes that are not HS256', async () => {
+  const jwe = await encrypted(keks.find(({ alg }) => alg === 'A256KW'), 'A256GCM')
+  const both = await token({ jwe }, [audience, 'https://other.example'])
+  await rejected(await signed(mac, 'oauth-pop-hmac', `PoP ${both}`, 'GET', '/whoami'), undefined, 'invalid_token')
+  const at = await token({ jwe })
+  const short = { ...mac, sign: async (data) => (await mac.sign(data)).subarray(0, 16) }
+  await rejected(await signed(short, 'oauth-pop-hmac', `PoP ${at}`, 'GET', '/whoami'), undefined, 'invalid_proof')
+  await accepted(await signed(mac, 'oauth-pop-hmac', `PoP ${at}`, 'GET', '/whoami'), undefined, 'hmac', components)
+  const { privateKey } = await jose.generateKeyPair('ES256')
+  await rejected(await envelope('HS512', crypto.randomBytes(64), at, 'GET', '/whoami'), undefined, 'invalid_proof')
+  await rejected(await envelope('ES256', privateKey, at, 'GET', '/whoami'), undefined, 'invalid_token')
+  await accepted(await envelope('HS256', shared, at, 'GET', '/whoami'), undefined, 'pop', ['m', 'u', 'p'])
 })
 
 // jose makes envelopes.
@@ -224,16 +208,39 @@ for (const alg of ['ES256', 'ES384', 'Ed25519', 'PS256', 'RS256']) {
     const own = { claims: { cnf: { jwk } } }
     await accepted(await envelope(alg, privateKey, byThumbprint, 'GET', '/whoami?a=1', own), undefined, 'pop', covered)
     await rejected(await envelope(alg, privateKey, byThumbprint, 'GET', '/whoami?a=1'), undefined, 'invalid_token')
+    const thief = await jose.generateKeyPair(alg)
+    const stolen = { claims: { cnf: { jwk: await jose.exportJWK(thief.publicKey) } } }
+    await rejected(await envelope(alg, thief.privateKey, byThumbprint, 'GET', '/whoami', stolen), undefined, 'invalid_token')
     const post = await envelope(alg, privateKey, byKey, 'POST', '/echo', { body: content })
     await rejected(post, otherContent, 'invalid_proof')
     await rejected({ ...post, method: 'PUT' }, content, 'invalid_proof')
     await accepted(post, content)
     await rejected(post, content, 'invalid_proof')
     await rejected(await envelope(alg, privateKey, byKey, 'GET', '/whoami', { header: {} }), undefined, 'invalid_proof')
-    const other = await jose.generateKeyPair(alg)
-    await rejected(await envelope(alg, other.privateKey, byKey, 'GET', '/whoami'), undefined, 'invalid_proof')
+    await rejected(await envelope(alg, thief.privateKey, byKey, 'GET', '/whoami'), undefined, 'invalid_proof')
   })
 }
+
+await test('SHR-02 SHR-09 SYM-10 jose: header fields in envelopes, and algorithms that are confused', async () => {
+  const { privateKey, publicKey } = await jose.generateKeyPair('ES256')
+  const jwk = await jose.exportJWK(publicKey)
+  const at = await token({ jwk })
+  const claims = { h: [['content-type', 'x-a'], digest('content-type: application/json\nx-a: 1').toString('base64url')] }
+  const fields = await envelope('ES256', privateKey, at, 'GET', '/whoami', { claims })
+  const withField = (value) => ({ ...fields, headers: { ...fields.headers, 'X-A': value } })
+  await rejected(fields, undefined, 'invalid_proof')
+  await rejected(withField('2'), undefined, 'invalid_proof')
+  await accepted(withField('1'), undefined, 'pop', ['m', 'u', 'p', 'h'])
+  // The public key as the key of a MAC.
+  for (const key of [Buffer.from(JSON.stringify(jwk)), Buffer.from(await jose.exportSPKI(publicKey))]) {
+    await rejected(await envelope('HS256', key, at, 'GET', '/whoami'), undefined, 'invalid_token')
+  }
+  const { url, headers } = await envelope('ES256', privateKey, at, 'GET', '/whoami')
+  const [, payload] = headers.Authorization.split('.')
+  const none = `${Buffer.from('{"alg":"none","typ":"pop"}').toString('base64url')}.${payload}.`
+  await rejected({ method: 'GET', url, headers: { Authorization: `PoP ${none}` } }, undefined, 'invalid_proof')
+  await accepted({ method: 'GET', url, headers }, undefined, 'pop', ['m', 'u', 'p'])
+})
 
 await test('SIG-26 X-59 dpop and http-message-signatures: a signature in addition to DPoP', async () => {
   const keys = await dpop.generateKeyPair('ES256', { extractable: true })
@@ -253,41 +260,6 @@ await test('SIG-26 X-59 dpop and http-message-signatures: a signature in additio
   await rejected({ ...(await proven(content)), url: `${strict}/echo?a=2` }, content, 'invalid_signature')
   await rejected(await proven(content, { ...full, values: { keyid: 'unknown' } }), content, 'invalid_signature')
   await rejected(await proven(content, { fields: [] }), content, 'invalid_signature')
-})
-
-await test('SHR-04 SHR-06 PopTokenGenerator of MSAL: accepted with --preset entra only', async () => {
-  const entra = await startApi(program, [...common, '--preset', 'entra', '--proofs', 'pop'])
-  const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const jwk = publicKey.export({ format: 'jwk' })
-  const kid = await jose.calculateJwkThumbprint(jwk)
-  const encode = (value) => Buffer.from(value).toString('base64url')
-  // What MSAL leaves to its platforms.
-  const platform = {
-    createNewGuid: () => crypto.randomUUID(),
-    base64UrlEncode: encode,
-    signTokenBindingJwt: async (header, payload) => {
-      const input = `${encode(JSON.stringify(header))}.${encode(JSON.stringify(payload))}`
-      return `${input}.${crypto.sign('sha256', input, privateKey).toString('base64url')}`
-    },
-  }
-  const keyManager = { provisionTokenBindingKey: async () => kid, getTokenBindingPublicKeyJwk: async () => jwk }
-  const generator = new PopTokenGenerator(platform, keyManager, new StubPerformanceClient())
-  const { reqCnfString } = await generator.generateCnf({ correlationId: 'c' }, new Logger({}))
-  const at = await token(JSON.parse(Buffer.from(reqCnfString, 'base64url').toString()))
-  const request = async (base, method, path) => {
-    const parameters = { resourceRequestMethod: method, resourceRequestUri: `${base}${path}`, correlationId: 'c' }
-    const jws = await generator.signPopToken(at, kid, parameters)
-    return { method, url: `${base}${path}`, headers: { Authorization: `PoP ${jws}` } }
-  }
-  await accepted(await request(entra, 'get', '/whoami'), undefined, 'pop', ['m', 'u', 'p'])
-  await accepted(await request(entra, 'GET', '/whoami/Some/Path?Name=Value&b=%C3%A9'), undefined, 'pop', ['m', 'u', 'p', 'q'])
-  await accepted(await request(entra, 'POST', '/echo'), content)
-  const other = await request(entra, 'GET', '/whoami?a=1')
-  await rejected({ ...other, url: `${entra}/whoami?a=2` }, undefined, 'invalid_proof')
-  await rejected({ ...other, url: `${entra}/whoami/b?a=1` }, undefined, 'invalid_proof')
-  await accepted(other, undefined, 'pop', ['m', 'u', 'p', 'q'])
-  await rejected(other, undefined, 'invalid_proof')
-  await rejected(await request(api, 'GET', '/whoami'), undefined, 'invalid_proof')
 })
 
 // The other direction.

@@ -172,10 +172,11 @@ def by_joserfc(kek, enc, plaintext):
     return joserfc_jwe.encrypt_compact(header, plaintext, key, algorithms=[kek["alg"], enc])
 
 
-def envelope(alg, key, at, method, path, body=None):
+def envelope(alg, key, at, method, path, body=None, **more):
     origin, _, host = api.rpartition("/")
     path_only, _, query = path.partition("?")
     payload = {"at": at, "ts": int(time.time()), "m": method, "u": host, "p": path_only, "jti": str(uuid.uuid4())}
+    payload.update(more)
     if query:
         names = [parameter.split("=")[0] for parameter in query.split("&")]
         payload["q"] = [names, b64(hashlib.sha256(query.encode()).digest())]
@@ -221,10 +222,16 @@ def test_symmetric_keys():
                 at = token({"jwe": encrypt(kek, enc, plaintext)})
                 sign = (algorithms.HMAC_SHA256, shared, "oauth-pop-hmac", f"PoP {at}")
                 accepted(signed(*sign, "GET", "/whoami"), "hmac")
-                accepted(signed(*sign, "POST", "/echo", CONTENT))
+                post = signed(*sign, "POST", "/echo", CONTENT)
+                rejected(changed(post, body=b'{"note":"buy silk"}'), "invalid_proof")
+                accepted(post)
+                rejected(post, "invalid_proof")
                 other = (algorithms.HMAC_SHA256, secrets.token_bytes(32), "oauth-pop-hmac", f"PoP {at}")
                 rejected(signed(*other, "GET", "/whoami"), "invalid_proof")
                 accepted(envelope("HS256", oct_key, at, "GET", "/whoami?a=1"), "pop")
+                enveloped = envelope("HS256", oct_key, at, "POST", "/echo", CONTENT)
+                rejected(changed(enveloped, body=b'{"note":"buy silk"}'), "invalid_proof")
+                accepted(enveloped)
         ok(f"SYM-01 SYM-03 SYM-07 jwcrypto and joserfc, {kek['kid']}: HMAC message signature and HS256 envelope")
     kek = keks[0]
     weak = {**kek, "alg": "RSA1_5"}
@@ -255,6 +262,10 @@ def test_envelopes():
         rejected(changed(post, url=f"{api}/whoami"), "invalid_proof")
         accepted(post)
         rejected(post, "invalid_proof")
+        by_thumbprint = token({"kid": key.thumbprint()})
+        own = {"jwk": key.as_dict(private=False)}
+        accepted(envelope(alg, key, by_thumbprint, "GET", "/whoami", cnf=own), "pop")
+        rejected(envelope(alg, key, by_thumbprint, "GET", "/whoami"), "invalid_token")
         ok(f"SHR-01 SHR-04 SHR-10 joserfc, {alg}: envelopes")
 
 
