@@ -12,6 +12,7 @@ mod growth;
 mod http_load;
 mod instructions;
 mod replay;
+mod signed;
 mod stampede;
 #[path = "../support/mod.rs"]
 mod support;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
     let mut report = Report { full, machine_independent, words: args, short: 0 };
     println!("{:<66} {:>10} {:>9} {:>15}", "name", "measured", "target", "spread");
     time::rows(&mut report);
+    signed::rows(&mut report);
     instructions::rows(&mut report);
     allocations::rows(&mut report);
     replay::rows(&mut report);

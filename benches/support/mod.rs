@@ -1,13 +1,15 @@
 //! What the benches measure with: a resource in memory, and requests signed beforehand, since each proof serves once.
 #![allow(dead_code, missing_docs, unreachable_pub, missing_debug_implementations)]
 
+pub mod signed;
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, TestCertificate, proof};
@@ -19,6 +21,7 @@ use tower_pop::{
     PeerCertificate, PopConfig, PopConfigBuilder, PopLayer, PopService, ProxyTrust,
 };
 
+pub const AUDIENCE: &str = "https://api.example";
 pub const URL: &str = "https://api.example/notes";
 
 /// Answers at once with an empty body.
@@ -276,8 +279,8 @@ impl Bench {
 /// An opaque token.
 pub const OPAQUE: &str = "2YotnFZFEjr1zCsicMWpAA-2YotnFZFEjr1zCsicMWpAA";
 
-/// Bare ES256 verifications with a parsed key, over messages as long as a proof's. Each is of another signature, as those
-/// of requests are: a processor that sees one signature over and over learns its branches and is 6 % faster.
+/// Bare verifications with a parsed key. Each is of another signature, as those of requests are: a processor that sees one
+/// signature over and over learns its branches and is 6 % faster.
 pub struct Bare {
     key: ParsedPublicKey,
     signed: Vec<(Vec<u8>, Vec<u8>)>,
@@ -285,19 +288,27 @@ pub struct Bare {
 }
 
 impl Bare {
+    /// ES256, over messages as long as a DPoP proof's.
     pub fn new() -> Self {
-        let signer = DpopKey::generate(Algorithm::ES256).expect("a key");
+        Self::of(Algorithm::ES256, 422)
+    }
+
+    /// With Ed25519 or ES256, over messages of this length.
+    pub fn of(algorithm: Algorithm, len: usize) -> Self {
+        let signer = DpopKey::generate(algorithm).expect("a key");
         let jwk = signer.public_jwk();
-        let coordinate = |name: &str| pop_core::jose::decode(jwk[name].as_str().expect("text")).expect("base64url");
-        let point = [vec![4], coordinate("x"), coordinate("y")].concat();
-        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).expect("a key");
+        let member = |name: &str| pop_core::jose::decode(jwk[name].as_str().expect("text")).expect("base64url");
+        let key = match algorithm {
+            Algorithm::Ed25519 => ParsedPublicKey::new(&ED25519, member("x")),
+            _ => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [vec![4], member("x"), member("y")].concat()),
+        };
         let sign = |number: u16| {
-            let mut message = vec![b'm'; 420];
+            let mut message = vec![b'm'; len - 2];
             message.extend(number.to_le_bytes());
             let signature = signer.sign(&message).expect("a signature");
             (message, signature)
         };
-        Self { key, signed: (0..1000).map(sign).collect(), next: Cell::new(0) }
+        Self { key: key.expect("a key"), signed: (0..1000).map(sign).collect(), next: Cell::new(0) }
     }
 
     pub fn verify(&self) {

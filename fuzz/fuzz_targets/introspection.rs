@@ -56,7 +56,7 @@ fn check_plain(body: &[u8]) {
         assert_eq!(is_dpop, claims["cnf"].get("jkt").is_some());
     }
     let bound = token.confirmation();
-    assert_eq!(claims.get("cnf").is_some(), bound.is_some_and(|bound| bound.jkt().is_some() || bound.x5t().is_some()));
+    assert_eq!(claims.get("cnf").is_some(), bound.is_some_and(|bound| bound.requirements().next().is_some()));
 }
 
 /// The answer out of a signed response.

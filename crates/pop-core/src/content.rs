@@ -6,9 +6,8 @@ use std::fmt;
 
 pub use self::digest::content_digest;
 
-use sha2::{Digest, Sha256, Sha512};
-
 use crate::ContentError;
+use crate::hash::Hasher;
 
 /// What a proof says about the content of its request. The content must match all of it. `Debug` shows which digests there are.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -65,8 +64,8 @@ impl ExpectedContent {
         ContentHasher {
             expected: *self,
             is_empty: true,
-            sha256: self.sha256.map(|_| Sha256::new()),
-            sha512: self.sha512.map(|_| Sha512::new()),
+            sha256: self.sha256.map(|_| Hasher::sha256()),
+            sha512: self.sha512.map(|_| Hasher::sha512()),
         }
     }
 
@@ -107,8 +106,8 @@ impl ContentVerified {
 pub struct ContentHasher {
     expected: ExpectedContent,
     is_empty: bool,
-    sha256: Option<Sha256>,
-    sha512: Option<Sha512>,
+    sha256: Option<Hasher>,
+    sha512: Option<Hasher>,
 }
 
 impl ContentHasher {
@@ -138,13 +137,14 @@ impl ContentHasher {
         if expected.empty && !is_empty {
             return Err(ContentError::Uncovered);
         }
-        let sha256 = sha256.map(|hash| hash.finalize().into());
-        let sha512 = sha512.map(|hash| hash.finalize().into());
-        if sha256 == expected.sha256 && sha512 == expected.sha512 {
-            Ok(ContentVerified(expected))
-        } else {
-            Err(ContentError::DigestMismatch)
-        }
+        let is_right = |hash: Option<Hasher>, digest: Option<&[u8]>| match (hash, digest) {
+            (Some(hash), Some(digest)) => hash.is(digest),
+            (None, None) => true,
+            _ => false,
+        };
+        let sha256 = is_right(sha256, expected.sha256.as_ref().map(|digest| &digest[..]));
+        let sha512 = is_right(sha512, expected.sha512.as_ref().map(|digest| &digest[..]));
+        if sha256 && sha512 { Ok(ContentVerified(expected)) } else { Err(ContentError::DigestMismatch) }
     }
 }
 

@@ -25,6 +25,7 @@ mod constant_time;
 pub mod content;
 pub mod credentials;
 mod error;
+mod hash;
 pub mod jose;
 pub mod names;
 pub mod nonce;

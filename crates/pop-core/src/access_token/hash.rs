@@ -1,6 +1,6 @@
 //! The hash of an access token.
 
-use sha2::{Digest, Sha256};
+use crate::hash::sha256;
 
 /// SHA-256 of an access token as received: the value behind `ath` (RFC 9449 §4.2), and the key of token caches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ impl AccessTokenHash {
     /// Hashes the characters of the token.
     #[must_use]
     pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
+        Self(sha256(token.as_bytes()))
     }
 
     /// Returns the digest.

@@ -5,16 +5,16 @@ use std::cell::Cell;
 use http::{HeaderMap, HeaderValue};
 use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, Never, ParameterVisitor};
 use sfv::{BareItemFromInput, KeyRef, Parser};
-use sha2::{Digest, Sha256};
 
 use super::ExpectedContent;
 use crate::ContentDigestError;
+use crate::hash::sha256;
 use crate::jose::encode_standard;
 
 /// Returns the value of `Content-Digest` for this content, with `sha-256`.
 #[must_use]
 pub fn content_digest(content: &[u8]) -> HeaderValue {
-    let value = format!("sha-256=:{}:", encode_standard(Sha256::digest(content)));
+    let value = format!("sha-256=:{}:", encode_standard(sha256(content)));
     HeaderValue::try_from(value).unwrap_or_else(|_| unreachable!("base64 is ASCII"))
 }
 
