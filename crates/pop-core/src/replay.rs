@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::hash::sha256;
 use crate::jose::JwkThumbprint;
 use crate::target::RequestTarget;
 
@@ -40,7 +41,7 @@ impl ReplayKey {
     }
 
     fn of(label: &[u8], key: &[u8; 32], single_use: &[u8]) -> Self {
-        Self(Sha256::new().chain_update(label).chain_update(key).chain_update(single_use).finalize().into())
+        Self(sha256(&[label, key, single_use].concat()))
     }
 
     /// Takes a digest over everything that identifies the use, for tests of stores. It must look random.

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::dpop::Jti;
 use super::{Proof, Proven};
 use crate::confirmation::Requirement;
+use crate::hash::sha256;
 use crate::jose::{CertThumbprint, JwkThumbprint};
 use crate::replay::ReplayKey;
 use crate::request::RequestHead;
@@ -83,13 +82,14 @@ pub struct ProofOfPossession {
 pub(super) struct RequestDigest([u8; 32]);
 
 impl RequestDigest {
-    /// `covered` are the names of what the proofs cover: the fields among them count with their values.
+    /// `covered` are the names of what the proofs cover: the fields among them count with their values. Of `Authorization`, the
+    /// scheme counts.
     pub(super) fn of<'n>(head: &RequestHead<'_>, covered: impl Iterator<Item = &'n str>) -> Option<Self> {
         let target = head.target().ok()?;
-        let mut hash = Sha256::new();
+        let mut text = Vec::with_capacity(1024);
         let mut add = |part: &[u8]| {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+            text.extend((part.len() as u64).to_be_bytes());
+            text.extend(part);
         };
         for part in [head.method(), target.origin().as_str(), target.path(), target.query().unwrap_or("\0")] {
             add(part.as_bytes());
@@ -98,11 +98,13 @@ impl RequestDigest {
             // The identifier of a part of a field is `"name";parameters`.
             let name = name.strip_prefix('"').and_then(|rest| rest.split('"').next()).unwrap_or(name);
             for line in head.headers().get_all(name) {
+                let line = line.as_bytes();
+                let counts = if name == "authorization" { line.split(|byte| *byte == b' ').next() } else { Some(line) };
                 add(name.as_bytes());
-                add(line.as_bytes());
+                add(counts.unwrap_or_default());
             }
         }
-        Some(Self(hash.finalize().into()))
+        Some(Self(sha256(&text)))
     }
 }
 
@@ -154,7 +156,8 @@ impl ProofOfPossession {
         listed(&self.covered_fields) || (self.kind != ProofKind::SignedRequest && listed(&self.covered))
     }
 
-    /// Returns whether this is the proof of a request with this head, as far as its kind tells.
+    /// Returns whether this is the proof of a request with this head, as far as its kind tells. Credentials are not compared: the
+    /// caller has their hash.
     #[must_use]
     pub fn is_about(&self, head: &RequestHead<'_>) -> bool {
         let fields = self.covered_fields.iter().flat_map(|names| names.iter());

@@ -270,7 +270,11 @@ impl<'r> Proofs<'r> {
             covered.extend(signature.covered().map(Into::into));
         }
         let names = covered.iter().chain(covered_fields.iter().flat_map(|names: &Arc<[Box<str>]>| names.iter()));
-        let digest = RequestDigest::of(head, names.map(|name| &**name));
+        let digest = match &self.proof {
+            // A DPoP proof has a `jti` instead.
+            Some(Proof::Dpop(_)) | None if self.signature.is_none() => None,
+            _ => RequestDigest::of(head, names.map(|name| &**name)),
+        };
         let mut evidence = match self.proof {
             Some(proof) => proof.into_evidence(proven.proof, digest),
             None if self.certificate.is_some() && confirmation.is_some() => {
