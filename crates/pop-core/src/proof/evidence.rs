@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::dpop::Jti;
 use super::{Proof, Proven};
 use crate::confirmation::Requirement;
-use crate::hash::sha256;
 use crate::jose::{CertThumbprint, JwkThumbprint};
 use crate::replay::ReplayKey;
 use crate::request::RequestHead;
@@ -74,14 +73,14 @@ pub struct ProofOfPossession {
     /// The header fields that a signed HTTP request covers.
     pub(crate) covered_fields: Option<Arc<[Box<str>]>>,
     /// The request that a proof without `jti` is about.
-    pub(super) request: Option<RequestDigest>,
+    pub(super) request: Option<CoveredRequest>,
 }
 
-/// Identifies method, target, query and covered fields of a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct RequestDigest([u8; 32]);
+/// Method, target, query and covered fields of a request. They are compared as they are: a hash would cost more.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct CoveredRequest(Arc<[u8]>);
 
-impl RequestDigest {
+impl CoveredRequest {
     /// `covered` are the names of what the proofs cover: the fields among them count with their values. Of `Authorization`, the
     /// scheme counts.
     pub(super) fn of<'n>(head: &RequestHead<'_>, covered: impl Iterator<Item = &'n str>) -> Option<Self> {
@@ -104,7 +103,7 @@ impl RequestDigest {
                 add(counts.unwrap_or_default());
             }
         }
-        Some(Self(sha256(&text)))
+        Some(Self(text.into()))
     }
 }
 
@@ -162,7 +161,7 @@ impl ProofOfPossession {
     pub fn is_about(&self, head: &RequestHead<'_>) -> bool {
         let fields = self.covered_fields.iter().flat_map(|names| names.iter());
         let names = self.covered.iter().flat_map(|names| names.iter()).chain(fields).map(|name| &**name);
-        self.request.is_none() || self.request == RequestDigest::of(head, names)
+        self.request.is_none() || self.request == CoveredRequest::of(head, names)
     }
 
     /// Returns the key under which the replay store would record this DPoP proof for this request. `None` for other kinds.
@@ -188,7 +187,7 @@ impl ProofOfPossession {
 
 impl Proof<'_> {
     /// Keeps what the application may know of a verified proof.
-    pub(super) fn into_evidence(self, proven: Option<Proven>, request: Option<RequestDigest>) -> ProofOfPossession {
+    pub(super) fn into_evidence(self, proven: Option<Proven>) -> ProofOfPossession {
         let evidence = ProofOfPossession::without(self.kind());
         let key = match proven.map(|proven| proven.requirement()) {
             Some(Requirement::SigningKey(thumbprint)) => Some(thumbprint),
@@ -198,7 +197,7 @@ impl Proof<'_> {
             Self::Dpop(proof) => {
                 ProofOfPossession { key: Some(*proof.thumbprint()), jti: Some(proof.into_jti()), ..evidence }
             }
-            Self::MessageSignature(..) | Self::SignedRequest(_) => ProofOfPossession { key, request, ..evidence },
+            Self::MessageSignature(..) | Self::SignedRequest(_) => ProofOfPossession { key, ..evidence },
         }
     }
 }

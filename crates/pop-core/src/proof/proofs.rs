@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::evidence::RequestDigest;
+use super::evidence::CoveredRequest;
 use super::freshness::{quota_owner, signature_entry};
 use super::message_signature::{MessageSignature, SignatureProfile};
 use super::signed_request::{PopCredentials, SignedRequest};
@@ -270,22 +270,19 @@ impl<'r> Proofs<'r> {
             covered.extend(signature.covered().map(Into::into));
         }
         let names = covered.iter().chain(covered_fields.iter().flat_map(|names: &Arc<[Box<str>]>| names.iter()));
-        let digest = match &self.proof {
-            // A DPoP proof has a `jti` instead.
+        let request = match &self.proof {
+            // A DPoP proof has a `jti` instead. It does not name the query, and a certificate no request at all: a signature does.
             Some(Proof::Dpop(_)) | None if self.signature.is_none() => None,
-            _ => RequestDigest::of(head, names.map(|name| &**name)),
+            _ => CoveredRequest::of(head, names.map(|name| &**name)),
         };
         let mut evidence = match self.proof {
-            Some(proof) => proof.into_evidence(proven.proof, digest),
+            Some(proof) => proof.into_evidence(proven.proof),
             None if self.certificate.is_some() && confirmation.is_some() => {
                 ProofOfPossession::without(ProofKind::MutualTls)
             }
             None => ProofOfPossession::without(ProofKind::None),
         };
-        if self.signature.is_some() {
-            // A DPoP proof does not name the query, and a certificate no request at all.
-            evidence.request = digest;
-        }
+        evidence.request = request;
         evidence.covered_fields = covered_fields;
         evidence.certificate = confirmation.and_then(Confirmation::x5t).copied();
         if !covered.is_empty() {
