@@ -138,7 +138,7 @@ impl<'c> TokenClaims<'c> {
         token.confirmation = self.confirmation(expected)?;
         let has_shared_key = token.confirmation.as_ref().is_some_and(|bound| bound.shared_key().is_some());
         if let Some(secret) = self.symmetric_key() {
-            // The application can read all claims. An escaped key cannot be found, and nobody has to escape base64url.
+            // The application can read all claims. An escaped key cannot be found; base64url needs no escapes.
             if !token.arena.erase(secret, self.raw) {
                 return Err(ConfirmationError::Malformed.into());
             }

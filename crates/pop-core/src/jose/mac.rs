@@ -13,7 +13,7 @@ use self::rust_crypto::Hmac;
 /// dropped. `Debug` shows nothing of it.
 ///
 /// # Security
-/// Whoever can verify with such a key can also sign with it: this server can forge requests of its clients (RFC 9421 §7.3.3).
+/// A server that can verify with such a key can also sign with it: it can forge requests of its clients (RFC 9421 §7.3.3).
 pub struct SharedKey {
     bytes: Zeroizing<Box<[u8]>>,
     hmac: Hmac,
