@@ -8,15 +8,18 @@
 //! 4. The description of an error in a proof names the claim that is missing or wrong, and the expected URL. That URL is the
 //!    canonical target of the request, up to [`MAX_TARGET_LEN`] bytes. Nothing else of a request is repeated.
 
+mod describe;
+mod response;
+
 use std::borrow::Cow;
 
 use http::{HeaderValue, StatusCode};
 
+pub use self::response::ErrorResponse;
 use crate::credentials::{Scheme, SchemeSet};
-use crate::jose::{AlgorithmSet, HeaderError, JwkError};
+use crate::jose::AlgorithmSet;
 use crate::{
-    BindingError, ClaimError, ConfirmationError, ContentError, CredentialError, DpopError, Error, ProofError,
-    ReplayError,
+    BindingError, ClaimError, ConfirmationError, ContentError, CredentialError, Error, ProofError, ReplayError,
 };
 
 /// The parameters that all challenges of one resource share.
@@ -27,33 +30,10 @@ pub struct Challenges {
     realm: String,
 }
 
-/// The response to a rejected request, without its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ErrorResponse {
-    /// The status code.
-    pub status: StatusCode,
-    /// The `WWW-Authenticate` field lines, one for each challenge.
-    pub challenges: Vec<HeaderValue>,
-    /// The `error` code of the challenge, if it has one.
-    pub error: Option<&'static str>,
-    /// A description for people. It needs no escaping in a quoted string.
-    pub description: Cow<'static, str>,
-    /// Whether the response must carry a `DPoP-Nonce`.
-    pub nonce: bool,
-    /// The value of `Accept-Signature` (RFC 9421 §5.1): the signature that the request lacks.
-    pub accept_signature: Option<&'static str>,
-    /// The value of `Retry-After`, in seconds.
-    pub retry_after: Option<u32>,
-}
-
 /// The value cannot be written as a quoted string of a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a challenge can hold only printable ASCII without quotes and backslashes")]
 pub struct NotQuotable;
-
-/// The `Retry-After` of a response that says that something is unavailable, in seconds.
-const RETRY_AFTER: u32 = 5;
 
 /// The maximum length of a target that a description names, in bytes.
 pub const MAX_TARGET_LEN: usize = 256;
@@ -351,44 +331,6 @@ impl Responder<'_> {
         ErrorResponse { accept_signature, ..self.unauthorized(Some(error), description, used) }
     }
 
-    /// Describes the error in a proof to the client that made it.
-    fn describe(&self, error: DpopError) -> Cow<'static, str> {
-        let fixed = match error {
-            DpopError::Missing => "The DPoP header field is missing",
-            DpopError::Duplicated => "There is more than one DPoP header field",
-            DpopError::Malformed(_) => "The DPoP proof is not valid",
-            DpopError::Header(HeaderError::Type(_)) => "The DPoP proof's typ is not dpop+jwt",
-            DpopError::Header(HeaderError::Algorithm) => "The DPoP proof's alg is not accepted",
-            DpopError::Header(HeaderError::Critical | HeaderError::Encoding | HeaderError::Parameter) => {
-                "The DPoP proof has a header parameter that is not accepted"
-            }
-            DpopError::Key(JwkError::NotObject) => "The DPoP proof has no jwk",
-            DpopError::Key(JwkError::PrivateMember) => "The DPoP proof's jwk holds a private key",
-            DpopError::Key(_) => "The DPoP proof's jwk is not an accepted public key",
-            DpopError::Signature => "The DPoP proof's signature does not verify",
-            DpopError::MissingClaim(claim) => return format!("The DPoP proof has no {claim}").into(),
-            DpopError::InvalidClaim { claim, .. } => {
-                return format!("The DPoP proof's {claim} has the wrong type or value").into();
-            }
-            DpopError::JtiLength => "The DPoP proof's jti is empty or too long",
-            DpopError::MethodMismatch => "The DPoP proof's htm is not the method of the request",
-            DpopError::TargetInvalid | DpopError::TargetMismatch => match self.target {
-                Some(target) => return format!("The DPoP proof's htu is not {target}").into(),
-                None => "The DPoP proof's htu is not the URL of the request",
-            },
-            DpopError::TooOld { age } => return format!("The DPoP proof's iat is {age} s in the past").into(),
-            DpopError::InFuture { ahead } => return format!("The DPoP proof's iat is {ahead} s in the future").into(),
-            DpopError::Milliseconds => "The DPoP proof's iat is in milliseconds instead of seconds",
-            DpopError::Expired { ago } => return format!("The DPoP proof expired {ago} s ago").into(),
-            DpopError::NotYetValid { ahead } => {
-                return format!("The DPoP proof is not valid for another {ahead} s").into();
-            }
-            DpopError::AccessTokenHashMissing => "The DPoP proof has no ath",
-            DpopError::AccessTokenHashMismatch => "The DPoP proof's ath is not the hash of the access token",
-        };
-        fixed.into()
-    }
-
     /// Returns a 400. All challenges carry the error, because the scheme is ambiguous.
     fn bad_request(&self, description: &'static str) -> ErrorResponse {
         ErrorResponse {
@@ -430,30 +372,6 @@ impl Responder<'_> {
             accept_signature: None,
             retry_after: None,
         }
-    }
-}
-
-impl ErrorResponse {
-    /// Returns a response without challenges.
-    fn plain(status: StatusCode, description: &'static str, retry_after: Option<u32>) -> Self {
-        let description = description.into();
-        Self {
-            status,
-            challenges: Vec::new(),
-            error: None,
-            description,
-            nonce: false,
-            accept_signature: None,
-            retry_after,
-        }
-    }
-
-    fn unavailable() -> Self {
-        Self::plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The authorization of this request cannot be decided now",
-            Some(RETRY_AFTER),
-        )
     }
 }
 
