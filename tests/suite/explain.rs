@@ -250,8 +250,7 @@ fn every_code_is_documented_with_its_meaning_and_remedy() {
     }
     assert_eq!(documented.len(), expected.len(), "the guide has rows that are no codes");
 
-    let mut codes = Vec::new();
-    for file in [
+    let mut sources: Vec<String> = [
         "binding",
         "claim",
         "confirmation",
@@ -264,16 +263,20 @@ fn every_code_is_documented_with_its_meaning_and_remedy() {
         "signed_request",
         "token",
         "unavailable",
-    ] {
-        codes.extend(literals(&read(format!("crates/pop-core/src/error/{file}.rs"))));
-    }
-    for file in ["scope", "step_up"] {
-        codes.extend(literals(&read(format!("crates/pop-core/src/{file}.rs"))));
-    }
-    let shared = read("crates/pop-core/src/error/mod.rs");
-    let suffixes = shared.split("concat!($prefix, \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
-    for suffix in suffixes {
-        codes.extend(["token", "proof", "envelope"].map(|area| format!("{area}{suffix}")));
+    ]
+    .map(|file| read(format!("crates/pop-core/src/error/{file}.rs")))
+    .into();
+    sources.extend(["scope", "step_up"].map(|file| read(format!("crates/pop-core/src/{file}.rs"))));
+    let mut codes: Vec<String> = sources.iter().flat_map(|source| literals(source)).collect();
+    // Codes that several errors share come from macros, which each error calls with its own area.
+    for shared in read("crates/pop-core/src/error/mod.rs").split("macro_rules! ").skip(1) {
+        let (name, body) = shared.split_once(' ').unwrap();
+        let call = format!("{name}!(\"");
+        for call in sources.iter().flat_map(|source| source.split(&call).skip(1)) {
+            let (area, _) = call.split_once('"').unwrap();
+            let suffixes = body.split("concat!($prefix, \"").skip(1).map(|rest| rest.split('"').next().unwrap());
+            codes.extend(suffixes.map(|suffix| format!("{area}{suffix}")));
+        }
     }
     codes.sort();
     codes.dedup();

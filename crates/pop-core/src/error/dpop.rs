@@ -1,4 +1,4 @@
-use super::jws_codes;
+use super::{jwk_codes, jws_codes};
 use crate::jose::{Found, HeaderError, JwkError, Malformed};
 
 /// Why a DPoP proof is rejected (RFC 9449 §4.3).
@@ -82,6 +82,7 @@ pub enum DpopError {
 }
 
 jws_codes!("proof");
+jwk_codes!("proof");
 
 impl DpopError {
     /// Returns the stable code.
@@ -92,18 +93,7 @@ impl DpopError {
             Self::Duplicated => "proof.duplicated",
             Self::Malformed(error) => malformed(error),
             Self::Header(error) => header(error),
-            Self::Key(error) => match error {
-                JwkError::NotObject => "proof.jwk_missing",
-                JwkError::PrivateMember => "proof.jwk_private",
-                JwkError::KeyType => "proof.jwk_kty",
-                JwkError::Curve => "proof.jwk_crv",
-                JwkError::Member | JwkError::LeadingZero => "proof.jwk_member",
-                JwkError::RsaModulus => "proof.jwk_rsa_modulus",
-                JwkError::RsaExponent => "proof.jwk_rsa_exponent",
-                JwkError::Point => "proof.jwk_point",
-                JwkError::Algorithm => "proof.jwk_algorithm",
-                JwkError::Usage => "proof.jwk_usage",
-            },
+            Self::Key(error) => key(error),
             Self::Signature => "proof.signature",
             Self::MissingClaim(_) => "proof.missing_claim",
             Self::InvalidClaim { .. } => "proof.invalid_claim",

@@ -144,4 +144,24 @@ macro_rules! jws_codes {
     };
 }
 
-use jws_codes;
+/// Defines the codes of the key in a proof.
+macro_rules! jwk_codes {
+    ($prefix:literal) => {
+        const fn key(error: JwkError) -> &'static str {
+            match error {
+                JwkError::NotObject => concat!($prefix, ".jwk_missing"),
+                JwkError::PrivateMember => concat!($prefix, ".jwk_private"),
+                JwkError::KeyType => concat!($prefix, ".jwk_kty"),
+                JwkError::Curve => concat!($prefix, ".jwk_crv"),
+                JwkError::Member | JwkError::LeadingZero => concat!($prefix, ".jwk_member"),
+                JwkError::RsaModulus => concat!($prefix, ".jwk_rsa_modulus"),
+                JwkError::RsaExponent => concat!($prefix, ".jwk_rsa_exponent"),
+                JwkError::Point => concat!($prefix, ".jwk_point"),
+                JwkError::Algorithm => concat!($prefix, ".jwk_algorithm"),
+                JwkError::Usage => concat!($prefix, ".jwk_usage"),
+            }
+        }
+    };
+}
+
+use {jwk_codes, jws_codes};

@@ -1,4 +1,4 @@
-use super::jws_codes;
+use super::{jwk_codes, jws_codes};
 use crate::jose::{Found, HeaderError, JwkError, Malformed};
 
 /// Why a signed HTTP request is rejected: the envelope of `Authorization: PoP` (draft-ietf-oauth-signed-http-request).
@@ -82,6 +82,7 @@ pub enum SignedRequestError {
 }
 
 jws_codes!("envelope");
+jwk_codes!("envelope");
 
 impl SignedRequestError {
     /// Returns the stable code.
@@ -90,18 +91,7 @@ impl SignedRequestError {
         match self {
             Self::Malformed(error) => malformed(error),
             Self::Header(error) => header(error),
-            Self::Key(error) => match error {
-                JwkError::NotObject => "envelope.jwk_missing",
-                JwkError::PrivateMember => "envelope.jwk_private",
-                JwkError::KeyType => "envelope.jwk_kty",
-                JwkError::Curve => "envelope.jwk_crv",
-                JwkError::Member | JwkError::LeadingZero => "envelope.jwk_member",
-                JwkError::RsaModulus => "envelope.jwk_rsa_modulus",
-                JwkError::RsaExponent => "envelope.jwk_rsa_exponent",
-                JwkError::Point => "envelope.jwk_point",
-                JwkError::Algorithm => "envelope.jwk_algorithm",
-                JwkError::Usage => "envelope.jwk_usage",
-            },
+            Self::Key(error) => key(error),
             Self::KeyAlgorithm => "envelope.key_algorithm",
             Self::Signature => "envelope.signature",
             Self::MissingClaim(_) => "envelope.missing_claim",
