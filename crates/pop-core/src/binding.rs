@@ -7,6 +7,7 @@
 //! 5. Outside this crate: the content, if a proof covers it or has to ([`Unread`]).
 //! 6. Outside this crate, and last: the replay store. Nothing is recorded before.
 
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use crate::access_token::AccessToken;
@@ -76,19 +77,19 @@ impl BindingCheck<'_, '_> {
     pub fn verify(&self, proofs: Proofs<'_>, token: &Arc<AccessToken>) -> Result<Bound, Error> {
         let confirmation = self.confirmation(token)?;
         let proven = self.prove(confirmation, token, &proofs)?;
-        let Fresh { nonce, entries } =
+        let Fresh { nonce, of_proof, of_signature, until } =
             proofs.check_freshness(&proven, confirmation, token, self.head, &self.context)?;
         let content = proofs.expected_content(self.context.policy)?;
-        let until = proofs.fresh_until(self.context.policy).unwrap_or(u64::MAX);
         let proof = proofs.into_evidence(&proven, confirmation, self.head);
         let claims = VerifiedClaims { token: Arc::clone(token), proof };
-        let bound = match entries {
+        let freshness = nonce.map_or(Freshness::Current, |nonce| nonce.freshness);
+        let bound = match (of_proof, of_signature) {
             (None, None) => Bound::Complete(claims),
-            (Some(entry), second) | (None, second @ Some(entry)) => {
-                let of_signature = entries.0.is_none();
-                let second = second.filter(|_| !of_signature);
-                let freshness = nonce.map_or(Freshness::Current, |nonce| nonce.freshness);
-                Bound::Unreplayed(Unreplayed { entry, second, of_signature, claims, freshness })
+            (Some(entry), second) => {
+                Bound::Unreplayed(Unreplayed { entry, second, of_signature: false, claims, freshness })
+            }
+            (None, Some(entry)) => {
+                Bound::Unreplayed(Unreplayed { entry, second: None, of_signature: true, claims, freshness })
             }
         };
         Ok(match content {
@@ -127,39 +128,20 @@ impl BindingCheck<'_, '_> {
 /// The [`BindingError`] of the first requirement that is not met.
 pub fn bind(confirmation: &Confirmation, proven: &[Option<Proven>]) -> Result<(), BindingError> {
     confirmation.requirements().try_for_each(|requirement| {
-        let mut proven = proven.iter().flatten().map(Proven::requirement);
-        match requirement {
-            Requirement::DpopKey(_) => {
-                let key = proven.find(|proven| matches!(proven, Requirement::DpopKey(_)));
-                check(requirement, key, BindingError::BoundTokenAsBearer, BindingError::KeyMismatch)
+        let (missing, mismatch) = match requirement {
+            Requirement::DpopKey(_) => (BindingError::BoundTokenAsBearer, BindingError::KeyMismatch),
+            Requirement::Certificate(_) => (BindingError::CertificateMissing, BindingError::CertificateMismatch),
+            Requirement::SigningKey(_) | Requirement::SharedKey => {
+                (BindingError::SignatureMissing, BindingError::KeyMismatch)
             }
-            Requirement::Certificate(_) => {
-                let certificate = proven.find(|proven| matches!(proven, Requirement::Certificate(_)));
-                check(requirement, certificate, BindingError::CertificateMissing, BindingError::CertificateMismatch)
-            }
-            Requirement::SigningKey(_) => {
-                let key = proven.find(|proven| matches!(proven, Requirement::SigningKey(_)));
-                check(requirement, key, BindingError::SignatureMissing, BindingError::KeyMismatch)
-            }
-            Requirement::SharedKey => {
-                let key = proven.find(|proven| matches!(proven, Requirement::SharedKey));
-                check(requirement, key, BindingError::SignatureMissing, BindingError::KeyMismatch)
-            }
+        };
+        let of_this_kind = |proven: &Requirement| discriminant(proven) == discriminant(&requirement);
+        match proven.iter().flatten().map(Proven::requirement).find(of_this_kind) {
+            None => Err(missing),
+            Some(proven) if proven == requirement => Ok(()),
+            Some(_) => Err(mismatch),
         }
     })
-}
-
-fn check(
-    requirement: Requirement,
-    proven: Option<Requirement>,
-    missing: BindingError,
-    mismatch: BindingError,
-) -> Result<(), BindingError> {
-    match proven {
-        None => Err(missing),
-        Some(proven) if proven == requirement => Ok(()),
-        Some(_) => Err(mismatch),
-    }
 }
 
 /// A verified access token together with its verified proof. Only [`BindingCheck`] makes one.

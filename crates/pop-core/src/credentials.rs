@@ -53,6 +53,15 @@ impl Scheme {
         }
     }
 
+    /// Returns whether requests under this scheme can carry a message signature in addition to their proof.
+    #[must_use]
+    pub const fn takes_signature(self) -> bool {
+        match self {
+            Self::Dpop | Self::Bearer => true,
+            Self::HttpSig | Self::Pop => false,
+        }
+    }
+
     /// Finds a scheme by its name, ignoring case.
     fn named(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.name().as_bytes()))

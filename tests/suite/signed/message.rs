@@ -10,7 +10,7 @@ use pop_core::proof::message_signature::{SignatureParameters, SignatureProfile, 
 use pop_core::request::RequestHead;
 use pop_core::target::Origin;
 use serde_json::{Value, json};
-use tower_pop::{CryptoBackend, ProofKind, SignedContent, StaticClientKeys};
+use tower_pop::{CryptoBackend, IatPolicy, NoncePolicy, ProofKind, SignedContent, StaticClientKeys};
 
 use super::{CONTENT, Resource};
 use crate::support::{AUDIENCE, NOW};
@@ -266,6 +266,27 @@ async fn a_signature_in_addition_to_dpop_protects_the_content() {
     let mut thief = dpop_request(&resource, "", "thief");
     thief.key = &other;
     resource.send(thief.sign()).await.rejected("DPoP ", "invalid_signature", "another key");
+}
+
+/// NONCE-12, SIG-26: where the nonce dates the DPoP proof, its `iat` does not count when the content has arrived either.
+#[tokio::test]
+async fn content_is_in_time_while_the_nonce_of_the_proof_is() {
+    let resource = Resource::new(|builder| {
+        let builder = builder.nonce(NoncePolicy::Required).iat_policy(IatPolicy::NonceOnly);
+        builder.require_message_signature()
+    });
+    let token = resource.server.token().audience(AUDIENCE).scope("notes:read").bound_to(&resource.key).mint();
+    let mint = || proof(&resource.key).method("POST").url("https://api.example/notes").for_token(&token);
+    let sign = |proof: &ProofMint| {
+        let mut draft = Draft::new(SignatureProfile::Request, "DPoP", &token, CONTENT, &resource.key).dpop(proof);
+        draft.nonce = None;
+        draft.sign()
+    };
+    let first = resource.send(sign(&mint().issued_at(NOW))).await.rejected("DPoP ", "use_dpop_nonce", "no nonce");
+    let nonce = first.headers["dpop-nonce"].to_str().unwrap();
+    for (row, iat) in [("now", NOW), ("slow", NOW - 3600), ("fast", NOW + 3600)] {
+        resource.send(sign(&mint().nonce(nonce).issued_at(iat))).await.accepted(CONTENT, row);
+    }
 }
 
 /// With a key that the client registered.

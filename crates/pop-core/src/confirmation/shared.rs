@@ -3,8 +3,7 @@ use std::sync::OnceLock;
 
 use super::ConfirmationPolicy;
 use crate::ConfirmationError;
-use crate::jose::{KeyEncryptionKeys, UnwrappedKey};
-use crate::jose::{Object, SharedKey, shared_key_from_jwk};
+use crate::jose::{KeyEncryptionKeys, Object, SharedKey, UnwrappedKey, shared_key_from_jwk};
 
 /// The maximum length of `cnf.jwe` in bytes.
 const MAX_JWE_LEN: usize = 8 * 1024;

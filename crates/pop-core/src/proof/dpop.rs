@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use super::key::{ProofKey, ProofKeyCache};
 use super::text::Text;
+use super::window;
 use crate::DpopError;
 use crate::access_token::AccessTokenHash;
 use crate::constant_time;
@@ -18,8 +19,6 @@ use crate::target::RequestTarget;
 
 /// The maximum length of `nonce`, in bytes.
 const MAX_NONCE_LEN: usize = 1024;
-/// The year 2286 in seconds, or 26 April 1970 in milliseconds: a larger `iat` cannot mean seconds.
-const MILLISECONDS_FROM: u64 = 10_000_000_000;
 
 /// Returns the single `DPoP` field line.
 ///
@@ -130,14 +129,7 @@ impl<'r> DpopProof<'r> {
     /// [`DpopError::TooOld`], [`DpopError::InFuture`], [`DpopError::Milliseconds`], [`DpopError::Expired`] or
     /// [`DpopError::NotYetValid`].
     pub fn check_time(&self, policy: &DpopPolicy, now: u64) -> Result<(), DpopError> {
-        let (age, ahead) = (now.saturating_sub(self.iat), self.iat.saturating_sub(now));
-        if age > policy.max_age.as_secs() {
-            return Err(DpopError::TooOld { age });
-        }
-        if ahead > policy.clock_skew.as_secs() {
-            let milliseconds = self.iat >= MILLISECONDS_FROM;
-            return Err(if milliseconds { DpopError::Milliseconds } else { DpopError::InFuture { ahead } });
-        }
+        window::check(self.iat, now, policy.max_age, policy.clock_skew)?;
         self.check_expiry(policy, now)
     }
 

@@ -144,24 +144,27 @@ impl ProofOfPossession {
     /// # Security
     /// Header fields that are not covered are the word of every hop on the way.
     pub fn covered(&self) -> impl Iterator<Item = &str> {
-        self.covered.iter().flat_map(|covered| covered.iter()).map(|name| &**name)
+        listed(self.covered.as_ref())
     }
 
     /// Returns whether a proof over the request covers a header field as a whole. `name` is in lower case.
     #[must_use]
     pub fn covers_field(&self, name: &str) -> bool {
-        let listed =
-            |names: &Option<Arc<[Box<str>]>>| names.iter().flat_map(|names| names.iter()).any(|own| **own == *name);
-        listed(&self.covered_fields) || (self.kind != ProofKind::SignedRequest && listed(&self.covered))
+        let mut fields = listed(self.covered_fields.as_ref());
+        fields.any(|own| own == name)
+            || (self.kind != ProofKind::SignedRequest && self.covered().any(|own| own == name))
+    }
+
+    /// The names of all that the proofs cover, header fields of a signed HTTP request included.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.covered().chain(listed(self.covered_fields.as_ref()))
     }
 
     /// Returns whether this is the proof of a request with this head, as far as its kind tells. Credentials are not compared: the
     /// caller has their hash.
     #[must_use]
     pub fn is_about(&self, head: &RequestHead<'_>) -> bool {
-        let fields = self.covered_fields.iter().flat_map(|names| names.iter());
-        let names = self.covered.iter().flat_map(|names| names.iter()).chain(fields).map(|name| &**name);
-        self.request.is_none() || self.request == CoveredRequest::of(head, names)
+        self.request.is_none() || self.request == CoveredRequest::of(head, self.names())
     }
 
     /// Returns the key under which the replay store would record this DPoP proof for this request. `None` for other kinds.
@@ -185,6 +188,10 @@ impl ProofOfPossession {
     }
 }
 
+fn listed(names: Option<&Arc<[Box<str>]>>) -> impl Iterator<Item = &str> {
+    names.into_iter().flat_map(|names| names.iter()).map(|name| &**name)
+}
+
 impl Proof<'_> {
     /// Keeps what the application may know of a verified proof.
     pub(super) fn into_evidence(self, proven: Option<Proven>) -> ProofOfPossession {
@@ -197,7 +204,7 @@ impl Proof<'_> {
             Self::Dpop(proof) => {
                 ProofOfPossession { key: Some(*proof.thumbprint()), jti: Some(proof.into_jti()), ..evidence }
             }
-            Self::MessageSignature(..) | Self::SignedRequest(_) => ProofOfPossession { key, ..evidence },
+            Self::MessageSignature(_) | Self::SignedRequest(_) => ProofOfPossession { key, ..evidence },
         }
     }
 }

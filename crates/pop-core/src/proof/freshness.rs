@@ -3,7 +3,7 @@
 use super::{DpopProof, MessageSignature, Proof, ProofContext, SignedRequest};
 use crate::access_token::AccessToken;
 use crate::nonce::{AcceptedNonce, NonceKeys};
-use crate::policy::{IatPolicy, ReplayQuota};
+use crate::policy::{DpopPolicy, IatPolicy, ReplayQuota, SignaturePolicy, SignedRequestPolicy};
 use crate::replay::{QuotaOwner, ReplayEntry, ReplayKey, ReplayTimes};
 use crate::request::RequestHead;
 use crate::{Error, NonceError};
@@ -30,7 +30,7 @@ impl Proof<'_> {
                 proof.nonce()
             }
             // Its nonce is the client's.
-            Self::MessageSignature(proof, _) => {
+            Self::MessageSignature(proof) => {
                 proof.check_time(&context.policy.signature, now)?;
                 return Ok(None);
             }
@@ -56,33 +56,36 @@ impl Proof<'_> {
         context: &ProofContext<'_>,
     ) -> Result<ReplayEntry, Error> {
         let owner = quota_owner(key, token, context);
-        Ok(match self {
-            Self::Dpop(proof) => dpop_entry(proof, owner, nonce, head, context)?,
-            Self::MessageSignature(proof, _) => signature_entry(proof, key, owner, head, context),
-            Self::SignedRequest(proof) => envelope_entry(proof, key, owner, head, context),
-        })
+        let (policy, now) = (context.policy, head.now());
+        let (single_use, times) = match self {
+            Self::Dpop(proof) => {
+                let single_use = ReplayKey::dpop(proof.thumbprint(), head.target()?, proof.jti_bytes());
+                (single_use, dpop_times(proof, &policy.dpop, nonce, now))
+            }
+            Self::MessageSignature(proof) => {
+                return Ok(signature_entry(proof, key, owner, &policy.signature, now));
+            }
+            Self::SignedRequest(proof) => {
+                let policy = &policy.signed_request;
+                (envelope_key(proof, key, policy), times(proof.timestamp(), policy.lifetime(), now))
+            }
+        };
+        Ok(ReplayEntry::new(single_use, owner, times))
     }
 }
 
-fn dpop_entry(
-    proof: &DpopProof<'_>,
-    owner: QuotaOwner,
-    nonce: Option<AcceptedNonce>,
-    head: &RequestHead<'_>,
-    context: &ProofContext<'_>,
-) -> Result<ReplayEntry, Error> {
-    let key = ReplayKey::dpop(proof.thumbprint(), head.target()?, proof.jti_bytes());
-    let (policy, now) = (&context.policy.dpop, head.now());
-    let times = match (policy.iat, nonce) {
+/// The times of a proof that counts from the time in it.
+const fn times(issued_at: u64, lifetime: u64, now: u64) -> ReplayTimes {
+    ReplayTimes { issued_at, expires_at: issued_at.saturating_add(lifetime), now }
+}
+
+fn dpop_times(proof: &DpopProof<'_>, policy: &DpopPolicy, nonce: Option<AcceptedNonce>, now: u64) -> ReplayTimes {
+    match (policy.iat, nonce) {
         // The proof can be presented for as long as its nonce is accepted. That end does not depend on the time of the
         // request: what a store has dropped stays rejected when the clock steps back.
         (IatPolicy::NonceOnly, Some(nonce)) => ReplayTimes { issued_at: now, expires_at: nonce.until, now },
-        _ => {
-            let issued_at = proof.issued_at();
-            ReplayTimes { issued_at, expires_at: issued_at.saturating_add(policy.lifetime()), now }
-        }
-    };
-    Ok(ReplayEntry::new(key, owner, times))
+        _ => times(proof.issued_at(), policy.lifetime(), now),
+    }
 }
 
 /// The nonce of a message signature may be used once for a key, whatever else the signature covers.
@@ -90,34 +93,22 @@ pub(super) fn signature_entry(
     proof: &MessageSignature<'_>,
     key: &[u8; 32],
     owner: QuotaOwner,
-    head: &RequestHead<'_>,
-    context: &ProofContext<'_>,
+    policy: &SignaturePolicy,
+    now: u64,
 ) -> ReplayEntry {
     let single_use = ReplayKey::signature(key, proof.nonce().unwrap_or_default());
-    let issued_at = proof.created();
-    let expires_at = issued_at.saturating_add(context.policy.signature.lifetime());
-    ReplayEntry::new(single_use, owner, ReplayTimes { issued_at, expires_at, now: head.now() })
+    ReplayEntry::new(single_use, owner, times(proof.created(), policy.lifetime(), now))
 }
 
 /// A client's `nonce` or `jti` may be used once for a key. Where the server issues nonces, many envelopes share one: what they sign
 /// may then be used once, whether the request needed a nonce or not. It does not change with the signature, of which there may be
 /// several valid ones.
-fn envelope_entry(
-    proof: &SignedRequest<'_>,
-    key: &[u8; 32],
-    owner: QuotaOwner,
-    head: &RequestHead<'_>,
-    context: &ProofContext<'_>,
-) -> ReplayEntry {
-    let by_input = context.policy.signed_request.server_nonces;
-    let own_nonce = if by_input { None } else { proof.nonce().or_else(|| proof.jti()) };
-    let single_use = match own_nonce {
+fn envelope_key(proof: &SignedRequest<'_>, key: &[u8; 32], policy: &SignedRequestPolicy) -> ReplayKey {
+    let own_nonce = if policy.server_nonces { None } else { proof.nonce().or_else(|| proof.jti()) };
+    match own_nonce {
         Some(nonce) => ReplayKey::signature(key, nonce),
         None => ReplayKey::envelope(key, proof.signing_input()),
-    };
-    let issued_at = proof.timestamp();
-    let expires_at = issued_at.saturating_add(context.policy.signed_request.lifetime());
-    ReplayEntry::new(single_use, owner, ReplayTimes { issued_at, expires_at, now: head.now() })
+    }
 }
 
 /// Returns whose share of the replay store a proof counts against.

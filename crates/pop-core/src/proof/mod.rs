@@ -23,6 +23,7 @@ mod proofs;
 pub mod signed_request;
 mod text;
 mod verify;
+mod window;
 
 use std::sync::Arc;
 
@@ -37,9 +38,8 @@ pub use self::signed_request::{PopCredentials, SignedRequest};
 
 use crate::access_token::AccessTokenHash;
 use crate::confirmation::Requirement;
-use crate::jose::KeyEncryptionKeys;
-use crate::jose::SharedKey;
 use crate::jose::crypto::VerifyingKey;
+use crate::jose::{KeyEncryptionKeys, SharedKey};
 use crate::nonce::NonceKeys;
 use crate::policy::ProofPolicy;
 
@@ -51,7 +51,7 @@ pub enum Proof<'r> {
     /// A DPoP proof (RFC 9449).
     Dpop(DpopProof<'r>),
     /// An HTTP message signature (RFC 9421) by the key of the token.
-    MessageSignature(Box<MessageSignature<'r>>, SignatureProfile),
+    MessageSignature(Box<MessageSignature<'r>>),
     /// A signed HTTP request (draft-ietf-oauth-signed-http-request).
     SignedRequest(Box<SignedRequest<'r>>),
 }
@@ -63,6 +63,15 @@ pub enum PopKey<'k> {
     Public(&'k VerifyingKey),
     /// A symmetric key, for HMAC with SHA-256.
     Shared(&'k SharedKey),
+}
+
+impl PopKey<'_> {
+    fn verifies(self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Public(key) => key.verify(message, signature).is_ok(),
+            Self::Shared(key) => key.verify(message, signature),
+        }
+    }
 }
 
 /// What a verified proof shows.
@@ -104,8 +113,10 @@ impl Proof<'_> {
     pub const fn kind(&self) -> ProofKind {
         match self {
             Self::Dpop(_) => ProofKind::Dpop,
-            Self::MessageSignature(_, SignatureProfile::Hmac) => ProofKind::Hmac,
-            Self::MessageSignature(..) => ProofKind::HttpSig,
+            Self::MessageSignature(proof) => match proof.profile() {
+                SignatureProfile::Hmac => ProofKind::Hmac,
+                SignatureProfile::HttpSig | SignatureProfile::Request => ProofKind::HttpSig,
+            },
             Self::SignedRequest(_) => ProofKind::SignedRequest,
         }
     }
@@ -116,7 +127,7 @@ impl Proof<'_> {
         match self {
             Self::Dpop(proof) => Some(Requirement::DpopKey(*proof.thumbprint())),
             Self::SignedRequest(proof) => proof.embedded_key().map(|key| Requirement::SigningKey(*key.thumbprint())),
-            Self::MessageSignature(..) => None,
+            Self::MessageSignature(_) => None,
         }
     }
 
@@ -125,7 +136,7 @@ impl Proof<'_> {
     pub fn new_key(&self) -> Option<(&str, &Arc<ProofKey>)> {
         match self {
             Self::Dpop(proof) => proof.new_key(),
-            Self::MessageSignature(..) | Self::SignedRequest(_) => None,
+            Self::MessageSignature(_) | Self::SignedRequest(_) => None,
         }
     }
 
@@ -137,7 +148,7 @@ impl Proof<'_> {
                 verified.key_thumbprint() == Some(proof.thumbprint()) && verified.jti() == Some(proof.jti())
             }
             // It is verified anew, and the replay store rejects it.
-            Self::MessageSignature(..) | Self::SignedRequest(_) => false,
+            Self::MessageSignature(_) | Self::SignedRequest(_) => false,
         }
     }
 }

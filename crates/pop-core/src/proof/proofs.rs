@@ -1,7 +1,5 @@
 //! All proofs of one request.
 
-use std::sync::Arc;
-
 use super::evidence::CoveredRequest;
 use super::freshness::{quota_owner, signature_entry};
 use super::message_signature::{MessageSignature, SignatureProfile};
@@ -12,6 +10,7 @@ use crate::confirmation::{Confirmation, Requirement};
 use crate::content::ExpectedContent;
 use crate::credentials::Scheme;
 use crate::jose::{CertThumbprint, Malformed};
+use crate::nonce::AcceptedNonce;
 use crate::policy::ProofPolicy;
 use crate::replay::ReplayEntry;
 use crate::request::RequestHead;
@@ -52,7 +51,6 @@ impl<'r> ProofReader<'_> {
     /// [`Error::Credential`], [`Error::Token`] if an access token must be a signed request and is not, or [`Error::Proof`].
     pub fn read(&self, scheme: Scheme, credentials: &'r str, head: &RequestHead<'r>) -> Result<Proofs<'r>, Error> {
         let policy = self.policy;
-        let in_addition = self.signature_required && matches!(scheme, Scheme::Dpop | Scheme::Bearer);
         let proof = match scheme {
             Scheme::Dpop => {
                 head.target()?;
@@ -63,7 +61,7 @@ impl<'r> ProofReader<'_> {
             // A proof beside a bearer token proves nothing (RFC 9449 §7.1).
             Scheme::Bearer => None,
         };
-        let signature = if in_addition {
+        let signature = if self.signature_required && scheme.takes_signature() {
             head.target()?;
             Some(Box::new(MessageSignature::parse(SignatureProfile::Request, head, &policy.signature)?))
         } else {
@@ -75,7 +73,7 @@ impl<'r> ProofReader<'_> {
     fn signature(&self, profile: SignatureProfile, head: &RequestHead<'r>) -> Result<Proof<'r>, Error> {
         head.target()?;
         let signature = MessageSignature::parse(profile, head, &self.policy.signature)?;
-        Ok(Proof::MessageSignature(Box::new(signature), profile))
+        Ok(Proof::MessageSignature(Box::new(signature)))
     }
 
     /// Under `PoP` there is a signed request, or an access token with an HMAC over the request.
@@ -191,37 +189,22 @@ impl<'r> Proofs<'r> {
         head: &RequestHead<'_>,
         context: &ProofContext<'_>,
     ) -> Result<Fresh, Error> {
-        let mut fresh = Fresh::default();
+        let mut fresh = Fresh { nonce: None, of_proof: None, of_signature: None, until: u64::MAX };
         if let (Some(proof), Some(proven)) = (&self.proof, &proven.proof) {
             fresh.nonce = proof.check_freshness(head, context)?;
             let key = key_of(proven.requirement(), confirmation, context)?;
-            fresh.entries.0 = Some(proof.replay_entry(&key, token, fresh.nonce, head, context)?);
+            let entry = proof.replay_entry(&key, token, fresh.nonce, head, context)?;
+            fresh.until = entry.expires_at;
+            fresh.of_proof = Some(entry);
         }
         self.check_signature_time(head, context)?;
-        if let (Some(signature), Some(key)) = (&self.signature, &proven.signature_key)
-            && signature.nonce().is_some()
-        {
+        if let (Some(signature), Some(key)) = (&self.signature, &proven.signature_key) {
             let owner = quota_owner(key, token, context);
-            fresh.entries.1 = Some(signature_entry(signature, key, owner, head, context));
+            let entry = signature_entry(signature, key, owner, &context.policy.signature, head.now());
+            fresh.until = fresh.until.min(entry.expires_at);
+            fresh.of_signature = signature.nonce().map(|_| entry);
         }
         Ok(fresh)
-    }
-
-    /// Returns the first second in which one of the proofs is too old. `None` if none of them has a time that counts.
-    pub(crate) fn fresh_until(&self, policy: &ProofPolicy) -> Option<u64> {
-        let own = match &self.proof {
-            Some(Proof::Dpop(proof)) => Some(proof.issued_at().saturating_add(policy.dpop.lifetime())),
-            Some(Proof::MessageSignature(proof, _)) => {
-                Some(proof.created().saturating_add(policy.signature.lifetime()))
-            }
-            Some(Proof::SignedRequest(proof)) => {
-                Some(proof.timestamp().saturating_add(policy.signed_request.lifetime()))
-            }
-            None => None,
-        };
-        let added = self.signature.as_ref().map(|signature| signature.created());
-        let added = added.map(|created| created.saturating_add(policy.signature.lifetime()));
-        own.into_iter().chain(added).min()
     }
 
     /// Returns whether the signature in addition must be by a key that the client registered.
@@ -239,7 +222,7 @@ impl<'r> Proofs<'r> {
     /// Returns what the content must be, if a proof covers it or must cover it.
     pub(crate) fn expected_content(&self, policy: &ProofPolicy) -> Result<Option<ExpectedContent>, ContentError> {
         let own = match &self.proof {
-            Some(Proof::MessageSignature(proof, _)) => proof.expected_content(),
+            Some(Proof::MessageSignature(proof)) => proof.expected_content(),
             Some(Proof::SignedRequest(proof)) => proof.expected_content(&policy.signed_request),
             Some(Proof::Dpop(_)) | None => None,
         };
@@ -259,7 +242,7 @@ impl<'r> Proofs<'r> {
         let mut covered: Vec<Box<str>> = Vec::new();
         let mut covered_fields = None;
         match &self.proof {
-            Some(Proof::MessageSignature(proof, _)) => covered.extend(proof.covered().map(Into::into)),
+            Some(Proof::MessageSignature(proof)) => covered.extend(proof.covered().map(Into::into)),
             Some(Proof::SignedRequest(proof)) => {
                 covered.extend(proof.covered().names().map(Into::into));
                 covered_fields = Some(proof.covered_fields().map(Into::into).collect());
@@ -269,12 +252,8 @@ impl<'r> Proofs<'r> {
         if let Some(signature) = &self.signature {
             covered.extend(signature.covered().map(Into::into));
         }
-        let names = covered.iter().chain(covered_fields.iter().flat_map(|names: &Arc<[Box<str>]>| names.iter()));
-        let request = match &self.proof {
-            // A DPoP proof has a `jti` instead. It does not name the query, and a certificate no request at all: a signature does.
-            Some(Proof::Dpop(_)) | None if self.signature.is_none() => None,
-            _ => CoveredRequest::of(head, names.map(|name| &**name)),
-        };
+        // A DPoP proof has a `jti` instead. It does not name the query, and a certificate no request at all: a signature does.
+        let names_request = self.signature.is_some() || !matches!(self.proof, Some(Proof::Dpop(_)) | None);
         let mut evidence = match self.proof {
             Some(proof) => proof.into_evidence(proven.proof),
             None if self.certificate.is_some() && confirmation.is_some() => {
@@ -282,21 +261,28 @@ impl<'r> Proofs<'r> {
             }
             None => ProofOfPossession::without(ProofKind::None),
         };
-        evidence.request = request;
         evidence.covered_fields = covered_fields;
         evidence.certificate = confirmation.and_then(Confirmation::x5t).copied();
         if !covered.is_empty() {
             evidence.covered = Some(covered.into());
+        }
+        if names_request {
+            evidence.request = CoveredRequest::of(head, evidence.names());
         }
         evidence
     }
 }
 
 /// The result of the checks of freshness.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Fresh {
-    pub(crate) nonce: Option<crate::nonce::AcceptedNonce>,
-    pub(crate) entries: (Option<ReplayEntry>, Option<ReplayEntry>),
+    pub(crate) nonce: Option<AcceptedNonce>,
+    /// What the replay store must record of the proof.
+    pub(crate) of_proof: Option<ReplayEntry>,
+    /// What it must record of the signature in addition, if that has a nonce.
+    pub(crate) of_signature: Option<ReplayEntry>,
+    /// The first second in which one of them is too old.
+    pub(crate) until: u64,
 }
 
 /// Identifies the key that a proof was verified with.

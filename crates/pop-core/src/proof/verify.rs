@@ -1,9 +1,12 @@
 //! What a proof shows: its signature, and that it covers the request and the access token.
 
+use std::borrow::Cow;
+
 use super::signed_request::EnvelopeAlgorithm;
 use super::{DpopProof, MessageSignature, PopKey, Proof, ProofContext, Proven, SignatureProfile, SignedRequest};
 use crate::confirmation::{Confirmation, PublicPopKey, Requirement};
-use crate::jose::AlgorithmSet;
+use crate::jose::crypto::VerifyingKey;
+use crate::jose::{Algorithm, AlgorithmSet};
 use crate::request::RequestHead;
 use crate::{BindingError, ConfirmationError, Error};
 
@@ -16,7 +19,7 @@ impl Proof<'_> {
     pub fn precheck(&self, head: &RequestHead<'_>, context: &ProofContext<'_>) -> Result<(), Error> {
         match self {
             Self::Dpop(proof) => check_dpop(proof, head, context)?,
-            Self::MessageSignature(..) => {}
+            Self::MessageSignature(_) => {}
             Self::SignedRequest(proof) => {
                 proof.check_request(head, &context.policy.signed_request)?;
                 if let Some(key) = proof.embedded_key() {
@@ -44,13 +47,13 @@ impl Proof<'_> {
                 check_dpop(proof, head, context)?;
                 Requirement::DpopKey(*proof.thumbprint())
             }
-            Self::MessageSignature(proof, SignatureProfile::Hmac) => {
+            Self::MessageSignature(proof) if proof.profile() == SignatureProfile::Hmac => {
                 let key = confirmation.shared_key().ok_or(BindingError::NotBoundToProof)?;
                 let key = key.get(context.key_encryption_keys)?;
                 proof.verify_signature(PopKey::Shared(key), head, &context.policy.signature)?;
                 Requirement::SharedKey
             }
-            Self::MessageSignature(proof, _) => check_signature(proof, confirmation, head, context)?,
+            Self::MessageSignature(proof) => check_signature(proof, confirmation, head, context)?,
             Self::SignedRequest(proof) => {
                 proof.check_request(head, &context.policy.signed_request)?;
                 check_envelope(proof, confirmation, context)?
@@ -120,8 +123,8 @@ fn check_envelope(
 fn accepted(
     algorithms: AlgorithmSet,
     key: &PublicPopKey,
-    algorithm: crate::jose::Algorithm,
-) -> Result<std::borrow::Cow<'_, crate::jose::crypto::VerifyingKey>, ConfirmationError> {
+    algorithm: Algorithm,
+) -> Result<Cow<'_, VerifyingKey>, ConfirmationError> {
     let key = algorithms.contains(algorithm).then(|| key.verifying_key(algorithm)).flatten();
     key.ok_or(ConfirmationError::Algorithm)
 }

@@ -4,7 +4,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderName, Method};
 use pop_core::access_token::{AccessTokenHash, check_times};
-use pop_core::credentials::{Credentials, Scheme};
+use pop_core::credentials::Credentials;
 use pop_core::policy::Mode;
 use pop_core::proof::{ProofContext, ProofKind, ProofReader};
 use pop_core::{Error, ReplayError};
@@ -61,12 +61,7 @@ fn is_about(cfg: &PopConfig, token: &VerifiedToken, context: &RequestContext<'_>
         && (proof.kind() != ProofKind::Dpop || proof.replay_key(&head) == verified.replay_key)
         && proof.is_about(&head)
         && (certificate.is_none() || certificate == head.certificate())
-        && (!cfg.signature_required || verified.signature_required || !takes_signature(token.scheme()))
-}
-
-/// Returns whether requests under a scheme can be required to carry a signature in addition.
-fn takes_signature(scheme: Scheme) -> bool {
-    matches!(scheme, Scheme::Dpop | Scheme::Bearer)
+        && (!cfg.signature_required || verified.signature_required || !token.scheme().takes_signature())
 }
 
 /// Checks the nonce of a verified request if the outer layer did not require one and this layer does. The proof is recorded

@@ -86,25 +86,38 @@ impl<'r> Signature<'r> {
         max_len: usize,
         effort: &mut Effort,
     ) -> Result<(), SignatureError> {
-        let end = base.len().saturating_add(max_len);
-        for (component, at) in &self.components {
-            base.push_str(self.input.get(at.clone()).unwrap_or_default());
-            base.push_str(": ");
-            component.append_to(base, head, effort)?;
-            base.push('\n');
-            if base.len() > end {
-                return Err(SignatureError::TooLarge);
-            }
-        }
-        base.push_str("\"@signature-params\": ");
-        base.push_str(&self.input);
-        if base.len() > end { Err(SignatureError::TooLarge) } else { Ok(()) }
+        let components = self.components.iter().map(|(component, at)| (component, at.clone()));
+        append_base(base, &self.input, components, max_len, |base, component| component.append_to(base, head, effort))
     }
 
     /// Verifies the signature over its base. JOSE algorithms sign the base itself (RFC 9421 §3.3.7).
     pub(super) fn verify(&self, key: PopKey<'_>, base: &str) -> Result<(), SignatureError> {
         verify(key, base, &self.value)
     }
+}
+
+/// Appends a signature base: the components, whose identifiers are in `input`, and `input` itself. It has at most `max_len` bytes.
+/// `append` appends the value of a component.
+pub(super) fn append_base<C>(
+    base: &mut String,
+    input: &str,
+    components: impl Iterator<Item = (C, Range<usize>)>,
+    max_len: usize,
+    mut append: impl FnMut(&mut String, C) -> Result<(), SignatureError>,
+) -> Result<(), SignatureError> {
+    let end = base.len().saturating_add(max_len);
+    for (component, at) in components {
+        base.push_str(input.get(at).unwrap_or_default());
+        base.push_str(": ");
+        append(base, component)?;
+        base.push('\n');
+        if base.len() > end {
+            return Err(SignatureError::TooLarge);
+        }
+    }
+    base.push_str("\"@signature-params\": ");
+    base.push_str(input);
+    if base.len() > end { Err(SignatureError::TooLarge) } else { Ok(()) }
 }
 
 /// Checks that `alg`, if present, is the name of the key's algorithm (RFC 9421 §3.2, step 6).
@@ -117,11 +130,7 @@ pub(super) fn check_alg(parameters: &Parameters<'_>, key: PopKey<'_>) -> Result<
 }
 
 pub(super) fn verify(key: PopKey<'_>, base: &str, signature: &[u8]) -> Result<(), SignatureError> {
-    let valid = match key {
-        PopKey::Public(key) => key.verify(base.as_bytes(), signature).is_ok(),
-        PopKey::Shared(key) => key.verify(base.as_bytes(), signature),
-    };
-    if valid { Ok(()) } else { Err(SignatureError::Invalid) }
+    if key.verifies(base.as_bytes(), signature) { Ok(()) } else { Err(SignatureError::Invalid) }
 }
 
 /// Returns the name of the key's algorithm in the registry of RFC 9421 §6.2.2. JOSE algorithms that are not in it have

@@ -43,9 +43,6 @@ use crate::content::ExpectedContent;
 use crate::policy::SignaturePolicy;
 use crate::request::RequestHead;
 
-/// The year 2286 in seconds, or 26 April 1970 in milliseconds: a larger `created` cannot mean seconds.
-const MILLISECONDS_FROM: u64 = 10_000_000_000;
-
 /// The signatures of a request that have the tag of one profile, strictly parsed, but not verified. There is at least
 /// one. `Debug` shows what they cover.
 pub struct MessageSignature<'r> {
@@ -144,28 +141,7 @@ impl<'r> MessageSignature<'r> {
     /// [`SignatureError::TooOld`], [`SignatureError::InFuture`], [`SignatureError::Milliseconds`] or
     /// [`SignatureError::Expired`].
     pub fn check_time(&self, policy: &SignaturePolicy, now: u64) -> Result<(), SignatureError> {
-        let skew = policy.clock_skew.as_secs();
-        self.signatures.iter().try_for_each(|signature| {
-            let created = signature.parameters.created.unwrap_or(0);
-            let (age, ahead) = (now.saturating_sub(created), created.saturating_sub(now));
-            if age > policy.max_age.as_secs() {
-                return Err(SignatureError::TooOld { age });
-            }
-            if ahead > skew {
-                let milliseconds = created >= MILLISECONDS_FROM;
-                return Err(if milliseconds {
-                    SignatureError::Milliseconds
-                } else {
-                    SignatureError::InFuture { ahead }
-                });
-            }
-            match signature.parameters.expires {
-                Some(expires) if now >= expires.saturating_add(skew) => {
-                    Err(SignatureError::Expired { ago: now.saturating_sub(expires) })
-                }
-                _ => Ok(()),
-            }
-        })
+        self.signatures.iter().try_for_each(|signature| signature.parameters.check_time(policy, now))
     }
 
     /// Returns the profile.

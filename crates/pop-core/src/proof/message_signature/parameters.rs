@@ -6,6 +6,8 @@ use sfv::{BareItemFromInput, StringRef};
 
 use super::fields;
 use crate::SignatureError;
+use crate::policy::SignaturePolicy;
+use crate::proof::window;
 
 /// The parameters that are known. Others are covered by the signature like these, and mean nothing here.
 #[derive(Default)]
@@ -35,6 +37,17 @@ impl<'r> Parameters<'r> {
             }
         }
         Ok(known)
+    }
+
+    /// Checks that `created` is within the window, and that `expires` has not passed. `now` is in seconds since the epoch.
+    pub(super) fn check_time(&self, policy: &SignaturePolicy, now: u64) -> Result<(), SignatureError> {
+        window::check(self.created.unwrap_or(0), now, policy.max_age, policy.clock_skew)?;
+        match self.expires {
+            Some(expires) if now >= expires.saturating_add(policy.clock_skew.as_secs()) => {
+                Err(SignatureError::Expired { ago: now.saturating_sub(expires) })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn nonce(&self) -> Option<&str> {

@@ -5,13 +5,13 @@
 //! content by `content-digest`, and may cover whole fields of the response and, with `req`, of the request.
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use sfv::{BareItemFromInput, DictSerializer, KeyRef};
+use sfv::BareItemFromInput;
 
-use super::base::{check_alg, serialize, verify};
+use super::base::{append_base, check_alg, serialize, verify};
 use super::component::{Component, Derived};
 use super::fields::{self, Item, Member};
 use super::parameters::Parameters;
-use super::sign::{SignError, SignatureParameters};
+use super::sign::{SignError, SignatureParameters, field_values, member};
 use super::value::{Effort, append_field};
 use crate::SignatureError;
 use crate::content::ExpectedContent;
@@ -55,15 +55,11 @@ pub fn sign_response<E>(
     if head.headers.contains_key("content-digest") {
         components.push(DIGEST);
     }
-    let text = super::sign::member(LABEL, &components, parameters)?;
+    let text = member(LABEL, &components, parameters)?;
     let member = Member::parse(&text)?;
     let (input, base) = base(&member, head, usize::MAX)?;
     let value = key(base.as_bytes()).map_err(SignError::Key)?;
-    let label = KeyRef::from_str(LABEL).map_err(|_| SignatureError::Labels)?;
-    let mut dictionary = DictSerializer::new();
-    _ = dictionary.bare_item(label, value.as_slice()).finish();
-    let field = |text: String| HeaderValue::try_from(text).map_err(|_| SignatureError::Malformed);
-    Ok((field(format!("{LABEL}={input}"))?, field(dictionary.finish().unwrap_or_default())?))
+    Ok(field_values(LABEL, &input, &value)?)
 }
 
 /// Verifies the signature of a response, and returns what its content must be: [`ExpectedContent::EMPTY`] if the signature does not
@@ -102,24 +98,15 @@ pub fn verify_response(
     }
     let covers_content = covers(DIGEST);
     let parameters = Parameters::new(member.parameters)?;
-    let created = parameters.created.ok_or(SignatureError::MissingParameter("created"))?;
+    if parameters.created.is_none() {
+        return Err(SignatureError::MissingParameter("created"));
+    }
     if parameters.has_pub {
         return Err(SignatureError::ForbiddenParameter("pub"));
     }
     check_alg(&parameters, key)?;
     verify(key, &base, &value)?;
-    if let Some(expires) =
-        parameters.expires.filter(|expires| now >= expires.saturating_add(policy.clock_skew.as_secs()))
-    {
-        return Err(SignatureError::Expired { ago: now.saturating_sub(expires) });
-    }
-    let (age, ahead) = (now.saturating_sub(created), created.saturating_sub(now));
-    if age > policy.max_age.as_secs() {
-        return Err(SignatureError::TooOld { age });
-    }
-    if ahead > policy.clock_skew.as_secs() {
-        return Err(SignatureError::InFuture { ahead });
-    }
+    parameters.check_time(policy, now)?;
     if !covers_content {
         return Ok(ExpectedContent::EMPTY);
     }
@@ -135,23 +122,16 @@ fn base(member: &Member<'_>, head: ResponseHead<'_>, max_len: usize) -> Result<(
     let (input, places) = serialize(member);
     let mut base = String::with_capacity(512);
     let mut seen: Vec<&str> = Vec::with_capacity(places.len());
-    for (item, at) in member.components.iter().zip(places) {
-        let identifier = input.get(at).unwrap_or_default();
+    for at in &places {
+        let identifier = input.get(at.clone()).unwrap_or_default();
         if seen.contains(&identifier) {
             return Err(SignatureError::ComponentDuplicated);
         }
         seen.push(identifier);
-        base.push_str(identifier);
-        base.push_str(": ");
-        append(&mut base, item, head)?;
-        base.push('\n');
-        if base.len() > max_len {
-            return Err(SignatureError::TooLarge);
-        }
     }
-    base.push_str("\"@signature-params\": ");
-    base.push_str(&input);
-    if base.len() > max_len { Err(SignatureError::TooLarge) } else { Ok((input, base)) }
+    let components = member.components.iter().zip(places);
+    append_base(&mut base, &input, components, max_len, |base, item| append(base, item, head))?;
+    Ok((input, base))
 }
 
 fn append(base: &mut String, item: &Item<'_>, head: ResponseHead<'_>) -> Result<(), SignatureError> {

@@ -135,12 +135,20 @@ pub fn sign<E>(
     let mut base = String::with_capacity(1024);
     signature.append_base(&mut base, head, usize::MAX, &mut Effort(usize::MAX))?;
     let value = key(base.as_bytes()).map_err(SignError::Key)?;
-    let mut dictionary = DictSerializer::new();
+    Ok(field_values(label, signature.input(), &value)?)
+}
+
+/// Returns the values of `Signature-Input` and `Signature`.
+pub(super) fn field_values(
+    label: &str,
+    input: &str,
+    signature: &[u8],
+) -> Result<(HeaderValue, HeaderValue), SignatureError> {
     let label = KeyRef::from_str(label).map_err(|_| SignatureError::Labels)?;
-    _ = dictionary.bare_item(label, value.as_slice()).finish();
-    let field = |text: String| HeaderValue::try_from(text).map_err(|_| SignatureError::Malformed);
-    let value = field(dictionary.finish().unwrap_or_default())?;
-    Ok((field(format!("{label}={}", signature.input()))?, value))
+    let mut dictionary = DictSerializer::new();
+    _ = dictionary.bare_item(label, signature).finish();
+    let value = |text: String| HeaderValue::try_from(text).map_err(|_| SignatureError::Malformed);
+    Ok((value(format!("{label}={input}"))?, value(dictionary.finish().unwrap_or_default())?))
 }
 
 /// Returns the member of `Signature-Input`.

@@ -35,16 +35,13 @@ pub use self::header::EnvelopeAlgorithm;
 pub use self::key::EmbeddedKey;
 
 use self::claims::{Claims, Members, has_access_token};
-use super::PopKey;
 use super::text::Text;
+use super::{PopKey, window};
 use crate::SignedRequestError;
 use crate::content::ExpectedContent;
 use crate::jose::{CompactJws, DecodedJws, Malformed, decode};
 use crate::policy::{EnvelopeClaims, SignedContent, SignedRequestPolicy};
 use crate::request::RequestHead;
-
-/// The year 2286 in seconds, or 26 April 1970 in milliseconds: a larger `ts` cannot mean seconds.
-const MILLISECONDS_FROM: u64 = 10_000_000_000;
 
 /// What the credentials of the scheme `PoP` are.
 #[derive(Debug)]
@@ -107,14 +104,12 @@ impl<'r> SignedRequest<'r> {
     /// a public key never does. [`SignedRequestError::Signature`].
     pub fn verify_signature(&self, key: PopKey<'_>) -> Result<(), SignedRequestError> {
         let (message, signature) = (self.jws.signing_input(), self.jws.signature());
-        let valid = match (key, self.algorithm) {
-            (PopKey::Public(key), EnvelopeAlgorithm::Asymmetric(alg)) if key.algorithm().is_same_as(alg) => {
-                key.verify(message, signature).is_ok()
-            }
-            (PopKey::Shared(key), EnvelopeAlgorithm::Hs256) => key.verify(message, signature),
+        match (key, self.algorithm) {
+            (PopKey::Public(public), EnvelopeAlgorithm::Asymmetric(alg)) if public.algorithm().is_same_as(alg) => {}
+            (PopKey::Shared(_), EnvelopeAlgorithm::Hs256) => {}
             _ => return Err(SignedRequestError::KeyAlgorithm),
-        };
-        if valid { Ok(()) } else { Err(SignedRequestError::Signature) }
+        }
+        if key.verifies(message, signature) { Ok(()) } else { Err(SignedRequestError::Signature) }
     }
 
     /// Checks that the envelope covers the request as far as the policy demands, and that everything that it covers matches the
@@ -135,16 +130,7 @@ impl<'r> SignedRequest<'r> {
     /// # Errors
     /// [`SignedRequestError::TooOld`], [`SignedRequestError::InFuture`] or [`SignedRequestError::Milliseconds`].
     pub fn check_time(&self, policy: &SignedRequestPolicy, now: u64) -> Result<(), SignedRequestError> {
-        use SignedRequestError as E;
-        let ts = self.claims.ts;
-        let (age, ahead) = (now.saturating_sub(ts), ts.saturating_sub(now));
-        if age > policy.max_age.as_secs() {
-            return Err(E::TooOld { age });
-        }
-        if ahead > policy.clock_skew.as_secs() {
-            return Err(if ts >= MILLISECONDS_FROM { E::Milliseconds } else { E::InFuture { ahead } });
-        }
-        Ok(())
+        Ok(window::check(self.claims.ts, now, policy.max_age, policy.clock_skew)?)
     }
 
     /// Returns what the envelope says about the content. Without `b`, there may be no content if the policy demands that content is
