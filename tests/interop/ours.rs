@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use pop_client::{Algorithm, DpopKey, Envelope, EnvelopeKey, SharedKey};
+use pop_client::{Algorithm, DpopKey, Envelope, SharedKey, SignatureKey};
 use pop_core::content::content_digest;
 use pop_core::jose::{ContentEncryption, JsonLimits, Object, Recipient, encode};
 use pop_core::proof::message_signature::{SignatureParameters, SignatureProfile, sign};
@@ -53,7 +53,7 @@ fn message(alg: &str, profile: SignatureProfile, jwk: &Value, key: impl FnOnce(&
     })
 }
 
-fn envelope<'k>(alg: &str, jwk: &Value, key: impl Into<EnvelopeKey<'k>>) -> Value {
+fn envelope<'k>(alg: &str, jwk: &Value, key: impl Into<SignatureKey<'k>>) -> Value {
     let envelope = Envelope::new("POST", URL, "the-token").content(CONTENT.as_bytes()).nonce(Some("n1")).embed_key();
     json!({ "alg": alg, "jwk": jwk, "envelope": envelope.sign(key).unwrap() })
 }

@@ -88,6 +88,7 @@ mod redaction;
 mod resource_metadata;
 mod response_key;
 mod response_signature;
+mod signature_key;
 mod signed_request;
 mod token_client;
 mod token_endpoint;
@@ -108,7 +109,7 @@ pub use error::{
     ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, ResponseSignatureError, UrlError,
     UrlSyntaxError,
 };
-pub use message_signature::{RequestSignature, SignatureKey};
+pub use message_signature::RequestSignature;
 pub use mtls_client::MtlsClient;
 pub use mtls_token_client::MtlsTokenClient;
 pub use nonce::{MalformedNonce, NonceMemory, Role};
@@ -119,6 +120,7 @@ pub use proof::Proof;
 pub use reqwest;
 pub use resource_metadata::ResourceMetadata;
 pub use response_signature::ResponseVerifier;
-pub use signed_request::{Envelope, EnvelopeKey};
+pub use signature_key::SignatureKey;
+pub use signed_request::Envelope;
 pub use token_client::TokenClient;
 pub use token_endpoint::TokenResponse;

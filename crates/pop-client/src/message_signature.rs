@@ -5,48 +5,19 @@ use std::fmt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pop_core::SignatureError;
 use pop_core::content::content_digest;
-use pop_core::jose::{KeyError, SharedKey, SigningKey};
+use pop_core::jose::KeyError;
 use pop_core::proof::message_signature::{SignError, SignatureParameters, SignatureProfile, sign};
 use pop_core::request::RequestHead;
 use reqwest::Url;
 
 use crate::clock::unix_now;
 use crate::random::random_id;
-use crate::url::origin_of;
+use crate::signature_key::SignatureKey;
+use crate::url::{origin_of, path_and_query};
 
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
 const SIGNATURE: HeaderName = HeaderName::from_static("signature");
-
-/// The key of a signature.
-#[derive(Debug, Clone, Copy)]
-pub enum SignatureKey<'k> {
-    /// A private key, for [`SignatureProfile::HttpSig`] and [`SignatureProfile::Request`].
-    Private(&'k SigningKey),
-    /// A symmetric key, for [`SignatureProfile::Hmac`].
-    Shared(&'k SharedKey),
-}
-
-impl<'k> From<&'k SigningKey> for SignatureKey<'k> {
-    fn from(key: &'k SigningKey) -> Self {
-        Self::Private(key)
-    }
-}
-
-impl<'k> From<&'k SharedKey> for SignatureKey<'k> {
-    fn from(key: &'k SharedKey) -> Self {
-        Self::Shared(key)
-    }
-}
-
-impl SignatureKey<'_> {
-    fn sign(self, base: &[u8]) -> Result<Vec<u8>, KeyError> {
-        match self {
-            Self::Private(key) => key.sign(base),
-            Self::Shared(key) => Ok(key.sign(base).to_vec()),
-        }
-    }
-}
 
 /// Signs the method, the URL, the token, the content and further fields of a request. Every signature gets the current
 /// time and a nonce of 128 random bits.
@@ -141,10 +112,7 @@ impl<'s> RequestSignature<'s> {
         for name in [&SIGNATURE_INPUT, &SIGNATURE] {
             remove_member(headers, name, label);
         }
-        let path_and_query = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
+        let path_and_query = path_and_query(&url);
         let created = self.created.unwrap_or_else(unix_now);
         let id = random_id().map_err(SignError::Key)?;
         let parameters = SignatureParameters::of(self.profile, created);
@@ -215,7 +183,7 @@ fn remove_member(headers: &mut HeaderMap, name: &HeaderName, label: &str) {
 mod tests {
     use super::*;
     use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-    use pop_core::jose::{Algorithm, JsonLimits, Jwk, Object, RsaLimits};
+    use pop_core::jose::{Algorithm, JsonLimits, Jwk, Object, RsaLimits, SharedKey, SigningKey};
     use pop_core::policy::SignaturePolicy;
     use pop_core::proof::PopKey;
     use pop_core::proof::message_signature::MessageSignature;

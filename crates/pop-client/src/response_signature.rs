@@ -10,7 +10,7 @@ use pop_core::request::RequestHead;
 
 use crate::clock::unix_now;
 use crate::error::ResponseSignatureError;
-use crate::url::{checked_url, origin_of};
+use crate::url::{checked_url, origin_of, path_and_query};
 
 /// Verifies signed responses of one resource server: with the tag `fapi-2-response`, over status and content, and over method and
 /// target of the request. `Debug` shows the algorithm only.
@@ -67,7 +67,7 @@ impl ResponseVerifier {
     ) -> Result<(), ResponseSignatureError> {
         let url = checked_url(url, true)?;
         let origin = origin_of(&url)?;
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let target = path_and_query(&url);
         let now = unix_now();
         let request = RequestHead::new(method, &origin, &target, request, now);
         let head = ResponseHead { status, headers, request: &request };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::HeaderMap;
-use pop_core::jose::{SharedKey, SigningKey as DpopKey, encode};
+use pop_core::jose::encode;
 use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -11,29 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::clock::unix_now;
 use crate::error::EnvelopeError;
 use crate::random::random_id;
+use crate::signature_key::SignatureKey;
 use crate::url::{checked_url, origin_of};
-
-/// The key that signs an envelope: the key that the access token is bound to.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum EnvelopeKey<'k> {
-    /// A private key.
-    Signing(&'k DpopKey),
-    /// A symmetric key. It signs by HMAC with SHA-256.
-    Shared(&'k SharedKey),
-}
-
-impl<'k> From<&'k DpopKey> for EnvelopeKey<'k> {
-    fn from(key: &'k DpopKey) -> Self {
-        Self::Signing(key)
-    }
-}
-
-impl<'k> From<&'k SharedKey> for EnvelopeKey<'k> {
-    fn from(key: &'k SharedKey) -> Self {
-        Self::Shared(key)
-    }
-}
 
 /// Builds an envelope: a JWS that holds the access token and covers the request. It covers the method, the host, the
 /// path and the whole query. Header fields and content are covered if they are set here. Every signature gets a new
@@ -106,7 +85,7 @@ impl<'e> Envelope<'e> {
     ///
     /// # Errors
     /// Any [`EnvelopeError`].
-    pub fn sign<'k>(&self, key: impl Into<EnvelopeKey<'k>>) -> Result<String, EnvelopeError> {
+    pub fn sign<'k>(&self, key: impl Into<SignatureKey<'k>>) -> Result<String, EnvelopeError> {
         let key = key.into();
         let url = checked_url(self.url, true)?;
         let mut claims = json!({
@@ -132,10 +111,10 @@ impl<'e> Envelope<'e> {
         Ok(sign(&claims, key)?)
     }
 
-    fn confirmation(&self, key: EnvelopeKey<'_>) -> Option<Value> {
+    fn confirmation(&self, key: SignatureKey<'_>) -> Option<Value> {
         match key {
-            EnvelopeKey::Signing(key) if self.embeds_key => Some(json!({ "jwk": key.public_jwk() })),
-            EnvelopeKey::Signing(_) | EnvelopeKey::Shared(_) => None,
+            SignatureKey::Private(key) if self.embeds_key => Some(json!({ "jwk": key.public_jwk() })),
+            SignatureKey::Private(_) | SignatureKey::Shared(_) => None,
         }
     }
 }
@@ -151,11 +130,11 @@ impl std::fmt::Debug for Envelope<'_> {
     }
 }
 
-fn sign(claims: &Value, key: EnvelopeKey<'_>) -> Result<String, pop_core::jose::KeyError> {
+fn sign(claims: &Value, key: SignatureKey<'_>) -> Result<String, pop_core::jose::KeyError> {
     let header = |alg: &str| json!({ "typ": "pop", "alg": alg }).to_string();
     match key {
-        EnvelopeKey::Signing(key) => key.sign_jws(&header(key.algorithm().name()), &claims.to_string()),
-        EnvelopeKey::Shared(key) => {
+        SignatureKey::Private(key) => key.sign_jws(&header(key.algorithm().name()), &claims.to_string()),
+        SignatureKey::Shared(key) => {
             let input = format!("{}.{}", encode(header("HS256")), encode(claims.to_string()));
             let mac = key.sign(input.as_bytes());
             Ok(format!("{input}.{}", encode(mac)))
@@ -199,7 +178,7 @@ mod tests {
     use super::*;
     use http::HeaderValue;
     use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-    use pop_core::jose::{Algorithm, JsonLimits, Jwk, Object, RsaLimits};
+    use pop_core::jose::{Algorithm, JsonLimits, Jwk, Object, RsaLimits, SharedKey, SigningKey as DpopKey};
     use pop_core::policy::SignedRequestPolicy;
     use pop_core::proof::{PopCredentials, PopKey, SignedRequest};
     use pop_core::request::RequestHead;

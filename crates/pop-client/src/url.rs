@@ -36,6 +36,11 @@ pub(crate) fn origin_of(url: &Url) -> Result<Origin, UrlError> {
         .map_err(|error| UrlError::Syntax { url: redacted(url), source: UrlSyntaxError::origin(error) })
 }
 
+/// Returns what an HTTP/1.1 request line has of a URL.
+pub(crate) fn path_and_query(url: &Url) -> String {
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+}
+
 /// Returns the `htu` of a request to this URL: the URL that is sent, without query and fragment. Of a string that is
 /// not an http URL, only query and fragment are removed.
 pub(crate) fn htu(text: &str) -> Cow<'_, str> {

@@ -13,9 +13,10 @@ use crate::bound_token::ProofMethod;
 use crate::clock::unix_now;
 use crate::error::ClientError;
 use crate::header::{DPOP, sensitive};
-use crate::message_signature::{CONTENT_DIGEST, RequestSignature, SignatureKey};
+use crate::message_signature::{CONTENT_DIGEST, RequestSignature};
 use crate::nonce::Role;
 use crate::proof::Proof;
+use crate::signature_key::SignatureKey;
 use crate::signed_request::Envelope;
 
 impl BoundClient {

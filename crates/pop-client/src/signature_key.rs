@@ -1,0 +1,35 @@
+//! The key of a signature over a request.
+
+use pop_core::jose::{KeyError, SharedKey, SigningKey};
+
+/// The key that signs requests, as [`Envelope`](crate::Envelope) or by [`RequestSignature`](crate::RequestSignature): the key that
+/// the access token is bound to. `Debug` shows the algorithm and the thumbprint of a private key.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum SignatureKey<'k> {
+    /// A private key: for envelopes, and for every [`SignatureProfile`](crate::SignatureProfile) but `Hmac`.
+    Private(&'k SigningKey),
+    /// A symmetric key, which signs by HMAC with SHA-256: for envelopes, and for `SignatureProfile::Hmac`.
+    Shared(&'k SharedKey),
+}
+
+impl<'k> From<&'k SigningKey> for SignatureKey<'k> {
+    fn from(key: &'k SigningKey) -> Self {
+        Self::Private(key)
+    }
+}
+
+impl<'k> From<&'k SharedKey> for SignatureKey<'k> {
+    fn from(key: &'k SharedKey) -> Self {
+        Self::Shared(key)
+    }
+}
+
+impl SignatureKey<'_> {
+    pub(crate) fn sign(self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match self {
+            Self::Private(key) => key.sign(message),
+            Self::Shared(key) => Ok(key.sign(message).to_vec()),
+        }
+    }
+}
