@@ -147,11 +147,10 @@ where
     fn decided(decision: Decision, waiting: Waiting<S, H, C>, body: B) -> Self {
         match decision {
             Decision::Content(check) => Self::content(check, waiting, body),
-            Decision::Verdict(Ok(admitted)) => {
-                let body = waiting.content.unread(body);
-                Self::concluded(Read::Accepted(admitted, body), waiting)
+            Decision::Verdict(verdict) => {
+                let read = Read::of_body(verdict, body, |body| waiting.content.unread(body));
+                Self::concluded(read, waiting)
             }
-            Decision::Verdict(Err(rejection)) => Self::concluded(Read::Rejected(rejection, Rest::Whole(body)), waiting),
         }
     }
 

@@ -210,26 +210,8 @@ pub(crate) struct VerifiedRequest {
     pub(crate) is_streamed: bool,
     /// Identifies the proof and the target that it names, if the verdict rests on such a proof.
     pub(crate) replay_key: Option<ReplayKey>,
-    /// Whether the proof was required to have a nonce, and had a fresh one.
+    /// Whether a fresh nonce was required. If the proof is verified, it had one.
     pub(crate) nonce_checked: bool,
-}
-
-impl VerifiedRequest {
-    pub(crate) fn new(method: &Method, credentials: AccessTokenHash, signature_required: bool) -> Self {
-        Self {
-            method: method.clone(),
-            credentials,
-            signature_required,
-            is_streamed: false,
-            replay_key: None,
-            nonce_checked: false,
-        }
-    }
-
-    /// Adds the recorded proof.
-    pub(crate) fn with_proof(self, replay_key: ReplayKey, nonce_checked: bool) -> Self {
-        Self { replay_key: Some(replay_key), nonce_checked, ..self }
-    }
 }
 
 /// Marks a request that was accepted without credentials.

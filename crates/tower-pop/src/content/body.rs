@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use pop_core::ContentError;
-use pop_core::content::ContentHasher;
+use pop_core::content::{ContentHasher, ContentVerified};
 
 pin_project! {
     /// The body of a request that [`PopLayer::verify_content`](crate::PopLayer::verify_content) accepted: verified content in
@@ -39,6 +39,13 @@ pub(super) enum End<B> {
     Rest(Pin<Box<B>>),
     /// In mode `ReportOnly`: the content ended early.
     Failed,
+}
+
+impl<B> End<B> {
+    /// All of the content was read and hashed.
+    pub(super) const fn of(result: &Result<ContentVerified, ContentError>) -> Self {
+        if result.is_ok() { Self::Complete } else { Self::Wrong }
+    }
 }
 
 /// The content of a request ended early, or is not what its proof covers. A handler must undo what it did with the bytes before.

@@ -19,7 +19,7 @@ use self::body::End;
 pub use self::body::{ContentFailed, VerifiedBody};
 use crate::drain::Discard;
 use crate::rejection::Rejection;
-use crate::verifier::{Admitted, ContentCheck, Verdict, Verification};
+use crate::verifier::{Admitted, ContentCheck, Decision, Verdict, Verification};
 
 /// Whether and how a layer reads content: [`HeadOnly`], [`VerifyContent`] or [`StreamContent`]. Nothing else can implement it.
 pub trait ReadContent<B>: Clone + sealed::Sealed {
@@ -55,6 +55,27 @@ pub enum Read<Inner, B> {
     Rejected(Rejection, Rest<B>),
 }
 
+impl<Inner, B> Read<Inner, B> {
+    /// The verdict on a request whose body was not read.
+    pub(crate) fn of_body(verdict: Verdict, body: B, inner: impl FnOnce(B) -> Inner) -> Self {
+        match verdict {
+            Ok(admitted) => Self::Accepted(admitted, inner(body)),
+            Err(rejection) => Self::Rejected(rejection, Rest::Whole(body)),
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send + 'static> Read<VerifiedBody<B>, B> {
+    /// The verdict on a request whose body was read: these frames, and what follows them.
+    fn of_frames(verdict: Verdict, frames: VecDeque<Bytes>, end: End<B>) -> Self {
+        match (verdict, end) {
+            (Ok(admitted), end) => Self::Accepted(admitted, VerifiedBody::read(frames, end)),
+            (Err(rejection), End::Rest(body)) => Self::Rejected(rejection, Rest::Open(body)),
+            (Err(rejection), End::Complete | End::Wrong | End::Failed) => Self::Rejected(rejection, Rest::Nothing),
+        }
+    }
+}
+
 /// What is left of the body of a rejected request.
 #[doc(hidden)]
 #[allow(missing_debug_implementations)]
@@ -78,10 +99,7 @@ impl<B> ReadContent<B> for HeadOnly {
     }
 
     fn read(&self, check: Box<ContentCheck>, body: B) -> Reading<B, B> {
-        Reading::Now(match check.failed(ContentError::Unread) {
-            Ok(admitted) => Read::Accepted(admitted, body),
-            Err(rejection) => Read::Rejected(rejection, Rest::Whole(body)),
-        })
+        Reading::Now(Read::of_body(check.failed(ContentError::Unread), body, |body| body))
     }
 }
 
@@ -106,29 +124,18 @@ where
 
     fn read(&self, check: Box<ContentCheck>, body: B) -> Reading<VerifiedBody<B>, B> {
         if body.size_hint().lower() > check.limit() {
-            return Reading::Now(match check.failed(ContentError::TooLarge) {
-                Ok(admitted) => Read::Accepted(admitted, VerifiedBody::unread(body)),
-                Err(rejection) => Read::Rejected(rejection, Rest::Whole(body)),
-            });
+            return Reading::Now(Read::of_body(check.failed(ContentError::TooLarge), body, VerifiedBody::unread));
         }
         if !body.is_end_stream() {
             return Reading::Later(Box::pin(read(check, body)));
         }
         let result = check.hasher().finish();
-        let end = if result.is_ok() { End::Complete } else { End::Wrong };
+        let end = End::of(&result);
+        let read = |decision: Decision, end| Read::of_frames(decision.into_verdict(), VecDeque::new(), end);
         match check.proceed(result) {
-            Verification::Now(decision) => Reading::Now(without_content(decision.into_verdict(), end)),
-            Verification::Later(decision) => {
-                Reading::Later(Box::pin(async move { without_content(decision.await.into_verdict(), end) }))
-            }
+            Verification::Now(decision) => Reading::Now(read(decision, end)),
+            Verification::Later(decision) => Reading::Later(Box::pin(async move { read(decision.await, end) })),
         }
-    }
-}
-
-fn without_content<B>(verdict: Verdict, end: End<B>) -> Read<VerifiedBody<B>, B> {
-    match verdict {
-        Ok(admitted) => Read::Accepted(admitted, VerifiedBody::read(VecDeque::new(), end)),
-        Err(rejection) => Read::Rejected(rejection, Rest::Nothing),
     }
 }
 
@@ -157,10 +164,8 @@ where
         }
         Reading::Later(Box::pin(async move {
             let hasher = check.hasher();
-            match check.conclude_while_streaming().await {
-                Ok(admitted) => Read::Accepted(admitted, VerifiedBody::streaming(body, hasher)),
-                Err(rejection) => Read::Rejected(rejection, Rest::Whole(body)),
-            }
+            let verdict = check.conclude_while_streaming().await;
+            Read::of_body(verdict, body, |body| VerifiedBody::streaming(body, hasher))
         }))
     }
 }
@@ -192,15 +197,11 @@ async fn read<B: Body<Data = Bytes> + Send + 'static>(check: Box<ContentCheck>, 
     let (verdict, end) = match failed {
         None => {
             let result = hasher.finish();
-            let end = if result.is_ok() { End::Complete } else { End::Wrong };
+            let end = End::of(&result);
             (check.conclude(result).await, end)
         }
         Some(error @ ContentError::Incomplete) => (check.failed(error), End::Failed),
         Some(error) => (check.failed(error), End::Rest(body)),
     };
-    match (verdict, end) {
-        (Ok(admitted), end) => Read::Accepted(admitted, VerifiedBody::read(frames, end)),
-        (Err(rejection), End::Rest(body)) => Read::Rejected(rejection, Rest::Open(body)),
-        (Err(rejection), End::Complete | End::Wrong | End::Failed) => Read::Rejected(rejection, Rest::Nothing),
-    }
+    Read::of_frames(verdict, frames, end)
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use pop_core::access_token::{AccessToken, check_times};
 use pop_core::binding::{Bound, Unread, Unreplayed, VerifiedClaims};
 use pop_core::content::ContentVerified;
@@ -38,8 +38,14 @@ pub(super) fn finish(
     let Presented { scheme, token_hash, credentials_hash, proofs, .. } = presented;
     let mut ending = Ending {
         scheme,
-        request: VerifiedRequest::new(&context.method, credentials_hash, cfg.signature_required),
-        nonce_checked: context.nonce_required,
+        request: VerifiedRequest {
+            method: Method::clone(&context.method),
+            credentials: credentials_hash,
+            signature_required: cfg.signature_required,
+            is_streamed: false,
+            replay_key: None,
+            nonce_checked: context.nonce_required,
+        },
         new_nonce: false,
         vary: context.certificate.vary.clone(),
         new_key: None,
@@ -49,7 +55,8 @@ pub(super) fn finish(
         Ok(proofs) => {
             let new_key = proofs.proof().and_then(Proof::new_key);
             ending.new_key = new_key.and_then(|(header, key)| cfg.state.proof_keys.candidate(header, key));
-            let keys = cfg.state.key_encryption_keys.current();
+            // Under no other scheme is there a proof with a symmetric key.
+            let keys = if scheme == Scheme::Pop { cfg.state.key_encryption_keys.current() } else { None };
             binding_check(cfg, context, head, scheme, &token_hash, keys.as_deref()).verify(proofs, &token)
         }
         Err(error) => Err(error),
@@ -161,7 +168,6 @@ async fn in_time(
 struct Ending {
     scheme: Scheme,
     request: VerifiedRequest,
-    nonce_checked: bool,
     /// Whether the response carries a new nonce.
     new_nonce: bool,
     vary: Option<HeaderValue>,
@@ -185,15 +191,12 @@ impl Ending {
             Err(error) => return Verification::now(self.fail(cfg, error.into(), token)),
         };
         telemetry::proof_age(entry.now, entry.issued_at);
+        self.request.replay_key.get_or_insert(entry.key);
         if unreplayed.second_entry().is_some() {
-            self.request = self.request.with_proof(entry.key, self.nonce_checked);
             return proceed(cfg, self, Bound::Unreplayed(unreplayed.first_of_two(first_use)), token);
         }
         if let Some(new_key) = self.new_key.take() {
             cfg.state.proof_keys.keep(new_key);
-        }
-        if self.request.replay_key.is_none() {
-            self.request = self.request.with_proof(entry.key, self.nonce_checked);
         }
         match unreplayed.first_use(first_use) {
             Some(claims) => Verification::now(self.conclude(cfg, Ok(claims))),
@@ -225,7 +228,7 @@ impl Ending {
         let nonce = |wanted| if wanted { cfg.state.nonces.header(cfg.state.clock.now()) } else { None };
         let (nonce, next_nonce) = match self.scheme {
             // The other form under this scheme has no nonce of the server.
-            Scheme::Pop => (None, nonce(self.nonce_checked && claims.proof().kind() != ProofKind::Hmac)),
+            Scheme::Pop => (None, nonce(self.request.nonce_checked && claims.proof().kind() != ProofKind::Hmac)),
             _ => (nonce(self.new_nonce), None),
         };
         let authentication_info = next_nonce.and_then(|nonce| next_nonce_field(&nonce));
