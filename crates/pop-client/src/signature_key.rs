@@ -7,7 +7,9 @@ use pop_core::jose::{KeyError, SharedKey, SigningKey};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum SignatureKey<'k> {
-    /// A private key: for envelopes, and for every [`SignatureProfile`](crate::SignatureProfile) but `Hmac`.
+    /// A private key: for envelopes, and for every [`SignatureProfile`] but `Hmac`.
+    ///
+    /// [`SignatureProfile`]: pop_core::proof::message_signature::SignatureProfile
     Private(&'k SigningKey),
     /// A symmetric key, which signs by HMAC with SHA-256: for envelopes, and for `SignatureProfile::Hmac`.
     Shared(&'k SharedKey),
