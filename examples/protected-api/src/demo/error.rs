@@ -5,7 +5,6 @@ use pop_authserver::ResourceKeysError;
 use pop_client::pop_core::jose::KeyTooShort;
 use pop_client::{ClientError, EnvelopeError, KeyError};
 use pop_core::proof::message_signature::SignError;
-use pop_core::target::TargetError;
 use tower_pop::{ConfigError, KeyEncryptionKeysError};
 
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +19,6 @@ pub(crate) enum DemoError {
     Envelope(#[from] EnvelopeError),
     #[error(transparent)]
     Signature(#[from] SignError<KeyError>),
-    #[error(transparent)]
-    Origin(#[from] TargetError),
     #[error(transparent)]
     Field(#[from] InvalidHeaderValue),
     #[error(transparent)]

@@ -2,14 +2,9 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
-use pop_client::{BoundToken, Envelope, KeyError, Proof, ProofMethod};
-use pop_core::content::content_digest;
-use pop_core::jose::encode;
-use pop_core::proof::message_signature::{SignatureParameters, SignatureProfile, sign as sign_head};
-use pop_core::request::RequestHead;
-use pop_core::target::Origin;
+use pop_client::{BoundToken, Envelope, Proof, ProofMethod, RequestSignature, SignatureKey};
+use pop_core::proof::message_signature::SignatureProfile;
 use reqwest::Request;
-use tower_pop::clock::{Clock, SystemClock};
 
 use super::error::DemoError;
 
@@ -37,39 +32,18 @@ pub(super) fn sign(
         insert(request, DPOP, &proof)?;
     }
     match by {
-        ProofMethod::HttpSig(key) => add_signature(request, SignatureProfile::HttpSig, |base| key.sign(base)),
-        ProofMethod::SharedKey(key) => {
-            add_signature(request, SignatureProfile::Hmac, |base| Ok(key.sign(base).to_vec()))
-        }
-        ProofMethod::Dpop(key) => add_signature(request, SignatureProfile::Request, |base| key.sign(base)),
+        ProofMethod::HttpSig(key) => add_signature(request, SignatureProfile::HttpSig, key.into()),
+        ProofMethod::SharedKey(key) => add_signature(request, SignatureProfile::Hmac, (&**key).into()),
+        ProofMethod::Dpop(key) => add_signature(request, SignatureProfile::Request, key.into()),
         _ => Ok(()), // the API rejects a request without a signature
     }
 }
 
 /// Adds an HTTP message signature (RFC 9421) over the method, the URL, the content and the header fields that matter.
-fn add_signature(
-    request: &mut Request,
-    profile: SignatureProfile,
-    key: impl FnOnce(&[u8]) -> Result<Vec<u8>, KeyError>,
-) -> Result<(), DemoError> {
-    let digest = content_digest(content(request));
-    request.headers_mut().insert(CONTENT_DIGEST, digest);
-    let mut components = vec!["@method", "@target-uri", "authorization", "content-type", "content-digest"];
-    if request.headers().contains_key(DPOP) {
-        components.push("dpop");
-    }
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|_| DemoError::Random)?;
-    let (now, nonce) = (SystemClock::default().now(), encode(random));
-    let parameters = SignatureParameters::of(profile, now).nonce(&nonce);
-    let url = request.url();
-    let origin = Origin::parse(&url.origin().ascii_serialization())?;
-    let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
-    let head = RequestHead::new(request.method().as_str(), &origin, &target, request.headers(), now);
-    let (input, signature) = sign_head(&head, "sig", &components, &parameters, key)?;
-    request.headers_mut().insert("signature-input", input);
-    request.headers_mut().insert("signature", signature);
-    Ok(())
+fn add_signature(request: &mut Request, profile: SignatureProfile, key: SignatureKey<'_>) -> Result<(), DemoError> {
+    let (method, url, content) = (request.method().clone(), request.url().clone(), content(request).to_vec());
+    let signature = RequestSignature::new(profile).content(&content).cover("content-type");
+    Ok(signature.sign(method.as_str(), url.as_str(), request.headers_mut(), key)?)
 }
 
 fn content(request: &Request) -> &[u8] {
