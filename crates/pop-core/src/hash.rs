@@ -1,10 +1,28 @@
-//! SHA-2 over what can be long: tokens and content. `aws-lc-rs` hashes it if it is compiled in. On processors without
+//! SHA-2 over tokens, content and what identifies a proof. `aws-lc-rs` hashes it if it is compiled in. On processors without
 //! instructions for SHA-256, it needs half of the instructions of `sha2`.
 
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) use self::aws_lc::{Hasher, sha256};
 #[cfg(not(feature = "aws-lc-rs"))]
 pub(crate) use self::rust_crypto::{Hasher, sha256};
+
+/// Bytes that are put together without an allocation.
+const SHORT: usize = 256;
+
+/// Returns the SHA-256 of what the parts make together.
+pub(crate) fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut buffer = [0; SHORT];
+    let mut length = 0_usize;
+    for part in parts {
+        let end = length.saturating_add(part.len());
+        match buffer.get_mut(length..end) {
+            Some(place) => place.copy_from_slice(part),
+            None => return sha256(&parts.concat()),
+        }
+        length = end;
+    }
+    sha256(&buffer[..length])
+}
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc {
@@ -84,6 +102,15 @@ mod tests {
     use sha2::{Digest, Sha256, Sha512};
 
     use super::*;
+
+    #[test]
+    fn hashes_parts_as_the_whole() {
+        for length in [0, 1, 100, SHORT - 10, SHORT - 9, SHORT, 10 * SHORT] {
+            let long = vec![b'x'; length];
+            let whole = [b"start" as &[u8], &long, b"end"].concat();
+            assert_eq!(sha256_of(&[b"start", &long, b"", b"end"])[..], Sha256::digest(whole)[..], "{length}");
+        }
+    }
 
     /// SIG-23: in pieces of any length, the digests are those of the other library.
     #[test]

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
-use crate::hash::sha256;
+use crate::hash::sha256_of;
 use crate::jose::JwkThumbprint;
 use crate::target::RequestTarget;
 
@@ -17,31 +15,21 @@ impl ReplayKey {
     /// Returns the key of a DPoP proof.
     #[must_use]
     pub fn dpop(jkt: &JwkThumbprint, target: &RequestTarget<'_>, jti: impl AsRef<[u8]>) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"dpop\0");
-        hash.update(jkt.as_bytes());
-        hash.update(target.origin().as_str());
-        hash.update(target.path());
-        hash.update([0]); // no URI holds a NUL
-        hash.update(jti);
-        Self(hash.finalize().into())
+        let (origin, path) = (target.origin().as_str().as_bytes(), target.path().as_bytes());
+        Self(sha256_of(&[b"dpop\0", jkt.as_bytes(), origin, path, b"\0", jti.as_ref()])) // no URI holds a NUL
     }
 
     /// Returns the key of the `nonce` or `jti` that a client gave a proof over its request. `key` identifies the key of the
     /// proof.
     #[must_use]
     pub fn signature(key: &[u8; 32], nonce: &str) -> Self {
-        Self::of(b"nonce\0", key, nonce.as_bytes())
+        Self(sha256_of(&[b"nonce\0", key, nonce.as_bytes()]))
     }
 
     /// Returns the key of a signed HTTP request without a nonce of its own: what it signs is accepted once.
     #[must_use]
     pub fn envelope(key: &[u8; 32], signing_input: &[u8]) -> Self {
-        Self::of(b"input\0", key, signing_input)
-    }
-
-    fn of(label: &[u8], key: &[u8; 32], single_use: &[u8]) -> Self {
-        Self(sha256(&[label, key, single_use].concat()))
+        Self(sha256_of(&[b"input\0", key, signing_input]))
     }
 
     /// Takes a digest over everything that identifies the use, for tests of stores. It must look random.
@@ -71,12 +59,8 @@ impl QuotaOwner {
     /// Returns the owner for a client of an issuer, with all its keys.
     #[must_use]
     pub fn client(issuer: &str, client_id: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"client\0");
-        hash.update((issuer.len() as u64).to_be_bytes());
-        hash.update(issuer);
-        hash.update(client_id);
-        Self(hash.finalize().into())
+        let length = (issuer.len() as u64).to_be_bytes();
+        Self(sha256_of(&[b"client\0", &length, issuer.as_bytes(), client_id.as_bytes()]))
     }
 
     /// Returns the owner for a key: the thumbprint of a public key, or [`SharedKey::id`](crate::jose::SharedKey::id).
