@@ -1,11 +1,13 @@
 //! Stateless server-provided nonces (RFC 9449 §8, §9). A nonce is a time step and a MAC over it, so that every replica with the
 //! same key accepts it.
 //!
-//! 1. A nonce is `base64url(step ‖ first 16 bytes of HMAC-SHA-256(key, label ‖ audience ‖ step))`: 27 characters, all of them
-//!    allowed by RFC 9449 §8.1.
+//! 1. A nonce is `base64url(step ‖ serial ‖ first 16 bytes of HMAC-SHA-256(key, label ‖ audience ‖ step ‖ serial))`: 32
+//!    characters, all of them allowed by RFC 9449 §8.1.
 //! 2. A step lasts 60 s. A nonce is accepted during its own step and the two steps after it. It is also accepted during the
 //!    step before, because the clocks of replicas differ.
 //! 3. A nonce is not bound to a client and may be used any number of times. Only `jti` is single-use.
+//! 4. The serial number tells nonces of one step apart, for signed HTTP requests: a client that sets no `jti` signs equal requests
+//!    of one second alike, unless their nonces differ. It is 0 for DPoP.
 
 use std::fmt;
 
@@ -21,9 +23,11 @@ pub const STEP_SECONDS: u64 = 60;
 /// The number of steps after its own in which a nonce is accepted.
 pub const PREVIOUS_STEPS: u64 = 2;
 /// The length of a nonce, in characters.
-const NONCE_LEN: usize = 27;
+const NONCE_LEN: usize = 32;
 /// The length of the truncated MAC, in bytes.
 const MAC_LEN: usize = 16;
+/// The length of step, serial number and MAC, in bytes.
+const NONCE_BYTES: usize = 8 + MAC_LEN;
 
 /// The keys that create and check nonces. `Debug` shows only the number of keys.
 #[derive(Clone)]
@@ -72,17 +76,18 @@ impl NonceKeys {
         now / STEP_SECONDS
     }
 
-    /// Returns the nonce of a step.
+    /// Returns the nonce of a step, with the serial number 0.
     #[must_use]
     pub fn issue(&self, step: u64) -> String {
-        let mut bytes = [0; 4 + MAC_LEN];
-        let (number, mac) = bytes.split_at_mut(4);
-        let short = short_step(step);
-        number.copy_from_slice(&short);
-        if let Some(key) = self.keys.first() {
-            mac.copy_from_slice(&self.mac(key, step));
-        }
-        jose::encode(bytes)
+        self.issue_numbered(step, 0)
+    }
+
+    /// Returns the nonce of a step with a serial number.
+    #[must_use]
+    pub fn issue_numbered(&self, step: u64, serial: u32) -> String {
+        let serial = serial.to_be_bytes();
+        let mac = self.keys.first().map(|key| self.mac(key, step, serial)).unwrap_or_default();
+        jose::encode([&short_step(step)[..], &serial, &mac].concat())
     }
 
     /// Checks the nonce of a proof. `now` is in seconds since the epoch.
@@ -94,13 +99,15 @@ impl NonceKeys {
         if nonce.len() != NONCE_LEN {
             return Err(NonceError::Stale);
         }
-        let bytes: [u8; 4 + MAC_LEN] = jose::decode_array(nonce).map_err(|_| NonceError::Stale)?;
-        let (number, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(NonceError::Stale)?;
+        let bytes: [u8; NONCE_BYTES] = jose::decode_array(nonce).map_err(|_| NonceError::Stale)?;
+        let (number, rest) = bytes.split_first_chunk::<4>().ok_or(NonceError::Stale)?;
+        let (serial, mac) = rest.split_first_chunk::<4>().ok_or(NonceError::Stale)?;
+        let mac: &[u8; MAC_LEN] = mac.try_into().map_err(|_| NonceError::Stale)?;
         let current = Self::step_at(now);
         let step = (current.saturating_sub(PREVIOUS_STEPS)..=current.saturating_add(1))
-            .find(|step| short_step(*step) == number)
+            .find(|step| short_step(*step) == *number)
             .ok_or(NonceError::Stale)?;
-        let genuine = self.keys.iter().any(|key| constant_time::equal(&self.mac(key, step), mac));
+        let genuine = self.keys.iter().any(|key| constant_time::equal(&self.mac(key, step, *serial), mac));
         if !genuine {
             return Err(NonceError::Stale);
         }
@@ -109,12 +116,13 @@ impl NonceKeys {
         Ok(AcceptedNonce { freshness, until })
     }
 
-    fn mac(&self, key: &Hmac<Sha256>, step: u64) -> [u8; MAC_LEN] {
+    fn mac(&self, key: &Hmac<Sha256>, step: u64, serial: [u8; 4]) -> [u8; MAC_LEN] {
         let mut mac = key.clone();
         mac.update(b"poplayer dpop nonce\0");
         mac.update(self.audience.as_bytes());
         mac.update(&[0]);
         mac.update(&step.to_be_bytes());
+        mac.update(&serial);
         let full: [u8; 32] = mac.finalize().into_bytes().into();
         let mut short = [0; MAC_LEN];
         short.copy_from_slice(&full[..MAC_LEN]);
@@ -195,9 +203,27 @@ mod tests {
             let altered = String::from_utf8(altered).unwrap();
             assert_eq!(keys(7).check(&altered, NOW), Err(NonceError::Stale), "{at}");
         }
-        for altered in [&nonce[1..], &nonce[..26], "", &nonce.to_ascii_uppercase(), &"A".repeat(100_000)] {
+        for altered in [
+            &nonce[1..],
+            &nonce[..NONCE_LEN - 1],
+            &format!("{nonce}A"),
+            "",
+            &nonce.to_ascii_uppercase(),
+            &"A".repeat(100_000),
+        ] {
             assert_eq!(keys(7).check(altered, NOW), Err(NonceError::Stale));
         }
+    }
+
+    /// NONCE-02, NONCE-05: and the serial number is covered by the MAC, as each position above shows.
+    #[test]
+    fn nonces_of_one_step_differ_by_their_serial_number() {
+        let step = NonceKeys::step_at(NOW);
+        let issued = [0, 1, 2, u32::MAX].map(|serial| keys(7).issue_numbered(step, serial));
+        assert_eq!(issued[0], keys(7).issue(step));
+        let distinct: std::collections::HashSet<_> = issued.iter().collect();
+        assert_eq!(distinct.len(), issued.len());
+        assert!(issued.iter().all(|nonce| is_nonce(nonce) && keys(7).check(nonce, NOW).is_ok()));
     }
 
     /// NONCE-05, NONCE-13: they carry a MAC, so that they cannot be guessed.

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwapOption;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 use pop_core::CredentialError;
+use pop_core::credentials::Scheme;
 use pop_core::names::UnknownName;
 use pop_core::nonce::NonceKeys;
 use pop_core::target::{Origin, RequestTarget};
@@ -109,20 +111,34 @@ impl<'de> serde::Deserialize<'de> for NoncePolicy {
     }
 }
 
-/// The nonce keys, and the current nonce: the step of time it belongs to, and its header value.
+/// The nonce keys, and what is kept to issue nonces.
 #[derive(Debug)]
 pub(crate) struct Nonces {
     pub(crate) keys: NonceKeys,
+    /// The current nonce for DPoP: the step of time it belongs to, and its header value.
     current: ArcSwapOption<(u64, HeaderValue)>,
+    /// The serial number of the next nonce for a signed HTTP request. Replicas begin with random ones.
+    serial: AtomicU32,
 }
 
 impl Nonces {
     pub(crate) fn new(keys: NonceKeys) -> Self {
-        Self { keys, current: ArcSwapOption::empty() }
+        let mut serial = [0; 4];
+        let _ = getrandom::fill(&mut serial); // it has to be another one than in other replicas, not a secret
+        Self { keys, current: ArcSwapOption::empty(), serial: u32::from_be_bytes(serial).into() }
+    }
+
+    /// Returns a nonce for a request under this scheme.
+    pub(crate) fn next(&self, scheme: Scheme, now: u64) -> Option<HeaderValue> {
+        if scheme != Scheme::Pop {
+            return self.current(now);
+        }
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(self.keys.issue_numbered(NonceKeys::step_at(now), serial)).ok()
     }
 
     /// Returns the current nonce as the value of `DPoP-Nonce`.
-    pub(crate) fn header(&self, now: u64) -> Option<HeaderValue> {
+    fn current(&self, now: u64) -> Option<HeaderValue> {
         let step = NonceKeys::step_at(now);
         if let Some(current) = self.current.load().as_deref()
             && current.0 == step

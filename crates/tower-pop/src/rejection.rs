@@ -10,12 +10,13 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
-use pop_core::Error;
 use pop_core::challenge::ErrorResponse;
 use pop_core::credentials::Scheme;
+use pop_core::{Error, ReplayError};
 
 use crate::config::PopConfig;
 use crate::explain::Explanation;
+use crate::nonce_policy::NoncePolicy;
 use crate::telemetry;
 
 /// `DPoP-Nonce` (RFC 9449 §8.1).
@@ -23,6 +24,18 @@ pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// `Accept-Signature` (RFC 9421 §5.1).
 const ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
+
+/// Returns the nonce that the client should use next. After a replay under `PoP` it needs one too: without a `jti`, it would sign
+/// an equal request of the same second in the same way.
+fn nonce_for(cfg: &PopConfig, error: &Error, scheme: Option<Scheme>) -> Option<HeaderValue> {
+    let state = &*cfg.state;
+    let wanted = match (error, scheme) {
+        (Error::Nonce(_), _) => true,
+        (Error::Replay(ReplayError::Replayed), Some(Scheme::Pop)) => !matches!(state.nonce_policy, NoncePolicy::Off),
+        _ => false,
+    };
+    wanted.then(|| state.nonces.next(scheme.unwrap_or(Scheme::Dpop), state.clock.now())).flatten()
+}
 
 /// A rejected request: the error, and everything that its response consists of.
 ///
@@ -51,7 +64,7 @@ impl Rejection {
     /// `scheme` is the one of the request; `target` is the URL that a proof had to name.
     pub(crate) fn new(cfg: &PopConfig, error: Error, scheme: Option<Scheme>, target: Option<&str>) -> Self {
         let state = &*cfg.state;
-        let nonce = if matches!(error, Error::Nonce(_)) { state.nonces.header(state.clock.now()) } else { None };
+        let nonce = nonce_for(cfg, &error, scheme);
         let text = nonce.as_ref().and_then(|nonce| nonce.to_str().ok());
         let response = state.challenges.respond_with_nonce(&error, scheme, cfg.schemes(), target, text);
         let nonce = nonce.filter(|_| response.nonce);

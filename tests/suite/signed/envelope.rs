@@ -8,7 +8,8 @@ use pop_client::Envelope;
 use serde_json::json;
 use tower_pop::{NoncePolicy, Preset, ProofKind};
 
-use super::{CONTENT, Resource, URL};
+use super::{Answer, CONTENT, Resource, URL};
+use crate::support::NOW;
 
 const PATH: &str = "/notes?a=1&b=2";
 
@@ -99,10 +100,7 @@ async fn rejects_a_signed_request_whose_token_does_not_ask_for_it() {
     let both = Resource::new(|builder| builder.proofs([ProofKind::SignedRequest, ProofKind::Dpop]));
     let token = both.token(json!({ "jwk": both.jwk() }));
     let mut as_dpop = request(Method::GET, PATH, "", "");
-    let proof = pop_authserver::proof(&both.key)
-        .url("https://api.example/notes")
-        .for_token(&token)
-        .issued_at(crate::support::NOW);
+    let proof = pop_authserver::proof(&both.key).url("https://api.example/notes").for_token(&token).issued_at(NOW);
     as_dpop.headers_mut().insert(AUTHORIZATION, format!("DPoP {token}").parse().unwrap());
     as_dpop.headers_mut().insert("dpop", proof.mint().parse().unwrap());
     both.send(as_dpop).await.rejected("DPoP ", "invalid_token", "SHR-14");
@@ -116,15 +114,56 @@ async fn a_required_nonce_comes_in_the_challenge_and_the_next_one_with_the_respo
     let signed = |nonce| envelope(&resource, "GET", &token).nonce(nonce).sign(&resource.key).unwrap();
     let first = resource.send(request(Method::GET, PATH, &signed(None), "")).await;
     let first = first.rejected("PoP nonce=\"", "invalid_proof", "no nonce");
-    let nonce = first.challenges()[0].split('"').nth(1).unwrap().to_owned();
+    let nonce = nonce_of_challenge(&first);
     assert!(!nonce.contains(['=', ',']), "SHR-13");
     assert!(!first.headers.contains_key("dpop-nonce"));
     let answer = resource.send(request(Method::GET, PATH, &signed(Some(&nonce)), "")).await.accepted("", "with nonce");
-    assert_eq!(answer.headers["authentication-info"], format!("nextnonce=\"{nonce}\"").as_str());
+    assert_ne!(next_nonce(&answer), nonce, "SHR-13");
     resource.send(request(Method::GET, PATH, &signed(Some(&nonce)), "")).await.accepted("", "nonce again, other jti");
     let used = signed(Some(&nonce));
     resource.send(request(Method::GET, PATH, &used, "")).await.accepted("", "first use");
     resource.send(request(Method::GET, PATH, &used, "")).await.rejected("PoP ", "invalid_proof", "second use");
+}
+
+/// SHR-11, SHR-13: MSAL sets no `jti`. It signs equal requests of one second alike, unless it got another nonce in between.
+#[tokio::test]
+async fn every_response_has_another_nonce_for_clients_that_set_no_jti() {
+    let resource = Resource::new(|builder| builder.proofs([ProofKind::SignedRequest]).nonce(NoncePolicy::Required));
+    let token = resource.token(json!({ "jwk": resource.jwk() }));
+    let send = async |nonce: &str| {
+        let claims = json!({ "at": token, "ts": NOW, "m": "GET", "u": "api.example", "p": "/notes", "nonce": nonce });
+        // The same bytes for the same nonce, as RS256 signs them.
+        let signed = resource.key.sign_jws(r#"{"typ":"pop","alg":"ES256"}"#, &claims.to_string()).unwrap();
+        resource.send(request(Method::GET, "/notes", &signed, "")).await
+    };
+    let first = send("none").await.rejected("PoP nonce=\"", "invalid_proof", "no nonce of this server");
+    let mut nonce = nonce_of_challenge(&first);
+    for row in ["first", "second", "third"] {
+        let replayed = nonce.clone();
+        nonce = next_nonce(&send(&nonce).await.accepted("", row));
+        let rejected = send(&replayed).await.rejected("PoP nonce=\"", "invalid_proof", row);
+        assert_eq!(rejected.code, Some("replay.replayed"), "{row}");
+        let fresh = nonce_of_challenge(&rejected);
+        assert!(fresh != nonce && fresh != replayed, "{row}");
+        send(&fresh).await.accepted("", "with the nonce of the rejection");
+    }
+    // Without nonces of the server, a replay brings none.
+    let plain = self::resource();
+    let token = plain.token(json!({ "jwk": plain.jwk() }));
+    let used = envelope(&plain, "GET", &token).sign(&plain.key).unwrap();
+    plain.send(request(Method::GET, PATH, &used, "")).await.accepted("", "first use");
+    let replayed = plain.send(request(Method::GET, PATH, &used, "")).await;
+    let replayed = replayed.rejected("PoP error=", "invalid_proof", "second use");
+    assert!(!replayed.challenges().iter().any(|challenge| challenge.contains("nonce=")));
+}
+
+fn nonce_of_challenge(answer: &Answer) -> String {
+    answer.challenges()[0].split('"').nth(1).unwrap().to_owned()
+}
+
+fn next_nonce(answer: &Answer) -> String {
+    let field = answer.headers["authentication-info"].to_str().unwrap();
+    field.strip_prefix("nextnonce=\"").unwrap().trim_end_matches('"').to_owned()
 }
 
 /// SHR-06: 60 s and 30 s by default, 300 s with preset `entra`.
@@ -137,7 +176,7 @@ async fn an_envelope_lives_as_long_as_the_configuration_says() {
         let key = pop_authserver::DpopKey::generate(key).unwrap();
         let token = resource.token(json!({ "kid": key.thumbprint().to_string() }));
         let signed = |age: i64| {
-            let at = crate::support::NOW.checked_add_signed(-age).unwrap();
+            let at = NOW.checked_add_signed(-age).unwrap();
             Envelope::new("GET", URL, &token).issued_at(at).embed_key().sign(&key).unwrap()
         };
         resource.send(request(Method::GET, PATH, &signed(max_age), "")).await.accepted("", "old");

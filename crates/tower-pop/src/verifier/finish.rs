@@ -225,7 +225,7 @@ impl Ending {
                 return Err(Rejection::new(cfg, error, Some(self.scheme), self.target.as_deref()));
             }
         };
-        let nonce = |wanted| if wanted { cfg.state.nonces.header(cfg.state.clock.now()) } else { None };
+        let nonce = |wanted| if wanted { cfg.state.nonces.next(self.scheme, cfg.state.clock.now()) } else { None };
         let (nonce, next_nonce) = match self.scheme {
             // The other form under this scheme has no nonce of the server.
             Scheme::Pop => (None, nonce(self.request.nonce_checked && claims.proof().kind() != ProofKind::Hmac)),
