@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::SignedContent;
+use crate::jose::AlgorithmSet;
 use crate::jose::crypto::CryptoBackend;
-use crate::jose::{AlgorithmSet, RsaLimits};
 
 /// The requirements on HTTP message signatures (RFC 9421): under `HTTPSig`, with HMAC under `PoP`, and in addition to other
 /// proofs.
@@ -24,8 +24,6 @@ pub struct SignaturePolicy {
     pub max_base_len: usize,
     /// The maximum length of a `nonce` in bytes. Defaults to 256.
     pub max_nonce_len: usize,
-    /// The bounds on RSA keys. Defaults to 2048 to 4096 bits.
-    pub rsa: RsaLimits,
     /// The library that verifies signatures. Defaults to `aws-lc-rs` if it is compiled in.
     pub backend: CryptoBackend,
 }
@@ -40,7 +38,6 @@ impl Default for SignaturePolicy {
             components: Vec::new(),
             max_base_len: 64 * 1024,
             max_nonce_len: 256,
-            rsa: RsaLimits::default(),
             backend: CryptoBackend::default(),
         }
     }

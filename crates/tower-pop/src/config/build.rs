@@ -141,7 +141,6 @@ impl PopConfigBuilder {
     /// The policies of proofs over the request itself.
     fn signature_policies(&self, proof: &mut ProofPolicy, token: &TokenPolicy) {
         let overrides = &self.overrides;
-        let rsa = RsaLimits::up_to(self.max_proof_rsa_bits);
         let (components, backend) = (std::mem::take(&mut proof.signature.components), proof.signature.backend);
         proof.signature = self.preset.signature();
         let signature = &mut proof.signature;
@@ -149,7 +148,7 @@ impl PopConfigBuilder {
         signature.max_age = overrides.signature_max_age.unwrap_or(signature.max_age);
         signature.clock_skew = overrides.clock_skew.unwrap_or(signature.clock_skew);
         signature.content = overrides.signed_content.unwrap_or(signature.content);
-        (signature.components, signature.backend, signature.rsa) = (components, backend, rsa);
+        (signature.components, signature.backend) = (components, backend);
         proof.signed_request = self.preset.signed_request();
         let envelope = &mut proof.signed_request;
         envelope.algorithms = overrides.proof_algorithms.unwrap_or(envelope.algorithms);
@@ -160,7 +159,7 @@ impl PopConfigBuilder {
         // The access token within an envelope is encoded once more.
         envelope.max_len = proof.dpop.max_len.saturating_add(token.max_len.saturating_mul(4) / 3);
         envelope.server_nonces = !matches!(self.nonce_policy, NoncePolicy::Off);
-        (envelope.backend, envelope.rsa) = (backend, rsa);
+        (envelope.backend, envelope.rsa) = (backend, RsaLimits::up_to(self.max_proof_rsa_bits));
         proof.accepts_signed_requests = self.kinds.contains(&ProofKind::SignedRequest);
         proof.accepts_hmac = self.kinds.contains(&ProofKind::Hmac);
     }

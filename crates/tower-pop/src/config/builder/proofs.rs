@@ -99,7 +99,8 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets the maximum size of RSA keys in proofs in bits, 2048 to 8192. Defaults to 4096.
+    /// Sets the maximum size of RSA keys that proofs carry, as DPoP proofs and the `cnf.jwk` of envelopes do, in bits: 2048 to 8192.
+    /// Defaults to 4096.
     ///
     /// ```
     /// use tower_pop::PopConfig;

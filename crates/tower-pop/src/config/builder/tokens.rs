@@ -92,7 +92,8 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets the maximum size of RSA keys in JWK sets in bits, 2048 to 8192. Defaults to 4096.
+    /// Sets the maximum size of RSA keys in JWK sets and in the `cnf.jwk` of access tokens, in bits: 2048 to 8192.
+    /// Defaults to 4096.
     ///
     /// ```
     /// use tower_pop::PopConfig;
