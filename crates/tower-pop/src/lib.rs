@@ -85,6 +85,7 @@
 //! | `http-client` | yes | discovery, keys and introspection over HTTPS |
 //! | `rust-crypto` | | signature verification in pure Rust |
 //! | `rustls` | | TLS that requests client certificates |
+//! | `redis` | | `RedisReplayStore`: a replay store that replicas share |
 //! | `metrics` | | counters and a histogram through the `metrics` facade |
 //! | `serde` | | options by name in configuration files |
 //!

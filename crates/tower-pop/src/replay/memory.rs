@@ -120,7 +120,18 @@ impl MemoryReplayStore {
         self.len() == 0
     }
 
+    /// Returns what an insert would answer, without recording anything.
+    #[cfg(feature = "redis")]
+    pub(super) fn check(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
+        self.examine::<false>(entry)
+    }
+
     fn insert_now(&self, entry: &ReplayEntry) -> Result<FirstUse, ReplayError> {
+        self.examine::<true>(entry).map(|()| FirstUse::assertion())
+    }
+
+    /// Checks an entry, and records it if `RECORD` is set.
+    fn examine<const RECORD: bool>(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
         let key = entry.key.as_bytes();
         let keyed = self.secret.of(key);
         let digest = key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
@@ -146,19 +157,23 @@ impl MemoryReplayStore {
         if shard.used.contains(keyed, digest) {
             return Err(ReplayError::Replayed);
         }
+        if !RECORD {
+            let count = shard.clients.get(&client).copied().unwrap_or_default();
+            return if count < self.per_key { Ok(()) } else { Err(shard.over_quota(self.span, entry.now)) };
+        }
         if shard.places == 0 {
             shard.places = self.take_places(entry.now, monotonic)?;
         }
         let count = shard.clients.entry(client).or_default();
         if *count >= self.per_key {
-            return Err(ReplayError::KeyQuota { retry_after: shard.retry_after(self.span, entry.now) });
+            return Err(shard.over_quota(self.span, entry.now));
         }
         *count += 1;
         shard.places -= 1;
         let set = shard.set_ending(end, monotonic.saturating_add(entry.expires_at - entry.now));
         shard.used.add(Used::new(keyed, digest, client, set));
         shard.next_drop = shard.next_drop.min(end_second(end, self.span));
-        Ok(FirstUse::assertion())
+        Ok(())
     }
 
     /// Takes free places for a shard, at least one. If there is none, all other shards drop expired entries first.
@@ -316,9 +331,9 @@ impl Shard {
         self.sets.iter().flatten().map(|set| end_second(set.end, span)).min()
     }
 
-    fn retry_after(&self, span: u64, now: u64) -> u32 {
+    fn over_quota(&self, span: u64, now: u64) -> ReplayError {
         let end = self.first_end(span).unwrap_or(now);
-        u32::try_from(end.saturating_sub(now)).unwrap_or(u32::MAX).max(1)
+        ReplayError::KeyQuota { retry_after: u32::try_from(end.saturating_sub(now)).unwrap_or(u32::MAX).max(1) }
     }
 }
 

@@ -1,0 +1,123 @@
+//! The command that records a proof, and what its answer means.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+
+use super::link::Connection;
+
+/// What the server said.
+pub(super) enum Answer {
+    /// The proof was not there, and is now.
+    First,
+    /// The proof was there.
+    Used,
+    /// There is no room.
+    Full,
+    /// It cannot be known on this connection. The command may be sent again.
+    Lost(RedisError),
+    /// The server does not do this, or answers something else.
+    Refused(RedisError),
+}
+
+/// Records a proof, unless it is recorded. It can be sent again.
+pub(super) struct SetOnce {
+    key: Vec<u8>,
+    value: [u8; 16],
+    milliseconds: u64,
+}
+
+impl SetOnce {
+    /// `lifetime` is in seconds.
+    pub(super) fn new(prefix: &[u8], key: &[u8; 32], values: &Values, lifetime: u64) -> Self {
+        let milliseconds = lifetime.saturating_mul(1000).max(1);
+        Self { key: [prefix, key].concat(), value: values.next(), milliseconds }
+    }
+
+    pub(super) async fn run(&self, connection: &Connection, wait_for_replicas: Option<u32>) -> Answer {
+        let mut set = redis::cmd("SET");
+        set.arg(&self.key).arg(&self.value[..]).arg("NX").arg("GET").arg("PX").arg(self.milliseconds);
+        let mut answer = self.answer(connection.send(&set).await);
+        if let Answer::Full = answer {
+            // A server without room says so before it looks whether the entry exists.
+            let mut get = redis::cmd("GET");
+            get.arg(&self.key);
+            answer = match self.answer(connection.send(&get).await) {
+                Answer::First => Answer::Full,
+                known => known,
+            };
+        }
+        match (answer, wait_for_replicas) {
+            (Answer::First, Some(replicas)) => self.wait(connection, replicas).await,
+            (answer, _) => answer,
+        }
+    }
+
+    fn answer(&self, answer: Result<Value, RedisError>) -> Answer {
+        match answer {
+            Ok(Value::Nil) => Answer::First,
+            // An earlier attempt of this request got there, and its answer was lost.
+            Ok(Value::BulkString(value)) if value == self.value => Answer::First,
+            Ok(Value::BulkString(_)) => Answer::Used,
+            Ok(_) => Answer::Refused((ErrorKind::UnexpectedReturnType, "an answer of another type").into()),
+            Err(error) => of_error(error),
+        }
+    }
+
+    /// Waits until replicas of the server have the proof. Otherwise it is not accepted.
+    async fn wait(&self, connection: &Connection, replicas: u32) -> Answer {
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(replicas).arg(WAIT_MILLISECONDS);
+        match connection.send_to_node_of(&self.key, wait).await {
+            Ok(Value::Int(acknowledged)) if acknowledged >= i64::from(replicas) => Answer::First,
+            Ok(_) => Answer::Refused((ErrorKind::Client, "too few replicas have acknowledged the write").into()),
+            Err(error) => of_error(error),
+        }
+    }
+}
+
+/// A wait holds up the other commands of a connection.
+const WAIT_MILLISECONDS: u32 = 100;
+
+/// Values that differ from those of every other request, of this replica and of others.
+pub(super) struct Values {
+    replica: [u8; 8],
+    next: AtomicU64,
+}
+
+impl Values {
+    pub(super) fn new() -> Result<Self, getrandom::Error> {
+        let mut replica = [0; 8];
+        getrandom::fill(&mut replica)?;
+        Ok(Self { replica, next: AtomicU64::new(0) })
+    }
+
+    fn next(&self) -> [u8; 16] {
+        let mut value = [0; 16];
+        let (replica, number) = value.split_at_mut(8);
+        replica.copy_from_slice(&self.replica);
+        number.copy_from_slice(&self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        value
+    }
+}
+
+fn of_error(error: RedisError) -> Answer {
+    match error.kind() {
+        // The connection ended, took too long, or led to a server that cannot write now: another one may.
+        ErrorKind::Io
+        | ErrorKind::ClusterConnectionNotFound
+        | ErrorKind::MasterNameNotFoundBySentinel
+        | ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask
+            | ServerErrorKind::ReadOnly
+            | ServerErrorKind::TryAgain,
+        )
+        | ErrorKind::Parse => Answer::Lost(error),
+        _ if error.code() == Some("OOM") => Answer::Full,
+        _ => Answer::Refused(error),
+    }
+}

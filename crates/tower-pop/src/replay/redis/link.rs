@@ -1,0 +1,232 @@
+//! The connection that calls share, and its replacement when it is lost.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, RedisError, Value};
+use tokio::sync::watch;
+
+use super::error::RedisUnavailable;
+use super::server::{Channel, Server};
+use crate::log_limit::LogLimit;
+
+/// The pause after the first failed attempt to connect. Each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest pause: a server that is back is used again after this time at the latest.
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// A connection, and what is known about it. Clones are the same connection.
+#[derive(Clone)]
+pub(super) struct Connection {
+    channel: Channel,
+    known: Arc<Known>,
+}
+
+struct Known {
+    since: Instant,
+    /// When the server last answered, in milliseconds after `since`.
+    answered: AtomicU64,
+}
+
+impl Connection {
+    fn new(channel: Channel) -> Self {
+        Self { channel, known: Arc::new(Known { since: Instant::now(), answered: AtomicU64::new(0) }) }
+    }
+
+    pub(super) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
+        let answer = self.channel.send(command).await;
+        if answer.is_ok() {
+            let elapsed = u64::try_from(self.known.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.known.answered.store(elapsed, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Sends a command without a key to the server that has this key.
+    pub(super) async fn send_to_node_of(&self, key: &[u8], command: Cmd) -> Result<Value, RedisError> {
+        self.channel.send_to_node_of(key, command).await
+    }
+
+    /// Returns whether it finds servers that answer by itself.
+    pub(super) const fn heals_itself(&self) -> bool {
+        matches!(self.channel, Channel::Cluster(_))
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.known, &other.known)
+    }
+
+    /// Returns whether the server has not answered since this time, nor accepted the connection.
+    fn is_silent_since(&self, time: Instant) -> bool {
+        self.known.since + Duration::from_millis(self.known.answered.load(Ordering::Relaxed)) <= time
+    }
+}
+
+/// The way to the server. A task of its own connects; it ends with the connection, or with the store.
+pub(super) struct Link(Arc<Shared>);
+
+struct Shared {
+    server: Server,
+    options: LinkOptions,
+    current: watch::Sender<Option<Connection>>,
+    /// Whether a task is connecting.
+    connecting: AtomicBool,
+    last_error: Mutex<Option<RedisUnavailable>>,
+    /// Whether a failure was logged, and no success after it.
+    has_failed: AtomicBool,
+    log: LogLimit,
+}
+
+/// How to connect.
+pub(super) struct LinkOptions {
+    /// For connecting, and for each call.
+    pub(super) timeout: Duration,
+    pub(super) prefix: Box<[u8]>,
+    pub(super) may_evict: bool,
+    /// Whether this replica accepts proofs on its own meanwhile.
+    pub(super) falls_back: bool,
+}
+
+impl Link {
+    pub(super) fn new(server: Server, options: LinkOptions) -> Self {
+        Self(Arc::new(Shared {
+            server,
+            options,
+            current: watch::Sender::new(None),
+            connecting: AtomicBool::new(false),
+            last_error: Mutex::new(None),
+            has_failed: AtomicBool::new(false),
+            log: LogLimit::new(),
+        }))
+    }
+
+    /// Returns the connection. Waits for one if there is none, for as long as that takes.
+    pub(super) async fn connection(&self) -> Connection {
+        let mut current = self.0.current.subscribe();
+        loop {
+            if let Some(connection) = current.borrow_and_update().clone() {
+                return connection;
+            }
+            Shared::start_connecting(&self.0);
+            if current.changed().await.is_err() {
+                std::future::pending::<()>().await; // cannot be: the link has the sender
+            }
+        }
+    }
+
+    /// Gives up a connection, unless it is given up already, and starts to connect anew.
+    pub(super) fn lost(&self, connection: &Connection, error: &RedisError) {
+        self.give_up(|current| current.is(connection), error.clone().into());
+    }
+
+    /// Gives up the connection if nothing has been answered on it since this time: the server hangs, or the network drops
+    /// what is sent. What waits for an answer is freed with it.
+    pub(super) fn timed_out(&self, since: Instant) {
+        self.give_up(|current| current.is_silent_since(since), RedisUnavailable::NoAnswer);
+    }
+
+    fn give_up(&self, which: impl Fn(&Connection) -> bool, error: RedisUnavailable) {
+        let given_up = self.0.current.send_if_modified(|current| {
+            let lost = current.as_ref().is_some_and(&which);
+            if lost {
+                *current = None;
+            }
+            lost
+        });
+        if given_up {
+            self.0.failed(error);
+            Shared::start_connecting(&self.0);
+        }
+    }
+
+    /// Reports an error that says nothing about the connection.
+    pub(super) fn report(&self, error: &RedisError) {
+        self.0.failed(error.clone().into());
+    }
+
+    /// Returns why there was no connection last.
+    pub(super) fn last_error(&self) -> RedisUnavailable {
+        self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or(RedisUnavailable::NoAnswer)
+    }
+}
+
+impl Shared {
+    /// Starts the task that connects, unless there is one or no runtime.
+    fn start_connecting(shared: &Arc<Self>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if !shared.connecting.swap(true, Ordering::AcqRel) {
+            let connecting = Connecting(Arc::downgrade(shared));
+            runtime.spawn(connecting.until_connected());
+        }
+    }
+
+    async fn attempt(&self) -> Option<Connection> {
+        let LinkOptions { timeout, prefix, may_evict, .. } = &self.options;
+        let attempt = self.server.connect(*timeout, prefix, *may_evict);
+        // Several round trips: to connect, and to check.
+        let attempted = tokio::time::timeout(timeout.saturating_mul(4), attempt).await;
+        match attempted.unwrap_or(Err(RedisUnavailable::NoAnswer)) {
+            Ok(channel) => Some(Connection::new(channel)),
+            Err(error) => {
+                self.failed(error);
+                None
+            }
+        }
+    }
+
+    /// Keeps an error, and logs it, once a second at most.
+    fn failed(&self, error: RedisUnavailable) {
+        self.has_failed.store(true, Ordering::Relaxed);
+        if let Some(times) = self.log.count() {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            let server = &self.server;
+            if self.options.falls_back {
+                tracing::error!(?server, %error, cause, times, "the replay store is unavailable: REPLAYS AT OTHER REPLICAS PASS");
+            } else {
+                tracing::error!(?server, %error, cause, times, "the replay store is unavailable: requests are rejected");
+            }
+        }
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+/// The task that connects. When it ends, even with its runtime, another one can be started.
+struct Connecting(Weak<Shared>);
+
+impl Connecting {
+    /// Connects, until there is a connection or the store is gone.
+    async fn until_connected(self) {
+        let mut pause = FIRST_PAUSE;
+        while let Some(shared) = self.0.upgrade() {
+            if let Some(connection) = shared.attempt().await {
+                if shared.has_failed.swap(false, Ordering::Relaxed) {
+                    tracing::info!(server = ?shared.server, "the replay store answers again");
+                }
+                drop(self); // a connection that is lost at once must find that nobody connects
+                shared.current.send_replace(Some(connection));
+                return;
+            }
+            drop(shared);
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.connecting.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.server.fmt(f)
+    }
+}

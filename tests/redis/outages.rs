@@ -1,0 +1,177 @@
+//! A server that is gone, hangs, or loses answers. No proof is accepted twice, and none without the server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tower_pop::replay::{RedisReplayStore, ReplayError};
+
+use crate::relay::{Network, Relay};
+use crate::server::{Redis, free_port};
+use crate::{TIMEOUT, entry, insert, now, store, until_accepted};
+
+/// REPLAY-10, X-69: starting before the server does.
+#[tokio::test]
+async fn rejects_everything_until_the_server_comes() {
+    if !crate::server::is_installed("redis-server") {
+        return;
+    }
+    let port = free_port();
+    let store = store(&format!("redis://127.0.0.1:{port}"));
+    let start = Instant::now();
+    assert_eq!(insert(&store, entry(1, "early")).await, Err(ReplayError::Unavailable));
+    assert!(start.elapsed() < TIMEOUT + Duration::from_millis(200), "{:?}", start.elapsed());
+    let error = store.connect().await.unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("refused"), "{error:?}");
+    let _redis = Redis::start_program("redis-server", port, &[]).await.unwrap();
+    assert!(until_accepted(&store).await < Duration::from_secs(1));
+    assert!(store.connect().await.is_ok());
+}
+
+/// REPLAY-10, X-37, X-69: with a server that writes everything to its disk.
+#[tokio::test]
+async fn a_restarted_server_still_knows_every_proof() {
+    let Some(mut redis) = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]).await else { return };
+    let (one, other) = (store(&redis.url()), store(&redis.url()));
+    let before = entry(1, "before");
+    assert_eq!(insert(&one, before).await, Ok(()));
+    redis.kill();
+    assert_eq!(insert(&one, entry(1, "during")).await, Err(ReplayError::Unavailable));
+    assert_eq!(insert(&other, before).await, Err(ReplayError::Unavailable), "it cannot know");
+    assert_eq!(insert(&one, before).await, Err(ReplayError::Replayed), "it knows");
+    redis.restart().await;
+    let recovery = until_accepted(&one).await;
+    assert!(recovery < Duration::from_secs(1), "{recovery:?}");
+    until_accepted(&other).await;
+    assert_eq!(insert(&other, before).await, Err(ReplayError::Replayed));
+}
+
+/// REPLAY-10, X-69: each call ends in time, and no more calls wait than may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_costs_the_timeout_and_no_memory() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let store = Arc::new(RedisReplayStore::builder(redis.url()).timeout(TIMEOUT).max_calls(50).build().unwrap());
+    let (before, during) = (entry(1, "before"), entry(1, "during"));
+    assert_eq!(insert(&store, before).await, Ok(()));
+    redis.pause(true);
+    let calls: Vec<_> = (0..200)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            let proof = if number == 0 { during } else { entry(2, &format!("{number}")) };
+            tokio::spawn(async move {
+                let start = Instant::now();
+                (insert(&store, proof).await, start.elapsed())
+            })
+        })
+        .collect();
+    let mut at_once = 0;
+    for call in calls {
+        let (result, elapsed) = call.await.unwrap();
+        assert_eq!(result, Err(ReplayError::Unavailable));
+        assert!(elapsed < TIMEOUT + Duration::from_millis(200), "{elapsed:?}");
+        at_once += usize::from(elapsed < TIMEOUT / 2);
+    }
+    assert!(at_once >= 100, "only {at_once} of 200 calls found no place to wait");
+    redis.pause(false);
+    let recovery = until_accepted(&store).await;
+    assert!(recovery < Duration::from_secs(1), "{recovery:?}");
+    // The server may have got it before it was given up, or not. It is accepted at most once more.
+    let again = [insert(&store, during).await, insert(&store, during).await];
+    assert!(again.iter().filter(|result| result.is_ok()).count() <= 1, "{again:?}");
+    assert_eq!(again[1], Err(ReplayError::Replayed));
+}
+
+/// REPLAY-05: the command arrived, its answer did not. The same request asks again, and is not taken for a replay.
+#[tokio::test]
+async fn a_proof_whose_answer_was_lost_is_accepted_once() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let relay = Relay::to(redis.port).await;
+    let store = store(&relay.url());
+    assert_eq!(insert(&store, entry(1, "connects")).await, Ok(()));
+    for round in 0..5 {
+        let proof = entry(1, &format!("round {round}"));
+        relay.set(Network::LosesAnswers);
+        let sets = redis.sets();
+        let asking = insert(&store, proof);
+        let repairing = async {
+            while redis.sets() == sets {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            relay.set(Network::Works);
+            relay.reset();
+        };
+        let (accepted, ()) = tokio::join!(asking, repairing);
+        assert_eq!(accepted, Ok(()), "round {round}");
+        assert!(redis.sets() >= sets + 2, "round {round}: it was sent again");
+        assert_eq!(insert(&store, proof).await, Err(ReplayError::Replayed));
+        assert_eq!(insert(&self::store(&redis.url()), proof).await, Err(ReplayError::Replayed), "at another replica");
+    }
+}
+
+/// REPLAY-05, REPLAY-10: nobody is told that the network drops what is sent.
+#[tokio::test]
+async fn a_network_that_drops_everything_is_noticed_and_left() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let relay = Relay::to(redis.port).await;
+    let store = store(&relay.url());
+    assert_eq!(insert(&store, entry(1, "before")).await, Ok(()));
+    for broken in [Network::DropsAll, Network::LosesAnswers, Network::IsCut] {
+        relay.set(broken);
+        let start = Instant::now();
+        let refused = insert(&store, entry(1, &format!("{broken:?}"))).await;
+        assert_eq!(refused, Err(ReplayError::Unavailable), "{broken:?}");
+        assert!(start.elapsed() < TIMEOUT + Duration::from_millis(200), "{broken:?} {:?}", start.elapsed());
+        relay.set(Network::Works);
+        // The connection from before is dead on the other side too, as after a failover of the network.
+        relay.reset();
+        let recovery = until_accepted(&store).await;
+        assert!(recovery < Duration::from_secs(1), "{broken:?} {recovery:?}");
+    }
+}
+
+/// REPLAY-10: connections that were idle are found dead only when they are used.
+#[tokio::test]
+async fn a_connection_that_the_server_closed_costs_nobody_anything() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let store = store(&redis.url());
+    for round in 0..10 {
+        assert_eq!(insert(&store, entry(1, &format!("{round}"))).await, Ok(()), "round {round}");
+        redis.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    }
+}
+
+/// REPLAY-10: whoever chooses to be available instead accepts each proof once at each replica.
+#[tokio::test]
+async fn falls_back_to_its_own_memory_only_if_it_was_told_to() {
+    let Some(mut redis) = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]).await else { return };
+    let url = redis.url();
+    let fallback =
+        || RedisReplayStore::builder(&*url).timeout(TIMEOUT).dangerous().fall_back_to_this_replica().build().unwrap();
+    let (one, other, strict) = (fallback(), fallback(), store(&url));
+    let before = entry(1, "before");
+    assert_eq!(insert(&one, before).await, Ok(()));
+    redis.kill();
+    let during = entry(1, "during");
+    assert_eq!(insert(&strict, during).await, Err(ReplayError::Unavailable));
+    assert_eq!(insert(&one, during).await, Ok(()));
+    assert_eq!(insert(&one, during).await, Err(ReplayError::Replayed));
+    assert_eq!(insert(&one, before).await, Err(ReplayError::Replayed));
+    assert_eq!(insert(&other, during).await, Ok(()), "this is what is dangerous about it");
+    redis.restart().await;
+    assert!(until_accepted(&strict).await < Duration::from_secs(1));
+    assert_eq!(insert(&strict, before).await, Err(ReplayError::Replayed));
+}
+
+/// REPLAY-12, X-40: a replica whose clock is behind, and one whose clock steps back.
+#[tokio::test]
+async fn a_clock_that_is_behind_accepts_nothing_twice() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let (one, behind) = (store(&redis.url()), store(&redis.url()));
+    let now = now();
+    let proof = |now| tower_pop::replay::conformance::entry(1, "behind", now - 91 + 1, now);
+    // It expires within a second here, and 20 s later there.
+    assert_eq!(insert(&one, proof(now)).await, Ok(()));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let mut there = proof(now);
+    there.now = now - 20;
+    assert_eq!(insert(&behind, there).await, Err(ReplayError::Replayed));
+}

@@ -1,0 +1,86 @@
+//! A relay between a store and its server, to break the network.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// What happens to bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Network {
+    Works,
+    /// Commands arrive. Answers are dropped.
+    LosesAnswers,
+    /// Nothing arrives, and nobody is told.
+    DropsAll,
+    /// Connections end, and new ones too.
+    IsCut,
+}
+
+pub(crate) struct Relay {
+    address: SocketAddr,
+    state: Arc<AtomicU8>,
+    cut: Arc<Notify>,
+}
+
+impl Relay {
+    pub(crate) async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let relay = Self { address: listener.local_addr().unwrap(), state: Arc::default(), cut: Arc::default() };
+        let (state, cut) = (Arc::clone(&relay.state), Arc::clone(&relay.cut));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if state.load(Ordering::SeqCst) == Network::IsCut as u8 {
+                    continue;
+                }
+                let (state, cut) = (Arc::clone(&state), Arc::clone(&cut));
+                tokio::spawn(async move {
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+                    let (from_client, to_client) = client.into_split();
+                    let (from_server, to_server) = server.into_split();
+                    tokio::select! {
+                        () = pass(from_client, to_server, &state, Network::DropsAll) => {}
+                        () = pass(from_server, to_client, &state, Network::LosesAnswers) => {}
+                        () = cut.notified() => {}
+                    }
+                });
+            }
+        });
+        relay
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    pub(crate) fn set(&self, network: Network) {
+        self.state.store(network as u8, Ordering::SeqCst);
+        if network == Network::IsCut {
+            self.cut.notify_waiters();
+        }
+    }
+
+    /// Ends the connections that there are. New ones work as before.
+    pub(crate) fn reset(&self) {
+        self.cut.notify_waiters();
+    }
+}
+
+/// Passes bytes on, unless the network is in this state or a worse one.
+async fn pass(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    state: &AtomicU8,
+    breaks_at: Network,
+) {
+    let mut bytes = vec![0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        if state.load(Ordering::SeqCst) < breaks_at as u8 && to.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
+    }
+}
