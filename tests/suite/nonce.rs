@@ -118,6 +118,7 @@ async fn a_nonce_can_replace_the_check_of_iat() {
     api.with_proof(early("fast", NOW + 3600)).await.is(Expected::Ok, "NONCE-12");
     api.clock.advance(150);
     api.with_proof(early("slow", NOW - 3600)).await.is(Expected::Proof, "NONCE-11 remembered for the nonce's life");
+    api.with_proof(early("new", NOW - 3600)).await.is(Expected::Ok, "NONCE-11 and new proofs pass for as long");
     api.with_proof(|proof| proof.issued_at(NOW)).await.is(Expected::Nonce, "NONCE-06");
 }
 
