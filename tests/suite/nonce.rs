@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::HeaderValue;
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_pop::{IatPolicy, NoncePolicy, PopLayer};
+use tower_pop::{ConfigError, IatPolicy, NoncePolicy, PopLayer, nonce_keys_from_text};
 
 use crate::support::{Answer, Api, Expected, NOW, api_with, request};
 
@@ -153,6 +153,57 @@ async fn replicas_with_the_same_key_accept_each_others_nonces() {
     two.with_proof(|proof| proof.nonce(&nonce)).await.is(Expected::Ok, "NONCE-14");
     let rotated = api_with(|builder| builder.nonce(NoncePolicy::Required).nonce_keys([[9; 32], [7; 32]]));
     rotated.with_proof(|proof| proof.nonce(&nonce)).await.is(Expected::Ok, "NONCE-14 rotation with overlap");
+}
+
+/// NONCE-14: keys are replaced in a running server, and no client is asked for another proof.
+#[tokio::test]
+async fn keys_of_nonces_can_be_replaced_while_requests_are_verified() {
+    let with = |keys: &[[u8; 32]]| {
+        let keys = keys.to_vec();
+        api_with(move |builder| builder.nonce(NoncePolicy::Required).nonce_keys(keys))
+    };
+    let (one, other) = (with(&[[7; 32]]), with(&[[7; 32]]));
+    let by_old = nonce_of(&one.with_proof(|proof| proof).await);
+    for (row, keys) in [("known", [[7; 32], [8; 32]]), ("first", [[8; 32], [7; 32]])] {
+        one.cfg.set_nonce_keys(keys).unwrap();
+        one.with_proof(|proof| proof.nonce(&by_old)).await.is(Expected::Ok, row);
+    }
+    let by_new = nonce_of(&one.with_proof(|proof| proof).await);
+    assert_ne!(by_new, by_old);
+    one.with_proof(|proof| proof.nonce(&by_new)).await.is(Expected::Ok, "the new one");
+    other.with_proof(|proof| proof.nonce(&by_new)).await.is(Expected::Nonce, "a replica that does not know it yet");
+    other.cfg.set_nonce_keys([[7; 32], [8; 32]]).unwrap();
+    other.with_proof(|proof| proof.nonce(&by_new)).await.is(Expected::Ok, "and does now");
+    one.cfg.set_nonce_keys([[8; 32]]).unwrap();
+    one.with_proof(|proof| proof.nonce(&by_old)).await.is(Expected::Nonce, "the old key is gone");
+    assert!(one.cfg.set_nonce_keys([]).is_err());
+    one.with_proof(|proof| proof.nonce(&by_new)).await.is(Expected::Ok, "no key at all changes nothing");
+    let off = api_with(|builder| builder);
+    assert!(matches!(off.cfg.set_nonce_keys([[7; 32]]), Err(ConfigError::NonceKeys(_))));
+}
+
+/// NONCE-14: what is no key is named by its line, and not shown.
+#[test]
+fn nonce_keys_can_be_read_from_text() {
+    let key = |byte: u8| pop_core::jose::encode([byte; 32]);
+    let text = format!("# the new one\n{}\n\n  {}=  \r\n", key(8), key(7));
+    assert_eq!(nonce_keys_from_text(&text).unwrap(), [[8; 32], [7; 32]]);
+    for (row, text, line) in [
+        ("short", format!("{}\nAAAA", key(1)), Some(2)),
+        ("long", format!("\n#\n{}AAAA", key(1)), Some(3)),
+        ("not base64url", "s3cret/+".repeat(6), Some(1)),
+        ("two on a line", format!("{} {}", key(1), key(2)), Some(1)),
+        ("empty", String::new(), None),
+        ("comments only", "# none\n\n".to_owned(), None),
+    ] {
+        let error = nonce_keys_from_text(&text).unwrap_err();
+        match (&error, line) {
+            (ConfigError::NonceKeyLine(found), Some(line)) => assert_eq!(*found, line, "{row}"),
+            (ConfigError::NonceKeys(_), None) => {}
+            _ => panic!("{row}: {error}"),
+        }
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{row}");
+    }
 }
 
 /// NONCE-15: an invalid proof learns nothing about nonces.

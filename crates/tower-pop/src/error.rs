@@ -142,6 +142,9 @@ pub enum ConfigError {
     /// Nonce keys although nonces are off, or an empty list of keys.
     #[error("nonce keys are given, but {0}")]
     NonceKeys(&'static str),
+    /// A line of [`nonce_keys_from_text`](crate::nonce_keys_from_text) that is no key. It is not shown: it may be one nearly.
+    #[error("line {0} of the nonce keys is not base64url of 32 bytes")]
+    NonceKeyLine(usize),
     /// Not a scope token (RFC 6749 §3.3).
     #[error("{0:?} is not a scope")]
     Scope(String),

@@ -143,7 +143,7 @@ pub use issuer::IssuerConfig;
 pub use key_set::KeySetService;
 pub use layer::PopLayer;
 pub use metadata::MetadataService;
-pub use nonce_policy::{NoncePolicy, NonceRequest};
+pub use nonce_policy::{NoncePolicy, NonceRequest, nonce_keys_from_text};
 pub use origin::OriginalTarget;
 pub use peer::{PeerAddress, PeerCertificate, UnixSocketPeer};
 pub use rejection::{DefaultRejection, OnRejection, Rejection, RejectionHandler};

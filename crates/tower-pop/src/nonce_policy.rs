@@ -5,14 +5,17 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 use pop_core::CredentialError;
 use pop_core::credentials::Scheme;
+use pop_core::jose::decode_array;
 use pop_core::names::UnknownName;
 use pop_core::nonce::NonceKeys;
 use pop_core::target::{Origin, RequestTarget};
+
+use crate::error::ConfigError;
 
 /// Whether proofs must carry a nonce of this server (RFC 9449 §9).
 ///
@@ -111,42 +114,89 @@ impl<'de> serde::Deserialize<'de> for NoncePolicy {
     }
 }
 
-/// The nonce keys, and what is kept to issue nonces.
+/// The nonce keys, which can be replaced while requests are verified, and what is kept to issue nonces.
 #[derive(Debug)]
 pub(crate) struct Nonces {
-    pub(crate) keys: NonceKeys,
-    /// The current nonce for DPoP: the step of time it belongs to, and its header value.
-    current: ArcSwapOption<(u64, HeaderValue)>,
+    ring: ArcSwap<NonceRing>,
+    audience: Box<str>,
     /// The serial number of the next nonce for a signed HTTP request. Replicas begin with random ones.
     serial: AtomicU32,
 }
 
+/// The keys, and the current nonce for DPoP: the step of time it belongs to, and its header value.
+#[derive(Debug)]
+pub(crate) struct NonceRing {
+    pub(crate) keys: NonceKeys,
+    current: ArcSwapOption<(u64, HeaderValue)>,
+}
+
+impl NonceRing {
+    fn new(keys: impl IntoIterator<Item = [u8; 32]>, audience: &str) -> Option<Self> {
+        NonceKeys::new(keys, audience).map(|keys| Self { keys, current: ArcSwapOption::empty() })
+    }
+}
+
 impl Nonces {
-    pub(crate) fn new(keys: NonceKeys) -> Self {
+    /// Returns `None` if there is no key.
+    pub(crate) fn new(keys: impl IntoIterator<Item = [u8; 32]>, audience: &str) -> Option<Self> {
         let mut serial = [0; 4];
         let _ = getrandom::fill(&mut serial); // it has to be another one than in other replicas, not a secret
-        Self { keys, current: ArcSwapOption::empty(), serial: u32::from_be_bytes(serial).into() }
+        let ring = ArcSwap::from_pointee(NonceRing::new(keys, audience)?);
+        Some(Self { ring, audience: audience.into(), serial: u32::from_be_bytes(serial).into() })
+    }
+
+    /// Returns the keys.
+    pub(crate) fn ring(&self) -> Arc<NonceRing> {
+        self.ring.load_full()
+    }
+
+    /// Replaces the keys, unless there is none. Returns whether it did.
+    pub(crate) fn replace(&self, keys: impl IntoIterator<Item = [u8; 32]>) -> bool {
+        let ring = NonceRing::new(keys, &self.audience);
+        ring.map(|ring| self.ring.store(Arc::new(ring))).is_some()
     }
 
     /// Returns a nonce for a request under this scheme.
     pub(crate) fn next(&self, scheme: Scheme, now: u64) -> Option<HeaderValue> {
-        if scheme != Scheme::Pop {
-            return self.current(now);
+        let (ring, step) = (self.ring.load(), NonceKeys::step_at(now));
+        if scheme == Scheme::Pop {
+            let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+            return HeaderValue::try_from(ring.keys.issue_numbered(step, serial)).ok();
         }
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::try_from(self.keys.issue_numbered(NonceKeys::step_at(now), serial)).ok()
-    }
-
-    /// Returns the current nonce as the value of `DPoP-Nonce`.
-    fn current(&self, now: u64) -> Option<HeaderValue> {
-        let step = NonceKeys::step_at(now);
-        if let Some(current) = self.current.load().as_deref()
+        if let Some(current) = ring.current.load().as_deref()
             && current.0 == step
         {
             return Some(current.1.clone());
         }
-        let value = HeaderValue::try_from(self.keys.issue(step)).ok()?;
-        self.current.store(Some(Arc::new((step, value.clone()))));
+        let value = HeaderValue::try_from(ring.keys.issue(step)).ok()?;
+        ring.current.store(Some(Arc::new((step, value.clone()))));
         Some(value)
     }
+}
+
+/// Reads nonce keys from text, such as a file that replicas share: one key a line, base64url of 32 bytes, with or without
+/// padding. Empty lines, and lines that begin with `#`, are ignored. The first key creates nonces.
+///
+/// ```
+/// use tower_pop::{NoncePolicy, PopConfig, nonce_keys_from_text};
+///
+/// let text = "# since May\nkHYHd5Mp7tRyHxcG6Zy3XjQvBgnQrGdUOqJmvXkq8vE\n";
+/// let cfg = PopConfig::builder("https://as.example", "https://api.example")
+///     .nonce(NoncePolicy::Required)
+///     .nonce_keys(nonce_keys_from_text(text)?)
+///     .build()?;
+/// # drop(cfg);
+/// # Ok::<(), tower_pop::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// [`ConfigError::NonceKeyLine`] with the number of a line that is no key, and [`ConfigError::NonceKeys`] if there is none.
+pub fn nonce_keys_from_text(text: &str) -> Result<Vec<[u8; 32]>, ConfigError> {
+    let lines = text.lines().map(str::trim).enumerate();
+    let keys = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).map(|(at, line)| {
+        let key = decode_array::<32>(line.trim_end_matches('='));
+        key.map_err(|_| ConfigError::NonceKeyLine(at.saturating_add(1)))
+    });
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() { Err(ConfigError::NonceKeys("there is none")) } else { Ok(keys) }
 }

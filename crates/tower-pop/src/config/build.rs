@@ -7,7 +7,6 @@ use http::HeaderName;
 use pop_core::challenge::Challenges;
 use pop_core::credentials::{Scheme, SchemeSet};
 use pop_core::jose::{AlgorithmSet, JsonLimits, Object, RsaLimits};
-use pop_core::nonce::NonceKeys;
 use pop_core::policy::{IatPolicy, Preset, ProofPolicy, TokenPolicy};
 use pop_core::proof::ProofKind;
 use pop_core::scope::is_scope_token;
@@ -347,7 +346,7 @@ impl PopConfigBuilder {
                 vec![key]
             }
         };
-        NonceKeys::new(keys, audience).map(Nonces::new).ok_or(ConfigError::NonceKeys("there is none"))
+        Nonces::new(keys, audience).ok_or(ConfigError::NonceKeys("there is none"))
     }
 
     fn capacity(&self) -> usize {

@@ -141,6 +141,28 @@ impl PopConfig {
         self.state.key_encryption_keys.replace(keys);
     }
 
+    /// Replaces the keys of nonces, for all clones: the first creates nonces, and all of them verify. To rotate without a rejected
+    /// proof, replicas get the new key last, then first, and the old one goes when its nonces have ended, after four minutes.
+    ///
+    /// ```
+    /// use tower_pop::{NoncePolicy, PopConfig};
+    ///
+    /// let (old, new) = ([7; 32], [8; 32]);
+    /// let builder = PopConfig::builder("https://as.example", "https://api.example");
+    /// let cfg = builder.nonce(NoncePolicy::Required).nonce_keys([old]).build()?;
+    /// cfg.set_nonce_keys([old, new])?;
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::NonceKeys`] if there is no key, or nonces are off. The earlier keys stay.
+    pub fn set_nonce_keys(&self, keys: impl IntoIterator<Item = [u8; 32]>) -> Result<(), ConfigError> {
+        if matches!(self.state.nonce_policy, NoncePolicy::Off) {
+            return Err(ConfigError::NonceKeys("nonces are off"));
+        }
+        if self.state.nonces.replace(keys) { Ok(()) } else { Err(ConfigError::NonceKeys("there is none")) }
+    }
+
     /// Returns what reads the proofs of requests.
     pub(crate) fn proof_reader(&self) -> ProofReader<'_> {
         let State { proof, proof_keys, .. } = &*self.state;

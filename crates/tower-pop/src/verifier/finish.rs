@@ -16,7 +16,7 @@ use pop_core::request::RequestHead;
 use pop_core::{Error, ReplayError};
 
 use super::decision::{ContentCheck, Continuation, Decision, Verification};
-use super::presented::{Presented, binding_check};
+use super::presented::{Presented, ServerKeys, binding_check};
 use super::verdict::{Admitted, ResponseFields, Verdict};
 use crate::config::PopConfig;
 use crate::explain::Explanation;
@@ -55,9 +55,8 @@ pub(super) fn finish(
         Ok(proofs) => {
             let new_key = proofs.proof().and_then(Proof::new_key);
             ending.new_key = new_key.and_then(|(header, key)| cfg.state.proof_keys.candidate(header, key));
-            // Under no other scheme is there a proof with a symmetric key.
-            let keys = if scheme == Scheme::Pop { cfg.state.key_encryption_keys.current() } else { None };
-            binding_check(cfg, context, head, scheme, &token_hash, keys.as_deref()).verify(proofs, &token)
+            let keys = ServerKeys::of(cfg, context, scheme);
+            binding_check(cfg, head, scheme, &token_hash, &keys).verify(proofs, &token)
         }
         Err(error) => Err(error),
     };

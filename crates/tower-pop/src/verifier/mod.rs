@@ -23,7 +23,7 @@ use pop_core::{CredentialError, Error, credentials};
 
 pub use self::decision::{ContentCheck, Decision, DecisionFuture, Verification, VerificationFuture};
 use self::finish::finish;
-use self::presented::{Presented, binding_check};
+use self::presented::{Presented, ServerKeys, binding_check};
 pub use self::verdict::{Admitted, ResponseFields, Verdict};
 use crate::clock::Moment;
 use crate::config::PopConfig;
@@ -138,9 +138,10 @@ fn find_token(
     if proofs_must_hold {
         presented.proofs()?;
     }
+    let keys = ServerKeys::for_precheck(cfg, context);
     let precheck = |unverified: Option<&AccessToken>| {
         let checked = presented.proofs().and_then(|proofs| {
-            let check = binding_check(cfg, context, head, presented.scheme, &presented.token_hash, None);
+            let check = binding_check(cfg, head, presented.scheme, &presented.token_hash, &keys);
             check.precheck(proofs, unverified)?;
             Ok(proofs.requirement())
         });

@@ -1,5 +1,7 @@
 //! What a request presents: an access token and its proofs, parsed but not verified.
 
+use std::sync::Arc;
+
 use pop_core::access_token::AccessTokenHash;
 use pop_core::binding::BindingCheck;
 use pop_core::credentials::{Credentials, Scheme};
@@ -10,6 +12,7 @@ use pop_core::request::RequestHead;
 use pop_core::{Error, ProofError, TokenError};
 
 use crate::config::PopConfig;
+use crate::nonce_policy::NonceRing;
 use crate::request_context::RequestContext;
 
 /// The credentials of one request.
@@ -83,15 +86,39 @@ impl<'r> Presented<'r> {
 /// Returns the checks of a token and its proofs against the request.
 pub(super) fn binding_check<'c, 'r>(
     cfg: &'c PopConfig,
-    context: &RequestContext<'_>,
     head: &'c RequestHead<'r>,
     scheme: Scheme,
     token: &'c AccessTokenHash,
-    key_encryption_keys: Option<&'c KeyEncryptionKeys>,
+    keys: &'c ServerKeys,
 ) -> BindingCheck<'c, 'r> {
     let state = &*cfg.state;
-    let nonces = context.nonce_required.then_some(&state.nonces.keys);
-    let client_keys = state.client_keys.as_deref();
-    let context = ProofContext { policy: &state.proof, token, nonces, key_encryption_keys, client_keys };
+    let context = ProofContext {
+        policy: &state.proof,
+        token,
+        nonces: keys.nonces.as_ref().map(|ring| &ring.keys),
+        key_encryption_keys: keys.key_encryption.as_deref(),
+        client_keys: state.client_keys.as_deref(),
+    };
     BindingCheck { scheme, head, context, accepts_unbound: cfg.mode.accepts_bearer() }
+}
+
+/// The keys of this server that a request needs, as they are now: they can be replaced meanwhile.
+#[derive(Default)]
+pub(super) struct ServerKeys {
+    nonces: Option<Arc<NonceRing>>,
+    key_encryption: Option<Arc<KeyEncryptionKeys>>,
+}
+
+impl ServerKeys {
+    /// Returns the keys for checks before the token is known.
+    pub(super) fn for_precheck(cfg: &PopConfig, context: &RequestContext<'_>) -> Self {
+        Self { nonces: context.nonce_required.then(|| cfg.state.nonces.ring()), key_encryption: None }
+    }
+
+    /// Returns the keys for all checks.
+    pub(super) fn of(cfg: &PopConfig, context: &RequestContext<'_>, scheme: Scheme) -> Self {
+        // Under no other scheme is there a proof with a symmetric key.
+        let key_encryption = if scheme == Scheme::Pop { cfg.state.key_encryption_keys.current() } else { None };
+        Self { key_encryption, ..Self::for_precheck(cfg, context) }
+    }
 }

@@ -76,10 +76,11 @@ fn check_nonce(cfg: &PopConfig, token: &VerifiedToken, context: &RequestContext<
     let credentials = Credentials::from_headers(head.headers(), cfg.schemes())?;
     let reader = ProofReader { signature_required: false, ..cfg.proof_reader() };
     let proofs = reader.read(token.scheme(), credentials.token(), &head)?;
+    let ring = state.nonces.ring();
     let check = ProofContext {
         policy: &state.proof,
         token: &token.request().credentials,
-        nonces: Some(&state.nonces.keys),
+        nonces: Some(&ring.keys),
         key_encryption_keys: None,
         client_keys: None,
     };
