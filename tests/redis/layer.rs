@@ -60,7 +60,10 @@ async fn a_replay_is_rejected_at_every_replica_and_an_outage_is_no_way_in() {
             "{replica}"
         );
     }
+    assert!(replicas.configurations[1].warm_up().await.is_ready());
     redis.kill();
+    let missing = replicas.configurations[1].warm_up().await.to_string();
+    assert!(missing.starts_with("missing: replay store: the server cannot be used: "), "{missing}");
     let response = replicas.send(1, &replicas.request()).await;
     assert_eq!((response.status(), code(&response)), (StatusCode::SERVICE_UNAVAILABLE, Some("replay.unavailable")));
     assert!(response.headers().contains_key(RETRY_AFTER) && !response.headers().contains_key("www-authenticate"));

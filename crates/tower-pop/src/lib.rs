@@ -116,6 +116,7 @@ mod nonce_policy;
 mod origin;
 mod peer;
 mod proof_key_cache;
+mod readiness;
 mod rejection;
 pub mod replay;
 mod request_context;
@@ -146,6 +147,7 @@ pub use metadata::MetadataService;
 pub use nonce_policy::{NoncePolicy, NonceRequest, nonce_keys_from_text};
 pub use origin::OriginalTarget;
 pub use peer::{PeerAddress, PeerCertificate, UnixSocketPeer};
+pub use readiness::{Missing, Readiness};
 pub use rejection::{DefaultRejection, OnRejection, Rejection, RejectionHandler};
 pub use require::{Require, RequireAcr, RequireClaim, RequireError, RequireMaxAge, RequireScope};
 #[cfg(feature = "http-client")]

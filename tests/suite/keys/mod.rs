@@ -6,6 +6,7 @@ mod connections;
 mod discovery;
 mod fetching;
 mod key_sets;
+mod readiness;
 mod refresh;
 
 use std::collections::HashMap;

@@ -32,6 +32,17 @@ impl IssuerKeys {
         }
     }
 
+    /// Returns whether there are keys, after a fetch if there were none and one is due.
+    pub(crate) async fn load(&self) -> bool {
+        match self.lookup(None, false) {
+            KeyLookup::Ready(_) => true,
+            KeyLookup::Fetch(refresh) => {
+                refresh.run().await.is_ok() && matches!(self.lookup(None, true), KeyLookup::Ready(_))
+            }
+            KeyLookup::Failed(_) => false,
+        }
+    }
+
     /// Returns a refresh for a signature that does not verify with the keys of this snapshot, if one is due.
     pub(crate) fn refresh_after_failure(&self, snapshot: &KeySnapshot) -> Option<Refresh> {
         match self {

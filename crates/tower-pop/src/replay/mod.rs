@@ -26,6 +26,6 @@ pub use self::memory::{DEFAULT_CAPACITY, MemoryReplayStore};
 pub use self::redis::{
     DangerousRedisOptions, RedisReplayStore, RedisReplayStoreBuilder, RedisSetupError, RedisUnavailable,
 };
-pub use self::store::{ReplayAnswer, ReplayStore};
+pub use self::store::{ReplayAnswer, ReplayStore, StoreReadiness};
 pub use pop_core::ReplayError;
 pub use pop_core::replay::{FirstUse, QuotaOwner, ReplayEntry, ReplayKey, ReplayTimes};

@@ -60,11 +60,25 @@ use pop_core::replay::{FirstUse, ReplayEntry};
 pub trait ReplayStore: Send + Sync + 'static {
     /// Records an entry, unless it is already recorded. The [contract](ReplayStore#contract) says which error to return.
     fn insert(&self, entry: ReplayEntry) -> ReplayAnswer;
+
+    /// Returns whether the store can be used now, after an attempt to connect if it has no connection. For
+    /// [`PopConfig::warm_up`](crate::PopConfig::warm_up). It must end within the time of an insert. Defaults to yes.
+    fn ready(&self) -> StoreReadiness<'_> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
+
+/// The result of [`ReplayStore::ready`].
+pub type StoreReadiness<'s> =
+    Pin<Box<dyn Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + Send + 's>>;
 
 impl<S: ReplayStore + ?Sized> ReplayStore for Arc<S> {
     fn insert(&self, entry: ReplayEntry) -> ReplayAnswer {
         (**self).insert(entry)
+    }
+
+    fn ready(&self) -> StoreReadiness<'_> {
+        (**self).ready()
     }
 }
 

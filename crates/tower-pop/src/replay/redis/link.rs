@@ -116,6 +116,18 @@ impl Link {
         }
     }
 
+    /// Asks the server whether it is there, on a new connection if the one that there is has ended.
+    pub(super) async fn ping(&self) -> Result<(), RedisUnavailable> {
+        loop {
+            let connection = self.connection().await;
+            match connection.send(&redis::cmd("PING")).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_io_error() && !connection.heals_itself() => self.lost(&connection, &error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Gives up a connection, unless it is given up already, and starts to connect anew.
     pub(super) fn lost(&self, connection: &Connection, error: &RedisError) {
         self.give_up(|current| current.is(connection), error.clone().into());

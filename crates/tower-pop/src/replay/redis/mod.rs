@@ -27,7 +27,7 @@ use self::command::{Answer, SetOnce, Values};
 pub use self::error::{RedisSetupError, RedisUnavailable};
 use self::link::Link;
 use super::memory::MemoryReplayStore;
-use super::store::{ReplayAnswer, ReplayStore};
+use super::store::{ReplayAnswer, ReplayStore, StoreReadiness};
 
 /// The pause before a command is sent again to a cluster, which finds its servers meanwhile.
 const BEFORE_NEXT_ATTEMPT: Duration = Duration::from_millis(20);
@@ -114,16 +114,21 @@ impl RedisReplayStore {
         RedisReplayStoreBuilder::sentinel(urls.into_iter().map(Into::into).collect(), master.into())
     }
 
-    /// Connects, unless there is a connection, and checks the server. Requests connect by themselves: this is for programs
-    /// that want to know at their start. Waits for at most the timeout of a call.
+    /// Connects, unless there is a connection, and asks the server whether it is there. Requests connect by themselves: this is
+    /// for programs that want to know at their start, as [`PopConfig::warm_up`](crate::PopConfig::warm_up) does. Waits for at
+    /// most the timeout of a proof.
     ///
     /// # Errors
-    /// [`RedisUnavailable`], with the reason of the last attempt to connect.
+    /// [`RedisUnavailable`], with the reason of the last attempt.
     pub async fn connect(&self) -> Result<(), RedisUnavailable> {
         let Inner { link, timeout, .. } = &*self.0;
-        match tokio::time::timeout(*timeout, link.connection()).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(link.last_error()),
+        let start = Instant::now();
+        match tokio::time::timeout(*timeout, link.ping()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                link.timed_out(start);
+                Err(link.last_error())
+            }
         }
     }
 }
@@ -136,6 +141,10 @@ impl ReplayStore for RedisReplayStore {
         }
         let inner = Arc::clone(&self.0);
         ReplayAnswer::Later(Box::pin(async move { inner.insert(&entry).await }))
+    }
+
+    fn ready(&self) -> StoreReadiness<'_> {
+        Box::pin(async { self.connect().await.map_err(Into::into) })
     }
 }
 
