@@ -22,6 +22,7 @@ async fn rejects_everything_until_the_server_comes() {
     assert!(start.elapsed() < TIMEOUT + Duration::from_millis(200), "{:?}", start.elapsed());
     let error = store.connect().await.unwrap_err();
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("refused"), "{error:?}");
+    assert!(!error.needs_repair());
     let _redis = Redis::start_program("redis-server", port, &[]).await.unwrap();
     assert!(until_accepted(&store).await < Duration::from_secs(1));
     assert!(store.connect().await.is_ok());

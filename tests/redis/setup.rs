@@ -57,6 +57,7 @@ async fn a_server_that_may_evict_is_not_used() {
         let strict = store(&redis.url());
         let error = strict.connect().await.unwrap_err();
         assert!(matches!(&error, RedisUnavailable::Evicts { policy: found } if found == policy), "{error}");
+        assert!(error.needs_repair());
         assert_eq!(insert(&strict, entry(1, "strict")).await, Err(ReplayError::Unavailable));
         let lenient = RedisReplayStore::builder(redis.url()).dangerous().allow_eviction().build().unwrap();
         assert_eq!(insert(&lenient, entry(1, "lenient")).await, Ok(()));
@@ -76,6 +77,7 @@ async fn credentials_that_are_refused_are_named_without_being_shown() {
         let refused = RedisReplayStore::builder(at(user)).key_prefix("notes:").timeout(TIMEOUT).build().unwrap();
         let error = refused.connect().await.unwrap_err();
         let text = format!("{error} {:?} {refused:?}", error.source().map(ToString::to_string));
+        assert!(error.needs_repair(), "{error:?}");
         assert!(!text.contains("wr0ng") && !text.contains("s3cret"), "{text}");
         assert!(
             text.contains("uthentication") || text.contains("WRONGPASS") || text.contains("NOAUTH"),
@@ -154,7 +156,7 @@ async fn answers_that_are_none_are_no_answers() {
     let memory = "$29\r\nmaxmemory_policy:noeviction\r\n\r\n";
     let old = answers(vec![("INFO", memory), ("SET\r\n", "-ERR syntax error\r\n"), ("", "+OK\r\n")]).await;
     let error = store(&old).connect().await.unwrap_err();
-    assert!(matches!(error, RedisUnavailable::TooOld(_)), "{error:?}");
+    assert!(matches!(error, RedisUnavailable::TooOld(_)) && error.needs_repair(), "{error:?}");
     // Its twin, which answers as Redis 7 does.
     let new = answers(vec![("INFO", memory), ("SET\r\n", "$-1\r\n"), ("", "+OK\r\n")]).await;
     assert_eq!(insert(&store(&new), entry(1, "new")).await, Ok(()));

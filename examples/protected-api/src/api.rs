@@ -14,11 +14,14 @@ use crate::whoami::whoami;
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
-/// Returns the API. The layer covers everything except `/healthz` and the metadata. CORS is outside the layer, so that
+/// Returns the API. The layer covers everything except the metadata, `/livez`, `/readyz` and `/healthz`. CORS is outside the layer, so that
 /// browsers can read challenges. With `cover_content`, proofs may cover the content of requests, which the layer then
 /// reads.
 pub(crate) fn router(cfg: &PopConfig, cover_content: bool, cors: Option<CorsLayer>) -> Router {
-    let app = protected(cfg, cover_content).merge(cfg.metadata_route()).route("/healthz", get(|| async { "ok" }));
+    let app = protected(cfg, cover_content)
+        .merge(cfg.metadata_route())
+        .merge(cfg.health_routes())
+        .route("/healthz", get(|| async { "ok" }));
     match cors {
         Some(cors) => app.layer(cors),
         None => app,

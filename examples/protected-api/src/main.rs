@@ -6,11 +6,11 @@
 mod api;
 mod args;
 mod demo;
+mod metrics;
 mod serve;
 mod whoami;
 
 use std::error::Error;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -44,6 +44,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(address) = args.replicas.metrics_listen {
+        metrics::serve(address).await?;
+    }
     let listener = TcpListener::bind(args.listen).await?;
     let tls = args.tls.server_config()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -63,31 +66,36 @@ async fn protect(
     public_url: &str,
     issuer: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let cfg = args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?.build()?;
+    let builder = args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?;
+    let cfg = args.replicas.add_store_to(builder).await?.build()?;
     let app = api::router(&cfg, args.signatures.cover_content(), args.cors.layer());
     let hangups = signal(SignalKind::hangup())?;
     println!("ready {public_url}");
     tokio::select! {
         () = serve::serve(listener, tls, app, args.proxy.is_trusted()) => {}
-        () = reload_keys(&cfg, args.signatures.kek_file.as_deref(), hangups) => {}
+        () = reload_keys(&cfg, args, hangups) => {}
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the key-encryption keys again on each SIGHUP. Keys that cannot be used change nothing.
-async fn reload_keys(cfg: &PopConfig, path: Option<&Path>, mut hangups: Signal) {
-    let Some(path) = path else {
-        return std::future::pending().await;
-    };
+/// Reads the files with keys again on each SIGHUP. Keys that cannot be used change nothing.
+async fn reload_keys(cfg: &PopConfig, args: &Args, mut hangups: Signal) {
     while hangups.recv().await.is_some() {
-        match args::key_encryption_keys(path) {
-            Ok(keys) => {
-                cfg.set_key_encryption_keys(keys);
-                tracing::info!("the key-encryption keys were read again");
-            }
-            Err(error) => tracing::error!(%error, "the key-encryption keys cannot be used; the earlier ones stay"),
+        if let Some(path) = args.signatures.kek_file.as_deref() {
+            let keys = args::key_encryption_keys(path).map(|keys| cfg.set_key_encryption_keys(keys));
+            report_reload("key-encryption keys", keys);
         }
+        if let Some(path) = args.replicas.nonce_keys_file.as_deref() {
+            report_reload("nonce keys", args::nonce_keys(path).and_then(|keys| Ok(cfg.set_nonce_keys(keys)?)));
+        }
+    }
+}
+
+fn report_reload(what: &str, result: Result<(), Box<dyn Error>>) {
+    match result {
+        Ok(()) => tracing::info!("the {what} were read again"),
+        Err(error) => tracing::error!(%error, "the {what} cannot be used; the earlier ones stay"),
     }
 }
 
@@ -103,7 +111,8 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
     }
     let (server, listeners) = builder.listen(args.authserver_listen, None).await?;
     let certificates = Some(demo::client_certificates());
-    let cfg = demo::config(args.config(demo::issuer(&server), certificates, public_url)?, &kek)?;
+    let builder = args.config(demo::issuer(&server), certificates, public_url)?;
+    let cfg = demo::config(args.replicas.add_store_to(builder).await?, &kek)?;
     let app = demo::router(&cfg, args.cors.layer());
     let setup = TlsSetup::new().await?;
     let (tls_url, tls) = (setup.url().to_owned(), setup.server_config()?);

@@ -4,6 +4,7 @@ mod cors;
 mod introspection;
 mod names;
 mod proxy;
+mod replicas;
 mod signatures;
 mod tls;
 
@@ -19,6 +20,8 @@ use self::cors::CorsArgs;
 use self::introspection::IntrospectionArgs;
 use self::names::by_name;
 use self::proxy::ProxyArgs;
+use self::replicas::ReplicaArgs;
+pub(crate) use self::replicas::nonce_keys;
 use self::signatures::SignatureArgs;
 pub(crate) use self::signatures::key_encryption_keys;
 use self::tls::TlsArgs;
@@ -50,6 +53,8 @@ pub(crate) struct Args {
     pub(crate) proxy: ProxyArgs,
     #[command(flatten)]
     pub(crate) signatures: SignatureArgs,
+    #[command(flatten)]
+    pub(crate) replicas: ReplicaArgs,
     #[command(flatten)]
     introspection: IntrospectionArgs,
     #[command(flatten)]
@@ -114,7 +119,7 @@ impl Args {
         if self.explain {
             builder = builder.explain_rejections();
         }
-        self.signatures.add_to(builder)
+        self.signatures.add_to(self.replicas.add_to(builder)?)
     }
 
     /// Returns the issuer with its keys and its introspection endpoint.

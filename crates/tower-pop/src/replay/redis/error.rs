@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// A configuration of a [`RedisReplayStore`](super::RedisReplayStore) that cannot work. Messages show no credentials.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -69,6 +69,25 @@ pub enum RedisUnavailable {
     /// The server does not know `SET` with `NX` and `GET`: it is older than Redis 7.
     #[error("the server does not know SET with NX and GET: Redis 7 or Valkey is needed")]
     TooOld(#[source] Arc<RedisError>),
+}
+
+impl RedisUnavailable {
+    /// Returns whether the server answers and cannot be used as it is: it refuses the credentials or a command, may evict, or is
+    /// too old. Waiting does not help, so a program can stop at its start. A server that is not there may come.
+    #[must_use]
+    pub fn needs_repair(&self) -> bool {
+        match self {
+            Self::NoAnswer => false,
+            Self::Evicts { .. } | Self::TooOld(_) => true,
+            Self::Connection(error) => {
+                let refused = matches!(
+                    error.kind(),
+                    ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm)
+                );
+                refused || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+            }
+        }
+    }
 }
 
 impl From<RedisError> for RedisUnavailable {
