@@ -4,156 +4,20 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use pop_authserver::{Algorithm, AuthServerBuilder, Client, DpopKey, TestAuthServer};
-use pop_client::{ClientAuthentication, ClientError, OptionsError, TokenBinding, TokenClient, TokenRequestKey};
+use http::{HeaderMap, HeaderValue};
+use pop_authserver::{Algorithm, AuthServerBuilder, Client, TestAuthServer};
 use pop_core::content::content_digest;
-use pop_core::proof::message_signature::{RuntimeKey, SignatureParameters, SignatureProfile, sign};
-use pop_core::request::RequestHead;
-use pop_core::target::Origin;
+use pop_core::proof::message_signature::{RuntimeKey, SignatureProfile};
 use serde_json::{Value, json};
 use tower_pop::clock::{Clock, ManualClock};
 
-use support::claims;
-
-const NOW: u64 = 1_800_000_000;
-const FORM: &str = "grant_type=client_credentials&client_id=app";
-const COMPONENTS: [&str; 3] = ["@method", "@target-uri", "content-digest"];
-
-fn key(algorithm: Algorithm) -> DpopKey {
-    DpopKey::generate(algorithm).unwrap()
-}
-
-fn public_jwk(key: &DpopKey) -> Value {
-    let mut jwk = key.public_jwk();
-    jwk["alg"] = key.algorithm().name().replace("EdDSA", "Ed25519").into();
-    jwk
-}
-
-fn jwks(keys: &[(&str, &DpopKey)]) -> Value {
-    let keys = keys.iter().map(|(kid, key)| {
-        let mut jwk = public_jwk(key);
-        jwk["kid"] = (*kid).into();
-        jwk
-    });
-    json!({ "keys": keys.collect::<Vec<_>>() })
-}
+use support::signed::{COMPONENTS, FORM, NOW, Sent, Signed, jwks, key, public_jwk};
 
 async fn start(configure: impl FnOnce(AuthServerBuilder) -> AuthServerBuilder) -> TestAuthServer {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
     TestAuthServer::start_with(configure(TestAuthServer::defaults().clock(clock))).await
 }
-
-/// What a client signs.
-#[derive(Clone)]
-struct Signed<'k> {
-    key: &'k DpopKey,
-    method: &'static str,
-    path: &'static str,
-    form: String,
-    components: Vec<&'static str>,
-    keyid: Option<&'static str>,
-    alg: Option<&'static str>,
-    public_key: Option<Vec<u8>>,
-    created: Option<u64>,
-    nonce: Option<String>,
-    tag: &'static str,
-    authorization: Option<&'static str>,
-}
-
-/// What the server gets.
-#[derive(Clone)]
-struct Sent {
-    path: &'static str,
-    form: String,
-    headers: HeaderMap,
-}
-
-impl<'k> Signed<'k> {
-    /// A good request, whose signature brings the key along if it can.
-    fn by(key: &'k DpopKey) -> Self {
-        static NONCE: AtomicU32 = AtomicU32::new(0);
-        let runtime_key = RuntimeKey::new(key.public_key().clone(), key.algorithm()).ok();
-        Self {
-            key,
-            method: "POST",
-            path: "/token",
-            form: FORM.to_owned(),
-            components: COMPONENTS.to_vec(),
-            keyid: None,
-            alg: runtime_key.as_ref().map(RuntimeKey::alg),
-            public_key: runtime_key.map(|key| key.as_bytes().to_vec()),
-            created: Some(NOW),
-            nonce: Some(format!("n{}", NONCE.fetch_add(1, Ordering::Relaxed))),
-            tag: SignatureProfile::TokenRequest.tag(),
-            authorization: None,
-        }
-    }
-
-    /// A good request with a registered key.
-    fn registered(key: &'k DpopKey, keyid: &'static str) -> Self {
-        Self { keyid: Some(keyid), alg: None, public_key: None, ..Self::by(key) }
-    }
-
-    fn form(mut self, more: &str) -> Self {
-        self.form.push_str(more);
-        self
-    }
-
-    fn send(&self, server: &TestAuthServer) -> Sent {
-        self.send_labelled(server, "s")
-    }
-
-    fn send_labelled(&self, server: &TestAuthServer, label: &str) -> Sent {
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
-        headers.insert("content-digest", content_digest(self.form.as_bytes()));
-        if let Some(authorization) = self.authorization {
-            headers.insert("authorization", HeaderValue::from_static(authorization));
-        }
-        let mut parameters = SignatureParameters::new(0).tag(self.tag);
-        (parameters.created, parameters.nonce) = (self.created, self.nonce.as_deref());
-        (parameters.keyid, parameters.alg) = (self.keyid, self.alg);
-        parameters.public_key = self.public_key.as_deref();
-        let origin = Origin::parse(server.issuer()).unwrap();
-        let head = RequestHead::new(self.method, &origin, self.path, &headers, NOW);
-        let fields = sign(&head, label, &self.components, &parameters, |base| self.key.sign(base)).unwrap();
-        headers.insert("signature-input", fields.0);
-        headers.insert("signature", fields.1);
-        Sent { path: self.path, form: self.form.clone(), headers }
-    }
-}
-
-impl Sent {
-    fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.append(HeaderName::from_static(name), HeaderValue::try_from(value).unwrap());
-        self
-    }
-
-    async fn answer(self, server: &TestAuthServer) -> (u16, Value) {
-        let request = reqwest::Client::new().post(format!("{}{}", server.issuer(), self.path));
-        let response = request.headers(self.headers).body(self.form).send().await.unwrap();
-        assert_eq!(response.headers()["cache-control"], "no-store", "AS-11");
-        (response.status().as_u16(), response.json().await.unwrap())
-    }
-
-    async fn accepted(self, server: &TestAuthServer, row: &str) -> Value {
-        let (status, body) = self.answer(server).await;
-        assert_eq!((status, &body["token_type"]), (200, &json!("httpsig")), "AS-23 {row} {body}");
-        claims(body["access_token"].as_str().unwrap())
-    }
-
-    /// `reason` is part of the description.
-    async fn rejected(self, server: &TestAuthServer, row: &str, reason: &str) {
-        let (status, body) = self.answer(server).await;
-        assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "AS-23 {row} {body}");
-        let description = body["error_description"].as_str().unwrap();
-        assert!(description.contains(reason), "AS-23 {row}: {description}");
-    }
-}
-
 /// AS-23: by the tag alone, or with `token_type`. CNF-07: `alg` is fully specified.
 #[tokio::test]
 async fn a_signed_request_gets_a_token_for_the_key_in_the_signature() {
@@ -466,10 +330,10 @@ async fn rejects_a_signed_request_when_it_asks_for_another_token_too() {
 async fn rejects_a_signed_request_when_it_does_not_cover_the_client_authentication() {
     let server = start(|builder| builder.client(Client::confidential("worker", "secret"))).await;
     let own = key(Algorithm::Ed25519);
-    let basic = Some("Basic d29ya2VyOnNlY3JldA==");
+    let basic = "Basic d29ya2VyOnNlY3JldA==";
     let form = "grant_type=client_credentials".to_owned();
     let signed = |components: &[&'static str]| Signed {
-        authorization: basic,
+        authorization: Some(basic),
         form: form.clone(),
         components: components.to_vec(),
         ..Signed::by(&own)
@@ -480,99 +344,9 @@ async fn rejects_a_signed_request_when_it_does_not_cover_the_client_authenticati
     let post = Signed::by(&own);
     let post = Signed { form: format!("{form}&client_id=worker&client_secret=secret"), ..post };
     post.send(&server).accepted(&server, "in the form").await;
-    let added = Signed { form: form.clone(), ..Signed::by(&own) }.send(&server).with("authorization", basic.unwrap());
+    let added = Signed { form: form.clone(), ..Signed::by(&own) }.send(&server).with("authorization", basic);
     added.rejected(&server, "added on the way", "authorization is not covered").await;
     let mut wrong = covered.send(&server);
     wrong.headers.insert("authorization", HeaderValue::from_static("Basic d29ya2VyOndyb25n"));
     assert_eq!(wrong.answer(&server).await.1["error"], "invalid_client", "AS-23");
-}
-
-async fn client(server: &TestAuthServer, id: &str, key: &DpopKey, named: TokenRequestKey) -> TokenClient {
-    let builder = TokenClient::builder(server.issuer(), id).binding(TokenBinding::HttpSig);
-    builder.sign_token_requests(named).build(key.clone()).await.unwrap()
-}
-
-/// AS-07, AS-08, AS-23: a code and a refresh token are bound to the key that signs.
-#[tokio::test]
-async fn codes_and_refresh_tokens_of_signed_requests_are_bound_to_the_key() {
-    let own = key(Algorithm::Ed25519);
-    let registered = Client::public("registered").redirect_uri("http://127.0.0.1/callback");
-    let builder = TestAuthServer::defaults().client(registered.signature_keys(&jwks(&[("k", &own)])).unwrap());
-    let server = TestAuthServer::start_with(builder).await;
-    for (id, named) in
-        [("app", TokenRequestKey::InRequest), ("registered", TokenRequestKey::Registered("k".to_owned()))]
-    {
-        let client = client(&server, id, &own, named).await;
-        let thief = self::client(&server, id, &key(Algorithm::Ed25519), TokenRequestKey::InRequest).await;
-        let refused = |result: Result<_, ClientError>| match result {
-            Err(ClientError::OAuth { code, .. }) => code,
-            Err(error) => panic!("{error}"),
-            Ok(_) => "accepted".to_owned(),
-        };
-        for is_pushed in [false, true] {
-            let row = format!("{id} {is_pushed}");
-            let authorize = async || {
-                let request = client.authorize("http://127.0.0.1/callback", None, None).unwrap();
-                let request = if is_pushed { client.push(request).await.unwrap() } else { request };
-                let response = support::get(request.url.as_str()).await;
-                (request, response.headers()["location"].to_str().unwrap().to_owned())
-            };
-            let (request, back) = authorize().await;
-            assert_eq!(refused(thief.exchange(&request, &back).await), "invalid_grant", "AS-08 {row}");
-            let (request, back) = authorize().await;
-            let token = client.exchange(&request, &back).await.unwrap();
-            assert_eq!(claims(&token.access_token)["cnf"], json!({ "jwk": public_jwk(&own) }), "AS-23 {row}");
-            let refresh = token.refresh_token.unwrap();
-            assert_eq!(refused(thief.refresh(&refresh).await), "invalid_grant", "AS-07 {row}");
-            let renewed = client.refresh(&refresh).await.unwrap();
-            assert_eq!(claims(&renewed.access_token)["cnf"], json!({ "jwk": public_jwk(&own) }), "AS-23 {row}");
-        }
-    }
-}
-
-/// AS-23: at every kind of client authentication that the client knows.
-#[tokio::test]
-async fn the_client_signs_what_authenticates_it() {
-    let (own, assertion_key) = (key(Algorithm::ES256), key(Algorithm::ES256));
-    let signer = Client::private_key_jwt("signer", &assertion_key.public_jwk(), Algorithm::ES256).unwrap();
-    let builder = TestAuthServer::defaults().require_nonce().client(signer);
-    let server = TestAuthServer::start_with(builder.client(Client::confidential("worker", "secret"))).await;
-    for (id, authentication) in [
-        ("app", ClientAuthentication::None),
-        ("worker", ClientAuthentication::SecretBasic("secret".to_owned())),
-        ("worker", ClientAuthentication::SecretPost("secret".to_owned())),
-        ("signer", ClientAuthentication::PrivateKeyJwt(assertion_key)),
-    ] {
-        let builder = TokenClient::builder(server.issuer(), id).authentication(authentication.clone());
-        let builder = builder.binding(TokenBinding::HttpSig).sign_token_requests(TokenRequestKey::InRequest);
-        let client = builder.build(own.clone()).await.unwrap();
-        for _ in 0..2 {
-            let token = client.client_credentials(None, None).await.unwrap();
-            let cnf = &claims(&token.access_token)["cnf"];
-            assert_eq!(cnf, &json!({ "jwk": public_jwk(&own) }), "AS-23 {authentication:?}");
-        }
-    }
-}
-
-/// AS-23: the option of the client needs the binding, and a key that can be in a signature.
-#[tokio::test]
-async fn rejects_signed_token_requests_when_key_or_binding_do_not_fit() {
-    let server = TestAuthServer::start().await;
-    let build = async |binding, algorithm, named| {
-        let builder = TokenClient::builder(server.issuer(), "app").binding(binding).sign_token_requests(named);
-        builder.build(key(algorithm)).await
-    };
-    let registered = || TokenRequestKey::Registered("k".to_owned());
-    build(TokenBinding::HttpSig, Algorithm::ES256, TokenRequestKey::InRequest).await.unwrap();
-    build(TokenBinding::HttpSig, Algorithm::PS512, registered()).await.unwrap();
-    let error = build(TokenBinding::HttpSig, Algorithm::PS512, TokenRequestKey::InRequest).await.unwrap_err();
-    assert!(matches!(error, ClientError::Signature(_)), "AS-23 {error}");
-    for binding in [TokenBinding::Dpop, TokenBinding::Pop, TokenBinding::SharedKey] {
-        let error = build(binding, Algorithm::ES256, registered()).await.unwrap_err();
-        let expected = OptionsError::NotHttpSig { option: "sign_token_requests" };
-        assert!(matches!(error, ClientError::Options(error) if error == expected), "AS-23 {binding:?}");
-    }
-    let builder = TokenClient::builder(server.issuer(), "app").sign_token_requests(registered());
-    let error = builder.build_certificate_bound().await.unwrap_err();
-    assert!(matches!(error, ClientError::Options(OptionsError::NoEffect { .. })), "AS-23 {error}");
 }

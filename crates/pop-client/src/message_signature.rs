@@ -285,6 +285,13 @@ mod tests {
             assert_eq!(sign(url, "@query"), Err(SignError::Request(SignatureError::ComponentValue)), "{url}");
         }
         assert_eq!(sign(URL, "x"), Err(SignError::Request(SignatureError::ComponentMissing)));
+        let shared =
+            RequestSignature::new(SignatureProfile::TokenRequest).sign("POST", URL, &mut HeaderMap::new(), &key);
+        assert_eq!(
+            shared,
+            Err(SignError::Request(SignatureError::Algorithm)),
+            "AS-23 a secret stays out of the request"
+        );
         let text = format!("{:?}", RequestSignature::new(SignatureProfile::Hmac).content(b"secret").keyid("k"));
         assert_eq!(text, "RequestSignature { profile: Hmac, components: [], .. }");
     }
