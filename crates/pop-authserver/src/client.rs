@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use pop_client::Algorithm;
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use pop_core::jose::{CertThumbprint, JsonLimits, Jwk, JwkError, Object, Recipient, RsaLimits, UnusableKey};
+use pop_core::jose::{CertThumbprint, JsonLimits, JwkError, Object, Recipient, UnusableKey};
 use pop_core::proof::ClientKeysError;
 use serde_json::Value;
 
+use crate::jwk;
 use crate::signature_keys::SignatureKeys;
 
 /// A client of the authorization server. `Debug` hides secrets.
@@ -72,7 +73,7 @@ impl Client {
     /// # Errors
     /// [`JwkError`] when the JWK is not a public key for the algorithm.
     pub fn private_key_jwt(id: impl Into<String>, jwk: &Value, algorithm: Algorithm) -> Result<Self, JwkError> {
-        let key = VerifyingKey::new(read_jwk(jwk)?.key(), algorithm, CryptoBackend::default())?;
+        let key = VerifyingKey::new(jwk::read(jwk)?.key(), algorithm, CryptoBackend::default())?;
         Ok(Self::new(id.into(), Authentication::PrivateKeyJwt(key)))
     }
 
@@ -213,13 +214,6 @@ impl Client {
     pub(crate) const fn is_public(&self) -> bool {
         matches!(self.authentication, Authentication::None)
     }
-}
-
-/// Reads a public JWK.
-pub(crate) fn read_jwk(jwk: &Value) -> Result<Jwk, JwkError> {
-    let json = jwk.to_string();
-    let object = Object::parse(json.as_bytes(), JsonLimits::DOCUMENT).map_err(|_| JwkError::NotObject)?;
-    Jwk::parse(&object, RsaLimits::default())
 }
 
 impl fmt::Debug for Client {

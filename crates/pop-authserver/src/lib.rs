@@ -71,6 +71,7 @@ mod form;
 mod grant;
 #[cfg(doctest)]
 mod guides;
+mod jwk;
 mod keys;
 mod listeners;
 mod mint;

@@ -9,8 +9,8 @@ use pop_core::proof::message_signature::RuntimeKey;
 use pop_core::proof::{ClientKeys, ClientKeysError, StaticClientKeys};
 use serde_json::{Value, json};
 
-use crate::client::read_jwk;
 use crate::cnf::{self, Cnf};
+use crate::jwk;
 
 /// A public key, and the `cnf` of tokens that are bound to it.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl SignatureKeys {
         let own = |jwk: &Value| {
             let kid = jwk.get("kid")?.as_str()?;
             let verifying_key = keys.key("", client_id, kid)?.key.clone();
-            let key = SignatureKey::new(read_jwk(jwk).ok()?.key(), verifying_key)?;
+            let key = SignatureKey::new(jwk::read(jwk).ok()?.key(), verifying_key)?;
             Some((kid.to_owned(), key))
         };
         let set = jwks.get("keys").and_then(Value::as_array).ok_or(ClientKeysError::Syntax)?;

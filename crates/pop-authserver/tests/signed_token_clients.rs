@@ -3,8 +3,11 @@
 
 mod support;
 
-use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer};
-use pop_client::{ClientAuthentication, ClientError, OptionsError, TokenBinding, TokenClient, TokenRequestKey};
+use pop_authserver::{Algorithm, Client, DpopKey, TestAuthServer, TestCertificate};
+use pop_client::{
+    ClientAuthentication, ClientCertificate, ClientError, OptionsError, TokenBinding, TokenClient, TokenRequestKey,
+};
+use pop_core::jose::CertThumbprint;
 use serde_json::json;
 
 use support::claims;
@@ -75,6 +78,24 @@ async fn the_client_signs_what_authenticates_it() {
             assert_eq!(cnf, &json!({ "jwk": public_jwk(&own) }), "AS-23 {authentication:?}");
         }
     }
+}
+
+/// AS-12, AS-23: the signature names the URL of the endpoint for mutual TLS. The token is bound to key and certificate.
+#[tokio::test]
+async fn token_requests_can_be_signed_over_mutual_tls() {
+    let certificate = TestCertificate::self_signed("own");
+    let known = Client::self_signed_tls("known", certificate.der()).certificate_bound_access_tokens();
+    let server = TestAuthServer::start_with(TestAuthServer::defaults().mutual_tls().client(known)).await;
+    let own = key(Algorithm::Ed25519);
+    let shown = ClientCertificate::from_pem(&certificate.pem(), &certificate.key_pem()).unwrap();
+    let shown = shown.trust(server.tls_certificate_pem().unwrap()).unwrap();
+    let builder = TokenClient::builder(server.issuer(), "known").authentication(ClientAuthentication::TlsCertificate);
+    let builder = builder.binding(TokenBinding::HttpSig).sign_token_requests(TokenRequestKey::InRequest);
+    let client = builder.certificate(shown).build(own.clone()).await.unwrap();
+    let token = client.client_credentials(None, None).await.unwrap();
+    let x5t = CertThumbprint::of_der(certificate.der()).to_string();
+    let cnf = &claims(&token.access_token)["cnf"];
+    assert_eq!(cnf, &json!({ "jwk": public_jwk(&own), "x5t#S256": x5t }), "AS-23");
 }
 
 /// AS-23: the option of the client needs the binding, and a key that can be in a signature.
