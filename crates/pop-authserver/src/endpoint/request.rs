@@ -121,8 +121,8 @@ impl VerifiedRequest<'_> {
         self.proof.as_ref().map(|proof| proof.key).or(signed_by)
     }
 
-    /// Records the assertion, the proof and the signature. It is called after all other checks, so that a rejected request does not
-    /// use them up.
+    /// Records the assertion, the proof and the signature. It is called after all other checks, so that a rejected
+    /// request does not use them up.
     pub(super) fn record(&self, server: &AuthServer) -> Result<(), OAuthError> {
         if let Some(assertion) = &self.assertion {
             record_assertion(server, self.client, assertion)?;

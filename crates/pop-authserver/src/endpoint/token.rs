@@ -1,5 +1,5 @@
-//! The token endpoint (RFC 6749 §3.2, RFC 9449 §5, RFC 9201 §3). Proof, signature and assertion are recorded last, after all other
-//! checks.
+//! The token endpoint (RFC 6749 §3.2, RFC 9449 §5, RFC 9201 §3). Proof, signature and assertion are recorded last, after
+//! all other checks.
 
 use axum::Json;
 use axum::extract::State;

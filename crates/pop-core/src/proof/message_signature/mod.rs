@@ -3,9 +3,9 @@
 //! 1. `Signature-Input` and `Signature` are parsed as dictionaries (RFC 9651). Their labels are the same, and each is
 //!    used once.
 //! 2. Signatures are selected by their `tag`, never by their label. What signatures with other tags cover is not read.
-//! 3. A token request has one signature. If several signatures have the tag, every one must cover everything that is required, be recent, and verify with
+//! 3. If several signatures have the tag, every one must cover everything that is required, be recent, and verify with
 //!    the same key. Their `nonce` and `keyid` must be the same. Otherwise an attacker could remove one of them, and
-//!    replay the request with the rest.
+//!    replay the request with the rest. A token request may have only one.
 //! 4. Components are those of a request: `@status`, `req` and `tr` are rejected, and so are unknown components and
 //!    parameters. The parameters `sf`, `key` and `bs` make another component of a field. It does not count as covering
 //!    the field.
