@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use pop_client::Algorithm;
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use pop_core::jose::{CertThumbprint, JsonLimits, Jwk, JwkError, Object, Recipient, RsaLimits, UnusableKey};
+use pop_core::jose::{CertThumbprint, JsonLimits, JwkError, Object, Recipient, UnusableKey};
+use pop_core::proof::ClientKeysError;
 use serde_json::Value;
+
+use crate::jwk;
+use crate::signature_keys::SignatureKeys;
 
 /// A client of the authorization server. `Debug` hides secrets.
 ///
@@ -30,6 +34,8 @@ pub struct Client {
     pub(crate) opaque: bool,
     /// The key that symmetric keys are encrypted for.
     pub(crate) encryption_key: Option<Arc<Recipient>>,
+    /// The keys that `keyid` of a signed token request can name.
+    pub(crate) signature_keys: Option<Arc<SignatureKeys>>,
     /// The audience whose tokens this client may introspect.
     pub(crate) introspects: Option<String>,
 }
@@ -67,10 +73,7 @@ impl Client {
     /// # Errors
     /// [`JwkError`] when the JWK is not a public key for the algorithm.
     pub fn private_key_jwt(id: impl Into<String>, jwk: &Value, algorithm: Algorithm) -> Result<Self, JwkError> {
-        let json = jwk.to_string();
-        let object = Object::parse(json.as_bytes(), JsonLimits::DOCUMENT).map_err(|_| JwkError::NotObject)?;
-        let jwk = Jwk::parse(&object, RsaLimits::default())?;
-        let key = VerifyingKey::new(jwk.key(), algorithm, CryptoBackend::default())?;
+        let key = VerifyingKey::new(jwk::read(jwk)?.key(), algorithm, CryptoBackend::default())?;
         Ok(Self::new(id.into(), Authentication::PrivateKeyJwt(key)))
     }
 
@@ -90,6 +93,7 @@ impl Client {
             certificate_bound: false,
             opaque: false,
             encryption_key: None,
+            signature_keys: None,
             introspects: None,
         }
     }
@@ -167,6 +171,30 @@ impl Client {
         let object = Object::parse(json.as_bytes(), JsonLimits::DOCUMENT);
         let object = object.map_err(|_| UnusableKey::Jwk(JwkError::NotObject))?;
         self.encryption_key = Some(Arc::new(Recipient::parse(&object)?));
+        Ok(self)
+    }
+
+    /// Registers the keys of this JWK Set for message signatures on token requests (draft-richer-oauth-httpsig). `keyid`
+    /// names a key of the set. Each key has a `kid` and a fully specified `alg`. Replaces an earlier set. Defaults to
+    /// none: then the key must come with the request, which every client may do.
+    ///
+    /// ```
+    /// use pop_authserver::{Algorithm, Client, DpopKey};
+    /// use serde_json::json;
+    ///
+    /// let key = DpopKey::generate(Algorithm::PS512)?;
+    /// let mut jwk = key.public_jwk();
+    /// jwk["kid"] = "2026".into();
+    /// jwk["alg"] = "PS512".into();
+    /// let client = Client::public("app").signature_keys(&json!({ "keys": [jwk] }))?;
+    /// # drop(client);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClientKeysError`] names the first key that is not usable.
+    pub fn signature_keys(mut self, jwks: &Value) -> Result<Self, ClientKeysError> {
+        self.signature_keys = Some(Arc::new(SignatureKeys::parse(&self.id, jwks)?));
         Ok(self)
     }
 

@@ -45,7 +45,8 @@
 //! 2. It binds tokens to the key of a DPoP proof (RFC 9449) or to a client certificate (RFC 8705). It requires nonces
 //!    on request ([`AuthServerBuilder::require_nonce`]).
 //! 3. It binds tokens to a key that the client names in `req_cnf`, or to a symmetric key that it generates and encrypts
-//!    for one resource server (RFC 9201, draft-ietf-oauth-pop-key-distribution-07; [`ResourceServer`]).
+//!    for one resource server (RFC 9201, draft-ietf-oauth-pop-key-distribution-07; [`ResourceServer`]). A token request
+//!    with a message signature gets a token that is bound to the key of the signature (draft-richer-oauth-httpsig).
 //! 4. It authenticates clients by `client_secret_basic`, `client_secret_post`, `private_key_jwt` or
 //!    `self_signed_tls_client_auth`.
 //! 5. It accepts pushed authorization requests (RFC 9126), and serves introspection (RFC 7662, RFC 9701), revocation
@@ -70,6 +71,7 @@ mod form;
 mod grant;
 #[cfg(doctest)]
 mod guides;
+mod jwk;
 mod keys;
 mod listeners;
 mod mint;
@@ -79,6 +81,7 @@ mod resource_server;
 mod revocation;
 mod serve;
 mod server;
+mod signature_keys;
 mod single_use;
 mod test_certificate;
 mod test_server;

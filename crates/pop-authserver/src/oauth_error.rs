@@ -1,9 +1,12 @@
 //! Error responses (RFC 6749 §5.2).
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use pop_core::SignatureError;
 use serde_json::json;
 
 /// An error response of an endpoint.
@@ -11,13 +14,13 @@ use serde_json::json;
 pub(crate) struct OAuthError {
     status: StatusCode,
     code: &'static str,
-    description: &'static str,
+    description: Cow<'static, str>,
     pub(crate) needs_nonce: bool,
 }
 
 impl OAuthError {
     const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
-        Self { status, code, description, needs_nonce: false }
+        Self { status, code, description: Cow::Borrowed(description), needs_nonce: false }
     }
 
     const fn bad_request(code: &'static str, description: &'static str) -> Self {
@@ -71,14 +74,20 @@ impl OAuthError {
         Self::bad_request("invalid_dpop_proof", description)
     }
 
+    /// A message signature on the request is not accepted.
+    pub(crate) fn invalid_signature(error: SignatureError) -> Self {
+        let description = format!("the signature of the request is not accepted: {error}").into();
+        Self { description, ..Self::invalid_request("") }
+    }
+
     /// RFC 9449 §8
-    pub(crate) const fn use_dpop_nonce() -> Self {
+    pub(crate) fn use_dpop_nonce() -> Self {
         let error = Self::bad_request("use_dpop_nonce", "Authorization server requires nonce in DPoP proof");
         Self { needs_nonce: true, ..error }
     }
 
     /// Changes the status to 400, which RFC 9701 §5 requires for introspection requests that ask for a JWT.
-    pub(crate) const fn into_bad_request(self) -> Self {
+    pub(crate) fn into_bad_request(self) -> Self {
         Self { status: StatusCode::BAD_REQUEST, ..self }
     }
 }

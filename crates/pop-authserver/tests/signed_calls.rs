@@ -10,8 +10,8 @@ use axum::extract::Request;
 use axum::{Json, Router, ServiceExt};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use pop_authserver::{Algorithm, DpopKey, ResourceServer, TestAuthServer};
-use pop_client::{BoundClient, Challenge, ClientError, TokenBinding, TokenClient};
+use pop_authserver::{Algorithm, AuthServerBuilder, Client, DpopKey, ResourceServer, TestAuthServer};
+use pop_client::{BoundClient, Challenge, ClientError, TokenBinding, TokenClient, TokenRequestKey};
 use serde_json::{Value, json};
 use tower::Layer;
 use tower::util::MapRequestLayer;
@@ -43,11 +43,18 @@ struct Api {
 
 impl Api {
     async fn start(configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder) -> Self {
+        Self::start_with(TestAuthServer::defaults(), configure).await
+    }
+
+    async fn start_with(
+        server: AuthServerBuilder,
+        configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder,
+    ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let jwks = json!({ "keys": [kek("api")] }).to_string();
         let resource = ResourceServer::new(&url).key_encryption_keys(&jwks).unwrap();
-        let server = TestAuthServer::start_with(TestAuthServer::defaults().resource(resource)).await;
+        let server = TestAuthServer::start_with(server.resource(resource)).await;
         let kinds = [ProofKind::Dpop, ProofKind::HttpSig, ProofKind::SignedRequest, ProofKind::Hmac];
         let cfg = PopConfig::builder(server.issuer(), &url).proofs(kinds).key_encryption_keys(keks(&["api"]));
         let cfg = configure(cfg.explain_rejections()).build().unwrap();
@@ -137,6 +144,35 @@ async fn calls_a_resource_with_every_kind_of_token() {
             assert!(!proofs[..at].contains(proof), "CLI-16 {row}");
         }
         assert!(!format!("{client:?}").contains("eyJ"), "CLI-11");
+    }
+}
+
+/// AS-23: the key that signed the token request signs the requests to the resource.
+#[tokio::test]
+async fn calls_a_resource_with_the_token_of_a_signed_token_request() {
+    let registered = DpopKey::generate(Algorithm::PS512).unwrap();
+    let mut jwk = registered.public_jwk();
+    (jwk["kid"], jwk["alg"]) = (json!("2026"), json!("PS512"));
+    let client = Client::public("registered").signature_keys(&json!({ "keys": [jwk] })).unwrap();
+    let api = Api::start_with(TestAuthServer::defaults().client(client), |cfg| cfg).await;
+    let mut rows = vec![("registered", registered, TokenRequestKey::Registered("2026".to_owned()))];
+    for algorithm in [Algorithm::Ed25519, Algorithm::ES256, Algorithm::ES384] {
+        rows.push(("app", DpopKey::generate(algorithm).unwrap(), TokenRequestKey::InRequest));
+    }
+    for (id, key, named) in rows {
+        let row = format!("AS-23 {}", key.algorithm());
+        let builder = TokenClient::builder(api.server.issuer(), id).binding(TokenBinding::HttpSig);
+        let client = builder.sign_token_requests(named).build(key).await.unwrap();
+        let token = client.client_credentials(None, Some(&api.url)).await.unwrap();
+        let bound = client.bound_client(&token).unwrap();
+        let said = accepted(bound.post(api.url("/notes?a=1")).body(CONTENT), &row).await;
+        assert_eq!((&said["kind"], &said["content"]), (&json!("httpsig"), &json!(CONTENT)), "{row}");
+        assert!(api.seen()[0]["authorization"].to_str().unwrap().starts_with("HTTPSig "), "{row}");
+        api.tamper(Some(|request| to(request, "/notes?a=2")));
+        let (code, _) = rejected(bound.post(api.url("/notes?a=1")).body(CONTENT), &row).await;
+        assert_eq!(code, "signature.invalid", "{row}");
+        api.tamper(None);
+        api.seen();
     }
 }
 

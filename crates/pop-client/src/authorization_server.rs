@@ -2,13 +2,15 @@
 
 use http::header::{ACCEPT, AUTHORIZATION};
 use pop_core::jose::SigningKey as DpopKey;
-use reqwest::Url;
+use pop_core::proof::message_signature::SignatureProfile;
+use reqwest::{Body, Request, Url};
 
 use crate::challenge::preferred;
 use crate::client_authentication::ClientAuthentication;
 use crate::discovery::ServerMetadata;
 use crate::error::ClientError;
 use crate::header::{DPOP, sensitive};
+use crate::message_signature::RequestSignature;
 use crate::transport::{CompleteResponse, Transport};
 
 /// The endpoints of one issuer, for one client.
@@ -19,6 +21,17 @@ pub(crate) struct AuthorizationServer {
     pub(crate) metadata: ServerMetadata,
     pub(crate) client_id: String,
     pub(crate) authentication: ClientAuthentication,
+}
+
+/// What shows possession of a key in a request to the server.
+pub(crate) enum RequestProof<'r> {
+    None,
+    Dpop(String),
+    /// A message signature. Without `keyid` it brings the public key along.
+    Signature {
+        key: &'r DpopKey,
+        keyid: Option<&'r str>,
+    },
 }
 
 impl AuthorizationServer {
@@ -52,12 +65,9 @@ impl AuthorizationServer {
         &self,
         url: &Url,
         form: &[(&str, &str)],
-        proof: Option<String>,
+        proof: RequestProof<'_>,
     ) -> Result<CompleteResponse, ClientError> {
         let mut request = self.transport.client(url).post(url.clone()).header(ACCEPT, "application/json");
-        if let Some(proof) = proof {
-            request = request.header(DPOP, sensitive(proof)?);
-        }
         let credentials = self.authentication.credentials(&self.client_id, &self.issuer)?;
         if let Some(authorization) = credentials.authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -67,7 +77,27 @@ impl AuthorizationServer {
         let added = credentials.parameters.iter().filter(|(name, _)| !(names_client && *name == "client_id"));
         let form: Vec<_> = form.iter().copied().chain(added.map(|(name, value)| (*name, value.as_str()))).collect();
         let options = &self.transport.options;
-        let request = request.form(&form).build()?;
+        let mut request = request.form(&form).build()?;
+        match proof {
+            RequestProof::None => {}
+            RequestProof::Dpop(proof) => {
+                request.headers_mut().insert(DPOP, sensitive(proof)?);
+            }
+            RequestProof::Signature { key, keyid } => sign(&mut request, key, keyid)?,
+        }
         self.transport.exchange(request, options.token_timeout, options.max_token_response_len).await
     }
+}
+
+/// Signs a request that is complete.
+fn sign(request: &mut Request, key: &DpopKey, keyid: Option<&str>) -> Result<(), ClientError> {
+    let mut headers = std::mem::take(request.headers_mut());
+    let content = request.body().and_then(Body::as_bytes).unwrap_or_default();
+    let mut signature = RequestSignature::new(SignatureProfile::TokenRequest).content(content);
+    if let Some(keyid) = keyid {
+        signature = signature.keyid(keyid);
+    }
+    signature.sign(request.method().as_str(), request.url().as_str(), &mut headers, key)?;
+    *request.headers_mut() = headers;
+    Ok(())
 }

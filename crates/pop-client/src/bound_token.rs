@@ -17,7 +17,9 @@ use serde_json::json;
 /// | `PopThumbprint` | `pop` | the thumbprint | `cnf.kid` | signed requests that carry the key |
 /// | `SharedKey` | `pop` | none | `cnf.jwe` | MACs with a key that the server generates |
 ///
-/// Every token request has a DPoP proof, which shows possession of the key in `req_cnf`.
+/// Every token request has a DPoP proof, which shows possession of the key in `req_cnf`. With
+/// [`sign_token_requests`](crate::TokenClientBuilder::sign_token_requests) it has a message signature instead of all
+/// three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TokenBinding {

@@ -12,6 +12,7 @@ use crate::endpoints::Endpoints;
 use crate::error::{ClientError, OptionsError, UrlError};
 use crate::options::ClientOptions;
 use crate::redaction::redacted;
+use crate::token_request_key::TokenRequestKey;
 use crate::transport::Transport;
 
 /// Builds a [`TokenClient`](crate::TokenClient) or an [`MtlsTokenClient`](crate::MtlsTokenClient).
@@ -38,6 +39,7 @@ pub struct TokenClientBuilder {
     endpoints: Option<Endpoints>,
     pub(crate) certificate: Option<ClientCertificate>,
     pub(crate) binding: TokenBinding,
+    pub(crate) request_key: Option<TokenRequestKey>,
     pub(crate) decryption_keys: Option<KeyEncryptionKeys>,
 }
 
@@ -52,6 +54,7 @@ impl TokenClientBuilder {
             endpoints: None,
             certificate: None,
             binding: TokenBinding::Dpop,
+            request_key: None,
             decryption_keys: None,
         }
     }
@@ -136,6 +139,28 @@ impl TokenClientBuilder {
     /// ```
     pub const fn binding(mut self, binding: TokenBinding) -> Self {
         self.binding = binding;
+        self
+    }
+
+    /// Asks for [`TokenBinding::HttpSig`] by a message signature on each token request, instead of a DPoP proof with
+    /// `req_cnf` (draft-richer-oauth-httpsig). The signature covers the method, the URL, the form and the client
+    /// authentication. Pushed authorization requests have a DPoP proof all the same. Off by default: a server that does
+    /// not know such signatures issues a token of another type, which is rejected.
+    ///
+    /// ```no_run
+    /// # async fn call() -> Result<(), pop_client::ClientError> {
+    /// use pop_client::{Algorithm, DpopKey, TokenBinding, TokenClient, TokenRequestKey};
+    ///
+    /// let client = TokenClient::builder("https://as.example", "my-client")
+    ///     .binding(TokenBinding::HttpSig)
+    ///     .sign_token_requests(TokenRequestKey::InRequest)
+    ///     .build(DpopKey::generate(Algorithm::Ed25519)?)
+    ///     .await?;
+    /// # drop(client);
+    /// # Ok(()) }
+    /// ```
+    pub fn sign_token_requests(mut self, key: TokenRequestKey) -> Self {
+        self.request_key = Some(key);
         self
     }
 

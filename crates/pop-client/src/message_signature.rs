@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use pop_core::SignatureError;
 use pop_core::content::content_digest;
 use pop_core::jose::KeyError;
-use pop_core::proof::message_signature::{SignError, SignatureParameters, SignatureProfile, sign};
+use pop_core::proof::message_signature::{RuntimeKey, SignError, SignatureParameters, SignatureProfile, sign};
 use pop_core::request::RequestHead;
 use reqwest::Url;
 
@@ -74,7 +74,8 @@ impl<'s> RequestSignature<'s> {
         self
     }
 
-    /// Names the key, for [`SignatureProfile::Request`] with a registered key. Defaults to none.
+    /// Names the key, for [`SignatureProfile::Request`] and [`SignatureProfile::TokenRequest`] with a registered key.
+    /// Defaults to none. Signatures of token requests have the public key itself then.
     pub const fn keyid(mut self, keyid: &'s str) -> Self {
         self.keyid = Some(keyid);
         self
@@ -93,8 +94,9 @@ impl<'s> RequestSignature<'s> {
     /// The URL is read as browsers and `reqwest` read it. Its path and query are signed as they are sent then.
     ///
     /// # Errors
-    /// [`SignError::Request`] if the URL is not an http URL, or a component is not in the request. [`SignError::Key`]
-    /// if the key cannot sign, or the operating system gives no random bytes.
+    /// [`SignError::Request`] if the URL is not an http URL, a component is not in the request, or the signature of a
+    /// token request cannot have a key of this kind. [`SignError::Key`] if the key cannot sign, or the operating system
+    /// gives no random bytes.
     pub fn sign<'k>(
         &self,
         method: &str,
@@ -108,6 +110,9 @@ impl<'s> RequestSignature<'s> {
         if let Some(content) = self.content {
             headers.insert(CONTENT_DIGEST, content_digest(content));
         }
+        let key = key.into();
+        let brings_key = self.profile == SignatureProfile::TokenRequest && self.keyid.is_none();
+        let runtime_key = brings_key.then(|| key.runtime_key()).transpose()?;
         let label = label(self.profile);
         for name in [&SIGNATURE_INPUT, &SIGNATURE] {
             remove_member(headers, name, label);
@@ -121,9 +126,10 @@ impl<'s> RequestSignature<'s> {
             None => parameters.nonce(&id),
         };
         parameters.keyid = self.keyid;
+        parameters.alg = runtime_key.as_ref().map(RuntimeKey::alg);
+        parameters.public_key = runtime_key.as_ref().map(RuntimeKey::as_bytes);
         let components = self.components(headers);
         let head = RequestHead::new(method, &origin, &path_and_query, headers, created);
-        let key = key.into();
         let (input, mut signature) = sign(&head, label, &components, &parameters, |base| key.sign(base))?;
         signature.set_sensitive(true);
         headers.append(SIGNATURE_INPUT, input);
@@ -162,6 +168,7 @@ const fn label(profile: SignatureProfile) -> &'static str {
     match profile {
         SignatureProfile::HttpSig => "sig",
         SignatureProfile::Hmac => "mac",
+        SignatureProfile::TokenRequest => "token",
         _ => "req",
     }
 }
@@ -278,6 +285,13 @@ mod tests {
             assert_eq!(sign(url, "@query"), Err(SignError::Request(SignatureError::ComponentValue)), "{url}");
         }
         assert_eq!(sign(URL, "x"), Err(SignError::Request(SignatureError::ComponentMissing)));
+        let shared =
+            RequestSignature::new(SignatureProfile::TokenRequest).sign("POST", URL, &mut HeaderMap::new(), &key);
+        assert_eq!(
+            shared,
+            Err(SignError::Request(SignatureError::Algorithm)),
+            "AS-23 a secret stays out of the request"
+        );
         let text = format!("{:?}", RequestSignature::new(SignatureProfile::Hmac).content(b"secret").keyid("k"));
         assert_eq!(text, "RequestSignature { profile: Hmac, components: [], .. }");
     }

@@ -1,7 +1,7 @@
 //! Requests for tokens that are bound to the certificate of the client (RFC 8705 §3).
 
 use crate::authorization_request::AuthorizationRequest;
-use crate::authorization_server::AuthorizationServer;
+use crate::authorization_server::{AuthorizationServer, RequestProof};
 use crate::bound_token::TokenBinding;
 use crate::builder::TokenClientBuilder;
 use crate::client_authentication::ClientAuthentication;
@@ -46,6 +46,9 @@ impl TokenClientBuilder {
     pub async fn build_certificate_bound(self) -> Result<MtlsTokenClient, ClientError> {
         if self.binding != TokenBinding::Dpop {
             return Err(OptionsError::NoEffect { option: "binding" }.into());
+        }
+        if self.request_key.is_some() {
+            return Err(OptionsError::NoEffect { option: "sign_token_requests" }.into());
         }
         if self.decryption_keys.is_some() {
             return Err(OptionsError::NoEffect { option: "decryption_keys" }.into());
@@ -110,7 +113,7 @@ impl MtlsTokenClient {
         let url = self.server.pushed_authorization_endpoint()?;
         let parameters = request.pushed_form();
         let form: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let response = self.server.send(url, &form, None).await?;
+        let response = self.server.send(url, &form, RequestProof::None).await?;
         request.pushed(&self.server, response)
     }
 
@@ -143,6 +146,7 @@ impl MtlsTokenClient {
     }
 
     async fn request_token(&self, form: &[(&str, &str)]) -> Result<TokenResponse, ClientError> {
-        TokenResponse::read(self.server.send(self.server.token_endpoint(), form, None).await?, "Bearer")
+        let response = self.server.send(self.server.token_endpoint(), form, RequestProof::None).await?;
+        TokenResponse::read(response, "Bearer")
     }
 }

@@ -1,6 +1,8 @@
 //! The key of a signature over a request.
 
+use pop_core::SignatureError;
 use pop_core::jose::{KeyError, SharedKey, SigningKey};
+use pop_core::proof::message_signature::RuntimeKey;
 
 /// The key that signs requests, as [`Envelope`](crate::Envelope) or by [`RequestSignature`](crate::RequestSignature): the key that
 /// the access token is bound to. `Debug` shows the algorithm and the thumbprint of a private key.
@@ -28,6 +30,14 @@ impl<'k> From<&'k SharedKey> for SignatureKey<'k> {
 }
 
 impl SignatureKey<'_> {
+    /// Returns the public key in the form of a signature that brings it along.
+    pub(crate) fn runtime_key(self) -> Result<RuntimeKey, SignatureError> {
+        match self {
+            Self::Private(key) => RuntimeKey::new(key.public_key().clone(), key.algorithm()),
+            Self::Shared(_) => Err(SignatureError::Algorithm),
+        }
+    }
+
     pub(crate) fn sign(self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match self {
             Self::Private(key) => key.sign(message),

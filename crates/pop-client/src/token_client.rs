@@ -4,20 +4,22 @@ use pop_core::jose::{KeyEncryptionKeys, SigningKey as DpopKey};
 use reqwest::Url;
 
 use crate::authorization_request::AuthorizationRequest;
-use crate::authorization_server::AuthorizationServer;
+use crate::authorization_server::{AuthorizationServer, RequestProof};
 use crate::bound_client::BoundClient;
 use crate::bound_token::{BoundToken, ProofMethod, TokenBinding};
 use crate::builder::TokenClientBuilder;
 use crate::client_authentication::ClientAuthentication;
 use crate::client_certificate::ClientCertificate;
 use crate::dpop_client::DpopClient;
-use crate::error::ClientError;
+use crate::error::{ClientError, OptionsError};
 use crate::grant;
 use crate::nonce::{MalformedNonce, NonceMemory, Role};
 use crate::nonce_challenge::asks_for_nonce;
 use crate::proof::Proof;
 use crate::redaction::redacted;
+use crate::signature_key::SignatureKey;
 use crate::token_endpoint::TokenResponse;
+use crate::token_request_key::TokenRequestKey;
 use crate::transport::{CompleteResponse, Transport};
 use crate::url::origin_of;
 
@@ -48,6 +50,7 @@ pub struct TokenClient {
     server: AuthorizationServer,
     key: DpopKey,
     binding: TokenBinding,
+    request_key: Option<TokenRequestKey>,
     decryption_keys: Option<KeyEncryptionKeys>,
     nonces: NonceMemory,
 }
@@ -58,16 +61,27 @@ impl TokenClientBuilder {
     ///
     /// # Errors
     /// [`ClientError::Options`], [`ClientError::Url`], [`ClientError::Http`], [`ClientError::Discovery`],
-    /// [`ClientError::WrongMetadata`] or [`ClientError::Algorithm`].
+    /// [`ClientError::WrongMetadata`] or [`ClientError::Algorithm`]. [`ClientError::Signature`] if signed token requests
+    /// cannot have a key of this kind.
     pub async fn build(self, key: DpopKey) -> Result<TokenClient, ClientError> {
+        match &self.request_key {
+            Some(_) if self.binding != TokenBinding::HttpSig => {
+                return Err(OptionsError::NotHttpSig { option: "sign_token_requests" }.into());
+            }
+            Some(TokenRequestKey::InRequest) => {
+                SignatureKey::from(&key).runtime_key().map_err(ClientError::Signature)?;
+            }
+            Some(TokenRequestKey::Registered(_)) | None => {}
+        }
         let transport = match self.certificate.clone() {
             Some(certificate) => Transport::with_certificate(&self.options, certificate)?,
             None => Transport::new(&self.options)?,
         };
-        let (binding, decryption_keys) = (self.binding, self.decryption_keys.clone());
+        let (binding, request_key) = (self.binding, self.request_key.clone());
+        let decryption_keys = self.decryption_keys.clone();
         let server = self.connect(transport).await?;
         server.check_key(&key)?;
-        Ok(TokenClient { server, key, binding, decryption_keys, nonces: NonceMemory::default() })
+        Ok(TokenClient { server, key, binding, request_key, decryption_keys, nonces: NonceMemory::default() })
     }
 }
 
@@ -226,10 +240,18 @@ impl TokenClient {
     }
 
     async fn request_token(&self, form: &[(&str, &str)]) -> Result<TokenResponse, ClientError> {
-        let parameters = self.binding.parameters(&self.key);
-        let added = parameters.iter().map(|(name, value)| (*name, value.as_str()));
-        let form: Vec<_> = form.iter().copied().chain(added).collect();
-        let response = self.post(self.server.token_endpoint(), &form).await?;
+        let response = match &self.request_key {
+            Some(named) => {
+                let proof = RequestProof::Signature { key: &self.key, keyid: named.keyid() };
+                self.server.send(self.server.token_endpoint(), form, proof).await?
+            }
+            None => {
+                let parameters = self.binding.parameters(&self.key);
+                let added = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+                let form: Vec<_> = form.iter().copied().chain(added).collect();
+                self.post(self.server.token_endpoint(), &form).await?
+            }
+        };
         let mut token = TokenResponse::read(response, self.binding.token_type())?;
         if self.binding == TokenBinding::SharedKey {
             token.keep_shared_key(self.decryption_keys.as_ref())?;
@@ -244,7 +266,7 @@ impl TokenClient {
         loop {
             let nonce = self.nonces.newest(Role::AuthorizationServer, &origin);
             let proof = Proof::new("POST", url.as_str()).nonce(nonce.as_deref()).sign(&self.key)?;
-            let response = self.server.send(url, form, Some(proof)).await?;
+            let response = self.server.send(url, form, RequestProof::Dpop(proof)).await?;
             let learned = self.nonces.learn(Role::AuthorizationServer, &origin, &response.headers);
             if learned.is_err() {
                 // The token or the error in the response matters more than the malformed field.

@@ -6,9 +6,10 @@ mod support;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use pop_client::{
-    Algorithm, BoundToken, ClientCertificate, ClientError, DpopKey, Endpoints, KeyEncryptionKeys, OptionsError,
-    ProofMethod, SharedKey, TokenBinding, TokenClient, TokenResponse,
+    Algorithm, BoundToken, ClientAuthentication, ClientCertificate, ClientError, DpopKey, Endpoints, KeyEncryptionKeys,
+    OptionsError, ProofMethod, SharedKey, TokenBinding, TokenClient, TokenRequestKey, TokenResponse,
 };
+use pop_core::content::content_digest;
 use pop_core::jose::{JsonLimits, Object, Recipient, decode, encode};
 use serde_json::{Value, json};
 
@@ -78,6 +79,43 @@ async fn names_the_token_type_and_the_key_of_a_binding() {
         let bound = client.bound_token(&token).unwrap();
         assert_eq!((bound.access_token(), bound.proof().binding()), ("at", binding));
         assert!(!format!("{bound:?} {token:?}").contains("\"at\""), "CLI-11");
+    }
+}
+
+/// AS-23: instead of a DPoP proof with `req_cnf`. The server is told the key, or knows it by its `keyid`.
+#[tokio::test]
+async fn a_signed_token_request_names_the_key_in_its_signature() {
+    for (named, present, absent) in [
+        (TokenRequestKey::InRequest, &[";alg=\"ecdsa-p256-sha256\"", ";pub=:B"][..], &[";keyid="][..]),
+        (TokenRequestKey::Registered("k 1".to_owned()), &[";keyid=\"k 1\""], &[";alg=", ";pub="]),
+    ] {
+        let (url, script) = server(vec![token("httpsig"), token("DPoP"), token("httpsig")]).await;
+        let builder = TokenClient::builder(&url, "app").endpoints(Endpoints::new(format!("{url}/token?a=1")));
+        let builder = builder.authentication(ClientAuthentication::SecretBasic("s".to_owned()));
+        let builder = builder.binding(TokenBinding::HttpSig).sign_token_requests(named);
+        let client = builder.build(key()).await.unwrap();
+        let issued = client.client_credentials(Some("a"), None).await.unwrap();
+        assert_eq!(client.bound_token(&issued).unwrap().proof().binding(), TokenBinding::HttpSig);
+        let error = client.client_credentials(None, None).await.unwrap_err();
+        assert!(matches!(error, ClientError::TokenType), "CLI-04 a server that does not know such signatures");
+        client.refresh("r").await.unwrap();
+        let seen = seen(&script);
+        let field = |at: usize, name: &str| seen[at].headers[name].to_str().unwrap().to_owned();
+        for (at, request) in seen.iter().enumerate() {
+            let input = field(at, "signature-input");
+            let components = "(\"@method\" \"@target-uri\" \"authorization\" \"content-digest\")";
+            assert!(input.starts_with(&format!("token={components};created=")), "AS-23 {input}");
+            assert!(
+                input.contains(";nonce=") && input.contains(";tag=\"httpsig-oauth-token-request\""),
+                "AS-23 {input}"
+            );
+            assert!(present.iter().all(|name| input.contains(name)), "AS-23 {input}");
+            assert!(!absent.iter().any(|name| input.contains(name)), "AS-23 {input}");
+            assert_eq!(field(at, "content-digest").as_bytes(), content_digest(&request.body).as_bytes(), "AS-23");
+            let others = (parameter(request, "token_type"), parameter(request, "req_cnf"), request.headers.get("dpop"));
+            assert_eq!(others, (None, None, None), "AS-23 the signature is enough");
+        }
+        assert_ne!(field(0, "signature-input"), field(2, "signature-input"), "CLI-01 each request has its own nonce");
     }
 }
 

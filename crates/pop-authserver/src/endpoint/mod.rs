@@ -16,6 +16,7 @@ mod requested_token;
 mod revocation;
 mod scope;
 mod shared_key;
+mod signature;
 mod token;
 
 use std::sync::atomic::Ordering;

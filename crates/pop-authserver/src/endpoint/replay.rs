@@ -1,5 +1,6 @@
-//! Proofs and client assertions can be used once.
+//! Proofs, signatures and client assertions can be used once.
 
+use pop_core::SignatureError;
 use pop_core::jose::{JwkThumbprint, encode};
 use pop_core::replay::{ReplayEntry, ReplayKey, ReplayTimes};
 use pop_core::target::RequestTarget;
@@ -7,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tower_pop::replay::{ReplayAnswer, ReplayStore};
 
 use super::proof::VerifiedProof;
+use super::signature::VerifiedSignature;
 use crate::authentication::Assertion;
 use crate::client::Client;
 use crate::oauth_error::OAuthError;
@@ -16,6 +18,12 @@ use crate::server::AuthServer;
 pub(super) fn record_proof(server: &AuthServer, proof: &VerifiedProof) -> Result<(), OAuthError> {
     let is_new = is_first_use(server, proof.entry);
     if is_new { Ok(()) } else { Err(OAuthError::invalid_dpop_proof("the proof was used before")) }
+}
+
+/// Records the nonce of a signature. Rejects a nonce that was used before with the same key.
+pub(super) fn record_signature(server: &AuthServer, signature: &VerifiedSignature) -> Result<(), OAuthError> {
+    let is_new = is_first_use(server, signature.entry);
+    if is_new { Ok(()) } else { Err(OAuthError::invalid_signature(SignatureError::NonceUsed)) }
 }
 
 /// Records an assertion. Rejects an assertion that was used before, at any endpoint.

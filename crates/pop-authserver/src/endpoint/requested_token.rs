@@ -9,12 +9,17 @@
 //! | `httpsig` | `jwk` | bound to that key by `jwk` |
 //! | `PoP` | none | bound to a new symmetric key |
 //!
+//! A message signature on the request asks for an `httpsig` token that is bound to its key by `jwk`
+//! (draft-richer-oauth-httpsig). It needs no parameter, and excludes `req_cnf`, a DPoP proof and every other
+//! `token_type`.
+//!
 //! Everything else is rejected. Names of types are compared without case. A DPoP proof with the key shows possession of
 //! the key in `req_cnf`. A parameter `cnf_req`, as the draft's IANA section spells it, is ignored.
 
 use super::proof::VerifiedProof;
 use super::req_cnf::RequestedKey;
-use crate::client::Client;
+use super::request::VerifiedRequest;
+use super::signature::VerifiedSignature;
 use crate::cnf::{self, Cnf};
 use crate::form::Form;
 use crate::oauth_error::OAuthError;
@@ -60,18 +65,50 @@ pub(super) enum RequestedToken {
 }
 
 impl RequestedToken {
-    /// Reads the request of a client. The proof is verified.
-    pub(super) fn read(client: &Client, form: &Form, proof: Option<&VerifiedProof>) -> Result<Self, OAuthError> {
+    /// Reads the request of a client.
+    pub(super) fn read(request: &VerifiedRequest<'_>) -> Result<Self, OAuthError> {
+        let requested = match &request.signature {
+            Some(signature) => Self::signed(&request.form, request.proof.as_ref(), signature)?,
+            None => Self::unsigned(&request.form, request.proof.as_ref())?,
+        };
+        let is_dpop = matches!(&requested, Self::OwnKey { token_type: TokenType::Dpop, .. });
+        if request.client.dpop_required && !is_dpop {
+            return Err(OAuthError::invalid_token_type("tokens of this client must be DPoP-bound"));
+        }
+        Ok(requested)
+    }
+
+    /// Reads a request with a message signature.
+    fn signed(form: &Form, proof: Option<&VerifiedProof>, signature: &VerifiedSignature) -> Result<Self, OAuthError> {
+        let token_type = TokenType::HttpSig;
+        if form.get("token_type").is_some_and(|name| !token_type.name().eq_ignore_ascii_case(name)) {
+            return Err(OAuthError::invalid_request(
+                "a signed request asks for an httpsig token, not for another type",
+            ));
+        }
+        if form.get("req_cnf").is_some() {
+            return Err(OAuthError::invalid_request(
+                "a signed request binds to the key of the signature, without req_cnf",
+            ));
+        }
+        if proof.is_some() {
+            return Err(OAuthError::invalid_request("a request has a signature or a DPoP proof, not both"));
+        }
+        Ok(Self::OwnKey { token_type, cnf: signature.cnf.clone() })
+    }
+
+    /// Reads a request whose proof, if any, is a DPoP proof.
+    fn unsigned(form: &Form, proof: Option<&VerifiedProof>) -> Result<Self, OAuthError> {
         let token_type = TokenType::requested(form)?;
         let own_key = |token_type, cnf| Ok(Self::OwnKey { token_type, cnf });
-        let requested = match (token_type, form.get("req_cnf")) {
+        match (token_type, form.get("req_cnf")) {
             (None, None) => match proof {
                 Some(proof) => own_key(TokenType::Dpop, cnf::jkt(proof.key)),
                 None => own_key(TokenType::Bearer, Cnf::new()),
             },
             (Some(TokenType::Pop), None) => Ok(Self::SharedKey),
             (Some(TokenType::HttpSig), None) => {
-                Err(OAuthError::invalid_request("token_type=httpsig needs req_cnf with a jwk"))
+                Err(OAuthError::invalid_request("token_type=httpsig needs a signature, or req_cnf with a jwk"))
             }
             (Some(_), None) => own_key(TokenType::Dpop, cnf::jkt(proven(proof)?.key)),
             (Some(TokenType::Bearer | TokenType::Dpop), Some(_)) => {
@@ -79,12 +116,7 @@ impl RequestedToken {
             }
             (Some(TokenType::HttpSig), Some(value)) => own_key(TokenType::HttpSig, http_signature_key(value, proof)?),
             (Some(TokenType::Pop) | None, Some(value)) => own_key(TokenType::Pop, possessed_key(value, proof)?),
-        }?;
-        let is_dpop = matches!(&requested, Self::OwnKey { token_type: TokenType::Dpop, .. });
-        if client.dpop_required && !is_dpop {
-            return Err(OAuthError::invalid_token_type("tokens of this client must be DPoP-bound"));
         }
-        Ok(requested)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The token endpoint (RFC 6749 §3.2, RFC 9449 §5, RFC 9201 §3). Proof and assertion are recorded last, after all other
-//! checks.
+//! The token endpoint (RFC 6749 §3.2, RFC 9449 §5, RFC 9201 §3). Proof, signature and assertion are recorded last, after
+//! all other checks.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,6 @@ use subtle::ConstantTimeEq;
 
 use super::audience::{check_granted_audience, requested_audience};
 use super::nonce::with_nonce;
-use super::proof::VerifiedProof;
 use super::request::{ClientRequest, VerifiedRequest};
 use super::requested_token::{RequestedToken, TokenType};
 use super::scope::{narrowed_scope, requested_scope};
@@ -28,7 +27,7 @@ use crate::resource_server::ResourceServer;
 use crate::server::AuthServer;
 
 pub(super) async fn token(State(server): State<AuthServer>, request: ClientRequest) -> Response {
-    let outcome = match request.verified(&server, "/token") {
+    let outcome = match request.verified_with_signature(&server, "/token") {
         Ok(request) => issue(&server, &request).await,
         Err(error) => Err(error),
     };
@@ -36,22 +35,19 @@ pub(super) async fn token(State(server): State<AuthServer>, request: ClientReque
 }
 
 async fn issue(server: &AuthServer, request: &VerifiedRequest<'_>) -> Result<Response, OAuthError> {
-    let VerifiedRequest { form, client, certificate, proof, .. } = request;
-    if proof.is_none() && client.dpop_required {
+    let VerifiedRequest { form, client, certificate, .. } = request;
+    if request.key().is_none() && client.dpop_required {
         return Err(OAuthError::invalid_dpop_proof("this client must send a DPoP proof"));
     }
     if certificate.is_none() && client.certificate_bound {
         return Err(OAuthError::invalid_request("this client must present a certificate"));
     }
-    let requested = RequestedToken::read(client, form, proof.as_ref())?;
-    let binding = Binding {
-        key: proof.as_ref().map(|proof| proof.key),
-        certificate: certificate.filter(|_| client.certificate_bound),
-    };
+    let requested = RequestedToken::read(request)?;
+    let binding = Binding { key: request.key(), certificate: certificate.filter(|_| client.certificate_bound) };
     let (mut grant, refreshable) = match form.required("grant_type")? {
         "client_credentials" => (client_credentials(server, client, form)?, None),
         "authorization_code" => {
-            let grant = authorization_code(server, client, form, proof.as_ref())?;
+            let grant = authorization_code(server, request)?;
             (grant.clone(), Some(grant))
         }
         "refresh_token" => {
@@ -89,12 +85,8 @@ fn client_credentials(server: &AuthServer, client: &Client, form: &Form) -> Resu
 }
 
 /// OAuth 2.1 §4.1.3, RFC 7636 §4.6
-fn authorization_code(
-    server: &AuthServer,
-    client: &Client,
-    form: &Form,
-    proof: Option<&VerifiedProof>,
-) -> Result<Grant, OAuthError> {
+fn authorization_code(server: &AuthServer, request: &VerifiedRequest<'_>) -> Result<Grant, OAuthError> {
+    let VerifiedRequest { form, client, .. } = request;
     // The code is removed even if the request is rejected: a code can be used once.
     let code = server.codes().take(form.required("code")?, server.now());
     let code = code.ok_or_else(|| OAuthError::invalid_grant("the code is unknown, used or expired"))?;
@@ -106,9 +98,12 @@ fn authorization_code(
         return Err(OAuthError::invalid_grant("client, redirect_uri or code_verifier do not match the code"));
     }
     if let Some(jkt) = &code.dpop_jkt
-        && proof.is_none_or(|proof| proof.key.to_string() != *jkt)
+        && request.key().is_none_or(|key| key.to_string() != *jkt)
     {
-        return Err(OAuthError::invalid_dpop_proof("dpop_jkt is not the key of the proof"));
+        return Err(match &request.signature {
+            Some(_) => OAuthError::invalid_grant("dpop_jkt is not the key of the signature"),
+            None => OAuthError::invalid_dpop_proof("dpop_jkt is not the key of the proof"),
+        });
     }
     check_granted_audience(server, form, &code.grant)?;
     Ok(code.grant)

@@ -1,6 +1,8 @@
 //! Requests to a token endpoint, with any form and any proof.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod signed;
+
 use pop_authserver::{DpopKey, KeyEncryptionKeys, TestAuthServer, proof};
 use pop_core::jose::{CompactJws, encode};
 use serde_json::{Value, json};

@@ -24,4 +24,10 @@ pub enum OptionsError {
         /// The name of the option in [`TokenClientBuilder`](crate::TokenClientBuilder).
         option: &'static str,
     },
+    /// The option needs [`TokenBinding::HttpSig`](crate::TokenBinding::HttpSig).
+    #[error("{option} needs TokenBinding::HttpSig")]
+    NotHttpSig {
+        /// The name of the option in [`TokenClientBuilder`](crate::TokenClientBuilder).
+        option: &'static str,
+    },
 }

@@ -50,8 +50,8 @@ pub enum SignatureError {
     /// The `nonce` of a signature in addition to another proof was used before with this key.
     #[error("nonce was used before")]
     NonceUsed,
-    /// Several signatures have the tag, but not the same `nonce` and `keyid`.
-    #[error("the signatures with the tag have different parameters")]
+    /// Several signatures have the tag, but not the same `nonce` and `keyid`, or the profile allows only one.
+    #[error("the signatures with the tag have different parameters, or there may be only one")]
     Inconsistent,
     /// `keyid` names no key of the client.
     #[error("keyid names no key of the client")]

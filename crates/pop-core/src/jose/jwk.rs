@@ -121,6 +121,14 @@ impl EcPoint {
         Ok(Self { curve, sec1 })
     }
 
+    /// Reads `0x04 ‖ x ‖ y`.
+    pub(crate) fn from_sec1(curve: Curve, bytes: &[u8]) -> Option<Self> {
+        let is_uncompressed = bytes.len() == 1 + 2 * curve.coordinate_len() && bytes.first() == Some(&4);
+        let mut sec1 = [0; 133];
+        sec1.get_mut(..bytes.len()).filter(|_| is_uncompressed)?.copy_from_slice(bytes);
+        Some(Self { curve, sec1 })
+    }
+
     /// Returns the curve.
     #[must_use]
     pub const fn curve(&self) -> Curve {

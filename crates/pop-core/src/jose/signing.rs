@@ -9,7 +9,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
 use serde_json::{Value, json};
 
-use super::{Algorithm, Family, JsonLimits, Jwk, JwkThumbprint, Object, RsaLimits, encode};
+use super::{Algorithm, Family, JsonLimits, Jwk, JwkThumbprint, Object, PublicKey, RsaLimits, encode};
 
 /// Generating, reading or using a key failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,7 @@ struct Inner {
     algorithm: Algorithm,
     pair: Pair,
     jwk: Value,
+    public_key: PublicKey,
     thumbprint: JwkThumbprint,
 }
 
@@ -72,8 +73,9 @@ impl SigningKey {
         let jwk = pair.public_jwk(algorithm);
         let text = jwk.to_string();
         let object = Object::parse(text.as_bytes(), JsonLimits::PROOF).map_err(|_| KeyError)?;
-        let thumbprint = Jwk::parse(&object, RsaLimits::up_to(8192)).map_err(|_| KeyError)?.key().thumbprint();
-        Ok(Self { inner: Arc::new(Inner { algorithm, pair, jwk, thumbprint }) })
+        let public_key = Jwk::parse(&object, RsaLimits::up_to(8192)).map_err(|_| KeyError)?.key().clone();
+        let thumbprint = public_key.thumbprint();
+        Ok(Self { inner: Arc::new(Inner { algorithm, pair, jwk, public_key, thumbprint }) })
     }
 
     /// Returns the private key in PKCS#8 DER. Keep it secret.
@@ -96,6 +98,12 @@ impl SigningKey {
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.inner.algorithm
+    }
+
+    /// Returns the public key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.inner.public_key
     }
 
     /// Returns the public key as a JWK. It has only the members that the thumbprint covers.

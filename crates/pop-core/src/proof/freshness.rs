@@ -63,7 +63,7 @@ impl Proof<'_> {
                 (single_use, dpop_times(proof, &policy.dpop, nonce, now))
             }
             Self::MessageSignature(proof) => {
-                return Ok(signature_entry(proof, key, owner, &policy.signature, now));
+                return Ok(proof.replay_entry(key, owner, &policy.signature, now));
             }
             Self::SignedRequest(proof) => {
                 let policy = &policy.signed_request;
@@ -88,16 +88,14 @@ fn dpop_times(proof: &DpopProof<'_>, policy: &DpopPolicy, nonce: Option<Accepted
     }
 }
 
-/// The nonce of a message signature may be used once for a key, whatever else the signature covers.
-pub(super) fn signature_entry(
-    proof: &MessageSignature<'_>,
-    key: &[u8; 32],
-    owner: QuotaOwner,
-    policy: &SignaturePolicy,
-    now: u64,
-) -> ReplayEntry {
-    let single_use = ReplayKey::signature(key, proof.nonce().unwrap_or_default());
-    ReplayEntry::new(single_use, owner, times(proof.created(), policy.lifetime(), now))
+impl MessageSignature<'_> {
+    /// Returns what the replay store must record: a nonce may be used once for a key, whatever else the signature
+    /// covers. `key` identifies the key of the signature. `now` is in seconds since the epoch.
+    #[must_use]
+    pub fn replay_entry(&self, key: &[u8; 32], owner: QuotaOwner, policy: &SignaturePolicy, now: u64) -> ReplayEntry {
+        let single_use = ReplayKey::signature(key, self.nonce().unwrap_or_default());
+        ReplayEntry::new(single_use, owner, times(self.created(), policy.lifetime(), now))
+    }
 }
 
 /// A client's `nonce` or `jti` may be used once for a key. Where the server issues nonces, many envelopes share one: what they sign

@@ -115,7 +115,9 @@ impl Proof<'_> {
             Self::Dpop(_) => ProofKind::Dpop,
             Self::MessageSignature(proof) => match proof.profile() {
                 SignatureProfile::Hmac => ProofKind::Hmac,
-                SignatureProfile::HttpSig | SignatureProfile::Request => ProofKind::HttpSig,
+                SignatureProfile::HttpSig | SignatureProfile::Request | SignatureProfile::TokenRequest => {
+                    ProofKind::HttpSig
+                }
             },
             Self::SignedRequest(_) => ProofKind::SignedRequest,
         }

@@ -1,7 +1,7 @@
 //! All proofs of one request.
 
 use super::evidence::CoveredRequest;
-use super::freshness::{quota_owner, signature_entry};
+use super::freshness::quota_owner;
 use super::message_signature::{MessageSignature, SignatureProfile};
 use super::signed_request::{PopCredentials, SignedRequest};
 use super::{DpopProof, PopKey, Proof, ProofContext, ProofKeyCache, ProofKind, ProofOfPossession, Proven, dpop};
@@ -200,7 +200,7 @@ impl<'r> Proofs<'r> {
         self.check_signature_time(head, context)?;
         if let (Some(signature), Some(key)) = (&self.signature, &proven.signature_key) {
             let owner = quota_owner(key, token, context);
-            let entry = signature_entry(signature, key, owner, &context.policy.signature, head.now());
+            let entry = signature.replay_entry(key, owner, &context.policy.signature, head.now());
             fresh.until = fresh.until.min(entry.expires_at);
             fresh.of_signature = signature.nonce().map(|_| entry);
         }

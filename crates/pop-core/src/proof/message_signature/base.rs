@@ -124,7 +124,7 @@ pub(super) fn append_base<C>(
 pub(super) fn check_alg(parameters: &Parameters<'_>, key: PopKey<'_>) -> Result<(), SignatureError> {
     match parameters.alg() {
         None => Ok(()),
-        Some(alg) if registered_name(key) == Some(alg) => Ok(()),
+        Some(alg) if name_of(key) == Some(alg) => Ok(()),
         Some(_) => Err(SignatureError::Algorithm),
     }
 }
@@ -133,18 +133,21 @@ pub(super) fn verify(key: PopKey<'_>, base: &str, signature: &[u8]) -> Result<()
     if key.verifies(base.as_bytes(), signature) { Ok(()) } else { Err(SignatureError::Invalid) }
 }
 
-/// Returns the name of the key's algorithm in the registry of RFC 9421 §6.2.2. JOSE algorithms that are not in it have
-/// none.
-fn registered_name(key: PopKey<'_>) -> Option<&'static str> {
+fn name_of(key: PopKey<'_>) -> Option<&'static str> {
     match key {
         PopKey::Shared(_) => Some("hmac-sha256"),
-        PopKey::Public(key) => match key.algorithm() {
-            Algorithm::ES256 => Some("ecdsa-p256-sha256"),
-            Algorithm::ES384 => Some("ecdsa-p384-sha384"),
-            Algorithm::Ed25519 | Algorithm::EdDSA => Some("ed25519"),
-            Algorithm::PS512 => Some("rsa-pss-sha512"),
-            Algorithm::RS256 => Some("rsa-v1_5-sha256"),
-            Algorithm::ES512 | Algorithm::PS256 | Algorithm::PS384 | Algorithm::RS384 | Algorithm::RS512 => None,
-        },
+        PopKey::Public(key) => registered_name(key.algorithm()),
+    }
+}
+
+/// Returns the name of an algorithm in the registry of RFC 9421 §6.2.2. JOSE algorithms that are not in it have none.
+pub(super) const fn registered_name(algorithm: Algorithm) -> Option<&'static str> {
+    match algorithm {
+        Algorithm::ES256 => Some("ecdsa-p256-sha256"),
+        Algorithm::ES384 => Some("ecdsa-p384-sha384"),
+        Algorithm::Ed25519 | Algorithm::EdDSA => Some("ed25519"),
+        Algorithm::PS512 => Some("rsa-pss-sha512"),
+        Algorithm::RS256 => Some("rsa-v1_5-sha256"),
+        Algorithm::ES512 | Algorithm::PS256 | Algorithm::PS384 | Algorithm::RS384 | Algorithm::RS512 => None,
     }
 }

@@ -5,7 +5,7 @@
 //! 2. Signatures are selected by their `tag`, never by their label. What signatures with other tags cover is not read.
 //! 3. If several signatures have the tag, every one must cover everything that is required, be recent, and verify with
 //!    the same key. Their `nonce` and `keyid` must be the same. Otherwise an attacker could remove one of them, and
-//!    replay the request with the rest.
+//!    replay the request with the rest. A token request may have only one.
 //! 4. Components are those of a request: `@status`, `req` and `tr` are rejected, and so are unknown components and
 //!    parameters. The parameters `sf`, `key` and `bs` make another component of a field. It does not count as covering
 //!    the field.
@@ -23,6 +23,7 @@ mod fields;
 mod parameters;
 mod profile;
 mod response;
+mod runtime_key;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ mod value;
 
 pub use self::profile::SignatureProfile;
 pub use self::response::{RESPONSE_TAG, ResponseHead, sign_response, verify_response};
+pub use self::runtime_key::RuntimeKey;
 pub use self::sign::{SignError, SignatureParameters, sign};
 
 use http::HeaderMap;
@@ -55,7 +57,8 @@ impl<'r> MessageSignature<'r> {
     /// Returns whether a request has a signature of this profile. Fields that cannot be parsed count as one.
     #[must_use]
     pub fn is_present(headers: &HeaderMap, profile: SignatureProfile) -> bool {
-        let tag = profile.tag();
+        // One tag is the beginning of another. The quotation marks tell them apart.
+        let tag = format!("\"{}\"", profile.tag());
         if headers
             .get_all(fields::SIGNATURE_INPUT)
             .iter()
@@ -82,6 +85,9 @@ impl<'r> MessageSignature<'r> {
         let tagged = members.into_iter().filter(|member| member.has_tag(profile.tag())).map(Signature::new);
         let signatures = tagged.collect::<Result<Vec<_>, _>>()?;
         let first = signatures.first().ok_or(SignatureError::Missing)?;
+        if signatures.len() > 1 && !profile.allows_several() {
+            return Err(SignatureError::Inconsistent);
+        }
         for signature in &signatures {
             profile.check_parameters(&signature.parameters, policy)?;
             profile.check_coverage(signature, head, policy)?;
@@ -109,11 +115,15 @@ impl<'r> MessageSignature<'r> {
     ) -> Result<(), SignatureError> {
         let is_allowed = match (self.profile, key) {
             (SignatureProfile::Hmac, PopKey::Shared(_)) => true,
-            (SignatureProfile::HttpSig | SignatureProfile::Request, PopKey::Public(key)) => {
-                policy.algorithms.contains(key.algorithm())
-            }
+            (
+                SignatureProfile::HttpSig | SignatureProfile::Request | SignatureProfile::TokenRequest,
+                PopKey::Public(key),
+            ) => policy.algorithms.contains(key.algorithm()),
             (SignatureProfile::Hmac, PopKey::Public(_)) => false,
-            (SignatureProfile::HttpSig | SignatureProfile::Request, PopKey::Shared(_)) => false,
+            (
+                SignatureProfile::HttpSig | SignatureProfile::Request | SignatureProfile::TokenRequest,
+                PopKey::Shared(_),
+            ) => false,
         };
         if !is_allowed {
             return Err(SignatureError::Algorithm);
@@ -165,7 +175,7 @@ impl<'r> MessageSignature<'r> {
     }
 
     /// Returns `keyid`, which all signatures have in common. It is never present, except in
-    /// [`SignatureProfile::Request`].
+    /// [`SignatureProfile::Request`] and [`SignatureProfile::TokenRequest`].
     #[must_use]
     pub fn keyid(&self) -> Option<&str> {
         self.signatures.first().and_then(|signature| signature.parameters.keyid())

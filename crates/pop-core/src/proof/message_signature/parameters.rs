@@ -17,8 +17,8 @@ pub(super) struct Parameters<'r> {
     nonce: Option<Cow<'r, StringRef>>,
     keyid: Option<Cow<'r, StringRef>>,
     alg: Option<Cow<'r, StringRef>>,
-    /// `pub` of draft-richer-oauth-httpsig: a key in the signature itself.
-    pub(super) has_pub: bool,
+    /// `pub` of draft-richer-oauth-httpsig: a key in the signature itself. Empty if it is not a byte sequence.
+    public_key: Option<Vec<u8>>,
 }
 
 impl<'r> Parameters<'r> {
@@ -32,7 +32,7 @@ impl<'r> Parameters<'r> {
                 "keyid" => known.keyid = Some(string(value, "keyid")?),
                 "alg" => known.alg = Some(string(value, "alg")?),
                 "tag" => drop(string(value, "tag")?),
-                "pub" => known.has_pub = true,
+                "pub" => known.public_key = Some(bytes(value)),
                 _ => {}
             }
         }
@@ -61,12 +61,24 @@ impl<'r> Parameters<'r> {
     pub(super) fn alg(&self) -> Option<&str> {
         self.alg.as_ref().map(|alg| alg.as_str())
     }
+
+    pub(super) fn public_key(&self) -> Option<&[u8]> {
+        self.public_key.as_deref()
+    }
 }
 
 /// A date of RFC 9651 (`@1`) is another type, and so is a decimal.
 fn seconds(value: &BareItemFromInput<'_>, name: &'static str) -> Result<u64, SignatureError> {
     let seconds = value.as_integer().map(i64::from).and_then(|seconds| u64::try_from(seconds).ok());
     seconds.ok_or(SignatureError::InvalidParameter(name))
+}
+
+/// Most profiles reject `pub` whatever its type. No key is empty.
+fn bytes(value: BareItemFromInput<'_>) -> Vec<u8> {
+    match value {
+        BareItemFromInput::ByteSequence(bytes) => bytes,
+        _ => Vec::new(),
+    }
 }
 
 fn string<'r>(value: BareItemFromInput<'r>, name: &'static str) -> Result<Cow<'r, StringRef>, SignatureError> {

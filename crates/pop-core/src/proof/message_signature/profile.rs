@@ -23,6 +23,11 @@ pub enum SignatureProfile {
     Hmac,
     /// In addition to another proof (FAPI 2.0 HTTP Signatures).
     Request,
+    /// On a token request, by the key that the token is to be bound to (draft-richer-oauth-httpsig).
+    ///
+    /// The request has one such signature. `keyid` names a key that the client registered, or `alg` and `pub` are the
+    /// key ([`RuntimeKey`](super::RuntimeKey)). The content must be covered, and `authorization` if it is present.
+    TokenRequest,
 }
 
 impl SignatureProfile {
@@ -33,6 +38,15 @@ impl SignatureProfile {
             Self::HttpSig => "httpsig-oauth",
             Self::Hmac => "oauth-pop-hmac",
             Self::Request => "fapi-2-request",
+            Self::TokenRequest => "httpsig-oauth-token-request",
+        }
+    }
+
+    /// Returns whether several signatures of a request may have the tag.
+    pub(super) const fn allows_several(self) -> bool {
+        match self {
+            Self::HttpSig | Self::Hmac | Self::Request => true,
+            Self::TokenRequest => false,
         }
     }
 
@@ -41,30 +55,45 @@ impl SignatureProfile {
         parameters: &Parameters<'_>,
         policy: &SignaturePolicy,
     ) -> Result<(), SignatureError> {
-        if parameters.has_pub {
-            return Err(SignatureError::ForbiddenParameter("pub"));
-        }
-        // The token alone says which key it is.
-        let names_no_key = match self {
-            Self::HttpSig | Self::Hmac => true,
-            Self::Request => false,
-        };
-        if names_no_key && parameters.alg().is_some() {
-            return Err(SignatureError::ForbiddenParameter("alg"));
-        }
-        if names_no_key && parameters.keyid().is_some() {
-            return Err(SignatureError::ForbiddenParameter("keyid"));
-        }
+        self.check_key(parameters)?;
         if parameters.created.is_none() {
             return Err(SignatureError::MissingParameter("created"));
         }
         match (self, parameters.nonce()) {
-            (Self::HttpSig | Self::Hmac, None) => Err(SignatureError::MissingParameter("nonce")),
+            (Self::HttpSig | Self::Hmac | Self::TokenRequest, None) => Err(SignatureError::MissingParameter("nonce")),
             (_, Some(nonce)) if nonce.is_empty() || nonce.len() > policy.max_nonce_len => {
                 Err(SignatureError::NonceLength)
             }
-            (Self::HttpSig | Self::Hmac | Self::Request, _) => Ok(()),
+            (Self::HttpSig | Self::Hmac | Self::Request | Self::TokenRequest, _) => Ok(()),
         }
+    }
+
+    /// Checks which parameters say something about the key.
+    fn check_key(self, parameters: &Parameters<'_>) -> Result<(), SignatureError> {
+        let has_keyid = parameters.keyid().is_some();
+        let (takes_key, takes_alg, takes_keyid) = match self {
+            // The token alone says which key it is.
+            Self::HttpSig | Self::Hmac => (false, false, false),
+            Self::Request => (false, true, true),
+            // A registered key has its algorithm. Any other key comes with it.
+            Self::TokenRequest => (!has_keyid, !has_keyid, true),
+        };
+        if !takes_key && parameters.public_key().is_some() {
+            return Err(SignatureError::ForbiddenParameter("pub"));
+        }
+        if !takes_alg && parameters.alg().is_some() {
+            return Err(SignatureError::ForbiddenParameter("alg"));
+        }
+        if !takes_keyid && has_keyid {
+            return Err(SignatureError::ForbiddenParameter("keyid"));
+        }
+        if takes_key && parameters.alg().is_none() {
+            return Err(SignatureError::MissingParameter("alg"));
+        }
+        if takes_key && parameters.public_key().is_none() {
+            return Err(SignatureError::MissingParameter("pub"));
+        }
+        Ok(())
     }
 
     pub(super) fn check_coverage(
@@ -83,15 +112,17 @@ impl SignatureProfile {
                 _ => {}
             }
         }
-        let needs_dpop = match self {
-            Self::Request => head.headers().contains_key("dpop"),
-            Self::HttpSig | Self::Hmac => false,
+        let (needs_authorization, needs_dpop, needs_digest) = match self {
+            Self::HttpSig | Self::Hmac => (true, false, false),
+            Self::Request => (true, head.headers().contains_key("dpop"), false),
+            Self::TokenRequest => (head.headers().contains_key("authorization"), false, true),
         };
         for (is_covered, name) in [
             (method, "@method"),
             (target_uri, "@target-uri"),
-            (authorization, "authorization"),
+            (authorization || !needs_authorization, "authorization"),
             (dpop || !needs_dpop, "dpop"),
+            (!needs_digest || covers_digest(signature), CONTENT_DIGEST),
         ] {
             if !is_covered {
                 return Err(SignatureError::NotCovered(name));
@@ -112,9 +143,7 @@ pub(super) fn expected_content(
     headers: &HeaderMap,
     rule: SignedContent,
 ) -> Result<Option<ExpectedContent>, SignatureError> {
-    let covering =
-        |signature: &&Signature<'_>| signature.components().any(|component| component.is_field(CONTENT_DIGEST));
-    let count = signatures.iter().filter(covering).count();
+    let count = signatures.iter().filter(|signature| covers_digest(signature)).count();
     if count == signatures.len() {
         if !headers.contains_key(CONTENT_DIGEST) {
             return Err(SignatureError::ComponentMissing);
@@ -133,6 +162,10 @@ pub(super) fn expected_content(
         }
         SignedContent::IfPresent | SignedContent::Off => Ok(None),
     }
+}
+
+fn covers_digest(signature: &Signature<'_>) -> bool {
+    signature.components().any(|component| component.is_field(CONTENT_DIGEST))
 }
 
 /// Returns whether a signature covers `content-digest`, or a part of it.

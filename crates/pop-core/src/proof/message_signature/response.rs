@@ -101,7 +101,7 @@ pub fn verify_response(
     if parameters.created.is_none() {
         return Err(SignatureError::MissingParameter("created"));
     }
-    if parameters.has_pub {
+    if parameters.public_key().is_some() {
         return Err(SignatureError::ForbiddenParameter("pub"));
     }
     check_alg(&parameters, key)?;

@@ -31,6 +31,8 @@ pub struct SignatureParameters<'p> {
     pub keyid: Option<&'p str>,
     /// `alg`.
     pub alg: Option<&'p str>,
+    /// `pub`, the key itself in the encoding of [`RuntimeKey`](super::RuntimeKey).
+    pub public_key: Option<&'p [u8]>,
     /// `nonce`.
     pub nonce: Option<&'p str>,
     /// `tag`.
@@ -43,7 +45,16 @@ pub struct SignatureParameters<'p> {
 impl<'p> SignatureParameters<'p> {
     /// Starts with `created` alone, in seconds since the epoch.
     pub const fn new(created: u64) -> Self {
-        Self { created: Some(created), expires: None, keyid: None, alg: None, nonce: None, tag: None, jti: None }
+        Self {
+            created: Some(created),
+            expires: None,
+            keyid: None,
+            alg: None,
+            public_key: None,
+            nonce: None,
+            tag: None,
+            jti: None,
+        }
     }
 
     /// Starts with `created` and the `tag` of a profile.
@@ -66,6 +77,12 @@ impl<'p> SignatureParameters<'p> {
     /// Sets `alg`, the name of the algorithm in the registry of RFC 9421.
     pub const fn alg(mut self, alg: &'p str) -> Self {
         self.alg = Some(alg);
+        self
+    }
+
+    /// Sets `pub`, the key itself in the encoding of [`RuntimeKey`](super::RuntimeKey).
+    pub const fn public_key(mut self, bytes: &'p [u8]) -> Self {
+        self.public_key = Some(bytes);
         self
     }
 
@@ -187,6 +204,9 @@ pub(super) fn member(
             let text = StringRef::from_str(text).map_err(|_| SignatureError::InvalidParameter(name))?;
             serializer = serializer.parameter(sfv::key_ref(name), text);
         }
+    }
+    if let Some(bytes) = parameters.public_key {
+        serializer = serializer.parameter(sfv::key_ref("pub"), bytes);
     }
     _ = serializer.finish();
     dictionary.finish().ok_or(SignatureError::Malformed)

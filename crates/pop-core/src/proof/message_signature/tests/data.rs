@@ -85,14 +85,20 @@ impl Message {
         }
     }
 
-    /// Verifies the only signature, whatever its label.
-    pub(super) fn verify(&self, key: PopKey<'_>) -> Result<(), SignatureError> {
+    /// Returns the header fields, with the signature.
+    pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let value = format!("sig=:{}:", crate::jose::encode_standard(&self.signature));
         let own = [("signature-input", format!("sig={}", self.input)), ("signature", value)];
         for (name, value) in self.fields.iter().chain(&own) {
             headers.append(HeaderName::from_static(name), HeaderValue::try_from(value).unwrap());
         }
+        headers
+    }
+
+    /// Verifies the only signature, whatever its label.
+    pub(super) fn verify(&self, key: PopKey<'_>) -> Result<(), SignatureError> {
+        let headers = self.headers();
         let origin = Origin::parse(self.origin).unwrap();
         let head = RequestHead::new(self.method, &origin, &self.path, &headers, 0);
         let signature = Signature::new(fields::read(head.headers())?.pop().unwrap())?;

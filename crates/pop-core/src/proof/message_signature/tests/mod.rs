@@ -3,6 +3,7 @@ mod fields;
 mod limits;
 mod profiles;
 mod several;
+mod token_request;
 mod values;
 mod vectors;
 
