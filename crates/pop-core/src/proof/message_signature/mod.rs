@@ -57,13 +57,15 @@ impl<'r> MessageSignature<'r> {
     /// Returns whether a request has a signature of this profile. Fields that cannot be parsed count as one.
     #[must_use]
     pub fn is_present(headers: &HeaderMap, profile: SignatureProfile) -> bool {
-        // One tag is the beginning of another. The quotation marks tell them apart.
-        let tag = format!("\"{}\"", profile.tag());
-        if headers
-            .get_all(fields::SIGNATURE_INPUT)
-            .iter()
-            .any(|line| memmem::find(line.as_bytes(), tag.as_bytes()).is_some())
-        {
+        let tag = profile.tag().as_bytes();
+        // One tag is the beginning of another. Quotation marks tell them apart.
+        let has_tag = |line: &[u8]| {
+            memmem::find_iter(line, tag).any(|at| {
+                let before = at.checked_sub(1).and_then(|at| line.get(at));
+                (before, line.get(at.saturating_add(tag.len()))) == (Some(&b'"'), Some(&b'"'))
+            })
+        };
+        if headers.get_all(fields::SIGNATURE_INPUT).iter().any(|line| has_tag(line.as_bytes())) {
             return true;
         }
         // No character of a tag can be escaped: fields without its bytes don't have it.
