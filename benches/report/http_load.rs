@@ -25,6 +25,7 @@ const FEW: usize = 20;
 const MANY: usize = 220;
 const ISSUER: &str = "https://as.example";
 const KEY_SET: &str = "jwks.json";
+const WITH_REDIS: &str = "throughput: requests/s of protected-api with Redis / in memory";
 const AUDIENCE: &str = "https://api.example";
 const CLIENTS: usize = 1000;
 const CONNECTIONS: &str = "32";
@@ -38,20 +39,62 @@ pub(crate) fn rows(report: &mut Report) {
             Err(why) => report.missing(INSTRUCTIONS, &why),
         }
     }
-    if !report.full || !report.wants(NAME, false) {
-        return;
-    }
-    if Command::new("wrk").arg("--version").output().is_err() {
-        return report.missing(NAME, "the load generator wrk is not installed");
-    }
-    match compare() {
-        Ok(rates) => {
-            report.row("throughput: requests/s, bare verification", rates.bare, Target::None);
-            report.row("throughput: requests/s, protected-api", rates.ours, Target::None);
-            report.rounds(NAME, &rates.ratios, Target::None); // depends on caches and the load generator
+    let has_wrk = Command::new("wrk").arg("--version").output().is_ok();
+    for name in [WITH_REDIS, NAME] {
+        if !report.full || !report.wants(name, false) {
+            continue;
         }
-        Err(why) => report.missing(NAME, &why),
+        if !has_wrk {
+            report.missing(name, "the load generator wrk is not installed");
+        } else if name == WITH_REDIS {
+            match with_redis() {
+                Ok(ratios) => report.rounds(name, &ratios, Target::AtLeast(0.80)),
+                Err(why) => report.missing(name, &why),
+            }
+        } else {
+            match compare() {
+                Ok(rates) => {
+                    report.row("throughput: requests/s, bare verification", rates.bare, Target::None);
+                    report.row("throughput: requests/s, protected-api", rates.ours, Target::None);
+                    report.rounds(name, &rates.ratios, Target::None); // depends on caches and the load generator
+                }
+                Err(why) => report.missing(name, &why),
+            }
+        }
     }
+}
+
+/// Requests per second with the replay store in Redis on this machine, over those with the store in memory: pairs of runs in
+/// alternating order, with 64 connections each.
+fn with_redis() -> Result<Vec<f64>, String> {
+    let clients = Clients::new()?;
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let port = port.map_err(|error| error.to_string())?.port().to_string();
+    let mut redis = Command::new("redis-server");
+    redis.args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]).stdout(Stdio::null());
+    let redis = redis.spawn().map_err(|_| "redis-server is not installed".to_owned())?;
+    let _redis = Server { child: Mutex::new(redis), url: String::new() };
+    let memory = Server::start(&mut clients.example())?;
+    let shared = Server::start(clients.example().args(["--replay", &format!("redis://127.0.0.1:{port}")]))?;
+    let requests = clients.folder.join("requests");
+    let mut ratios = Vec::new();
+    for round in 0..=ROUNDS {
+        let rate = |server: &Server| {
+            let signed = clients.sign(&server.url, CLIENTS, 30_000).join("\n");
+            std::fs::write(&requests, signed).map_err(|error| error.to_string())?;
+            load(server, &requests, SECONDS, "64")
+        };
+        let (ours, other) = if round % 2 == 0 {
+            (rate(&shared)?, rate(&memory)?)
+        } else {
+            let other = rate(&memory)?;
+            (rate(&shared)?, other)
+        };
+        if round > 0 {
+            ratios.push(ours / other); // the first one warms caches up
+        }
+    }
+    Ok(ratios)
 }
 
 /// Instructions outside of the kernel for one request, ours over the other server's. What a server needs to start is left out:
@@ -111,12 +154,12 @@ fn compare() -> Result<Rates, String> {
         std::fs::write(&requests, clients.sign(&ours.url, CLIENTS, count).join("\n")).map_err(|error| error.to_string())
     };
     sign(20_000)?;
-    let first = load(&bare, &requests, 2)?; // how many requests a run takes
+    let first = load(&bare, &requests, 2, CONNECTIONS)?; // how many requests a run takes
     let (mut our_rates, mut bare_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         sign((first * f64::from(SECONDS) * 1.3) as usize)?;
-        let rate = |server| load(server, &requests, SECONDS);
+        let rate = |server| load(server, &requests, SECONDS, CONNECTIONS);
         let (one, other) = if round % 2 == 0 {
             (rate(&ours)?, rate(&bare)?)
         } else {
@@ -178,10 +221,10 @@ impl Drop for Clients {
 }
 
 /// Requests per second that a server answers, all of them with 2xx.
-fn load(server: &Server, requests: &PathBuf, seconds: u32) -> Result<f64, String> {
+fn load(server: &Server, requests: &PathBuf, seconds: u32, connections: &str) -> Result<f64, String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/load/replay.lua");
     let output = Command::new("wrk")
-        .args(["-t1", "-c", CONNECTIONS, &format!("-d{seconds}s"), "-s", script])
+        .args(["-t1", "-c", connections, &format!("-d{seconds}s"), "-s", script])
         .arg(format!("{}/whoami", server.url))
         .env("POP_REQUESTS", requests)
         .env("POP_THREADS", "1")

@@ -379,3 +379,15 @@ async fn report_only_hands_out_nonces() {
     let answer = off.with_proof(|proof| proof.issued_at(1)).await.is(Expected::Ok, "where nonces are off");
     assert!(!answer.headers.contains_key("dpop-nonce"), "NONCE-01");
 }
+
+/// NONCE-04: and what `Debug` shows of keys.
+#[test]
+fn tells_nonces_from_other_text() {
+    for (text, expected) in
+        [("abc", true), ("!#[]~", true), ("", false), ("a b", false), ("a\"b", false), ("a\\b", false)]
+    {
+        assert_eq!(pop_core::nonce::is_nonce(text), expected, "{text:?}");
+    }
+    let keys = pop_core::nonce::NonceKeys::new([[7; 32], [8; 32]], "https://api.example").unwrap();
+    assert_eq!(format!("{keys:?}"), "NonceKeys(2)");
+}

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use pop_authserver::{Algorithm, DpopKey, proof};
 use tower_pop::clock::ManualClock;
-use tower_pop::replay::{MemoryReplayStore, ReplayAnswer, ReplayEntry, ReplayError, ReplayStore, conformance};
+use tower_pop::replay::{
+    MemoryReplayStore, QuotaOwner, ReplayAnswer, ReplayEntry, ReplayError, ReplayKey, ReplayStore, conformance,
+};
 use tower_pop::{Mode, ProofKind, ReplayQuota};
 
 use super::insert;
@@ -152,4 +154,11 @@ async fn a_quota_can_cover_all_keys_of_a_client() {
         let shifted = pop_core::replay::QuotaOwner::client("https://as.exampleap", "p");
         assert_ne!(anonymous, shifted, "REPLAY-07 issuer and client are separate");
     }
+}
+
+/// What identifies a proof and its owner is not shown.
+#[test]
+fn keys_of_entries_are_not_shown() {
+    let (key, owner) = (ReplayKey::from_digest([7; 32]), QuotaOwner::key([7; 32]));
+    assert_eq!(format!("{key:?} {owner:?}"), "ReplayKey(..) QuotaOwner(..)");
 }
