@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 
 use http::header::AUTHORIZATION;
 use http::{Method, Request};
@@ -11,11 +12,11 @@ use pop_core::jose::{JsonLimits, Object, SharedKey, encode};
 use pop_core::proof::message_signature::SignatureProfile;
 use serde_json::{Value, json};
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
-use tower_pop::{ConfigError, Introspection, KeyEncryptionKeys, ProofKind};
+use tower_pop::{ConfigError, Introspection, IssuerConfig, KeyEncryptionKeys, ProofKind};
 
 use super::message::Draft;
 use super::{CONTENT, Resource};
-use crate::support::NOW;
+use crate::support::{ISSUER, NOW};
 
 const KEYS: [u8; 2] = [1, 2];
 
@@ -62,6 +63,32 @@ fn hmac<'t>(resource: &'t Resource, token: &str, content: &'static str, nonce: &
 fn mac(draft: Draft<'_>, key: &[u8]) -> Request<http_body_util::Full<bytes::Bytes>> {
     let key = SharedKey::new(key).unwrap();
     draft.sign_with("sig1", |base| key.sign(base).to_vec())
+}
+
+/// Publishes the keys of the issuer, once there are any.
+#[derive(Clone, Default)]
+struct Published(Arc<OnceLock<String>>);
+
+impl HttpFetch for Published {
+    fn fetch(&self, _: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        let keys = self.0.get().cloned().ok_or(FetchError::Status(404));
+        Box::pin(async { keys.map(FetchResponse::new) })
+    }
+}
+
+/// SYM-01: no key is unwrapped for a token that is not verified, and the first request waits for the keys of the issuer.
+#[tokio::test]
+async fn accepts_the_first_request_whose_token_cannot_be_verified_yet() {
+    let published = Published::default();
+    let configure = |builder: tower_pop::PopConfigBuilder| {
+        let builder = builder.proofs([ProofKind::Hmac]).key_encryption_keys(key_encryption_keys(&KEYS));
+        builder.http_fetch(published.clone())
+    };
+    let issuer = |_| IssuerConfig::new(ISSUER).jwks_uri("https://as.example/jwks");
+    let resource = Resource::of(issuer, configure).unwrap();
+    published.0.set(resource.server.jwks_json()).unwrap();
+    let token = resource.token(json!({ "jwe": wrapped(1, &jwk(&KEY)) }));
+    resource.send(mac(hmac(&resource, &token, "", "one"), &KEY)).await.accepted("", "the first request");
 }
 
 /// SYM-01, SYM-04, SYM-07, SYM-08, SHR-04: in both forms, with content, and once.
