@@ -19,7 +19,8 @@ use metrics::{
 };
 use pop_authserver::ProofMint;
 use tower::{Layer, Service, ServiceExt};
-use tower_pop::{Claims, Mode, PopLayer, RequireClaim, RequireScope, VerifiedToken};
+use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
+use tower_pop::{Claims, Mode, PopConfig, PopLayer, RequireClaim, RequireScope, VerifiedToken};
 
 use support::Api;
 
@@ -213,6 +214,13 @@ async fn every_request_is_counted_and_logged_once_whatever_rejects_it() {
     assert_eq!(preflight.send(request.body(()).unwrap()).await.status, 200);
     observed.is("a preflight", &["admitted preflight"]);
     requests_that_wait_fail_or_are_dropped_are_counted_once_too(&observed).await;
+
+    // The parts that requests use.
+    let cfg = PopConfig::builder("https://as.example", "https://api.example").http_fetch(Down).build().unwrap();
+    assert!(!cfg.warm_up().await.is_ready());
+    let counts = observed.counts.lock().unwrap();
+    let failed = "pop_key_fetches_total issuer=https://as.example outcome=failed +1".to_owned();
+    assert_eq!(*counts, [failed], "one failed fetch, and no request");
 }
 
 async fn requests_that_wait_fail_or_are_dropped_are_counted_once_too(observed: &Observed) {
@@ -284,5 +292,14 @@ impl Service<Request<()>> for Inner {
             Self::Fails => Box::pin(async { Err("broken") }),
             Self::Hangs => Box::pin(std::future::pending()),
         }
+    }
+}
+
+/// An authorization server that is down.
+struct Down;
+
+impl HttpFetch for Down {
+    fn fetch(&self, _: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
+        Box::pin(async { Err(FetchError::Status(500)) })
     }
 }

@@ -112,6 +112,7 @@ pub mod keys;
 mod layer;
 mod log_limit;
 mod metadata;
+mod meter;
 mod nonce_policy;
 mod origin;
 mod peer;

@@ -126,8 +126,9 @@ async fn replicas_share_used_proofs_and_are_not_ready_without_their_store() {
     let Some(mut server) = redis(port, &[]) else { return };
     let world = World::new("share");
     let url = format!("redis://127.0.0.1:{port}");
+    let metrics = format!("127.0.0.1:{}", free_port());
     let options = ["--replay", &url, "--replay-timeout", "300"];
-    let replicas = [world.replica(&options), world.replica(&options)];
+    let replicas = [world.replica(&options), world.replica(&[&options[..], &["--metrics-listen", &metrics]].concat())];
     let used = world.proof(None);
     assert_eq!(replicas[0].whoami(&world, &used).await.status, 200);
     for replica in &replicas {
@@ -135,6 +136,12 @@ async fn replicas_share_used_proofs_and_are_not_ready_without_their_store() {
         assert_eq!(replica.get("/readyz").await.status, 200);
     }
     let _ = (server.kill(), server.wait());
+    let counted = async |outcome: &str| {
+        let text = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await.unwrap();
+        let name = format!("pop_replay_store_duration_seconds_count{{outcome=\"{outcome}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&*name)).map_or(0, |count| count.parse::<u32>().unwrap())
+    };
+    assert_eq!(counted("replayed").await, 1, "it was used at the other replica");
     for replica in &replicas {
         assert_eq!(replica.whoami(&world, &world.proof(None)).await.status, 503);
         let ready = replica.get("/readyz").await;
@@ -147,6 +154,7 @@ async fn replicas_share_used_proofs_and_are_not_ready_without_their_store() {
         assert!(start.elapsed() < Duration::from_secs(5));
     }
     assert_eq!(replicas[1].whoami(&world, &world.proof(None)).await.status, 200);
+    assert_eq!((counted("first").await, counted("unavailable").await), (1, 1));
     let _ = (server.kill(), server.wait());
 }
 
@@ -248,6 +256,8 @@ async fn metrics_are_served_beside_the_api() {
     for line in [
         r#"pop_requests_total{outcome="admitted",code="dpop"} 1"#,
         r#"pop_requests_total{outcome="rejected",code="replay.replayed"} 1"#,
+        r#"pop_token_lookups_total{result="hit"} 1"#,
+        r#"pop_token_lookups_total{result="miss"} 1"#,
         "pop_proof_age_seconds_count ",
     ] {
         assert!(text.contains(line), "{line}\n{text}");

@@ -27,6 +27,7 @@ use super::fetch::{FetchError, FetchResponse, HttpFetch, without_query};
 use super::skipped_keys::{ReportedKeys, report_skipped};
 use super::snapshot::{CachedKeys, KeySnapshot};
 use crate::clock::{Clock, Deadline, Moment};
+use crate::meter;
 
 /// How long a `jwks_uri` from metadata is used before discovery is repeated.
 const REDISCOVER_AFTER: Duration = Duration::from_secs(3600);
@@ -247,7 +248,9 @@ impl RemoteKeys {
 
     async fn fetch_and_store(&self) -> Result<(), Unavailable> {
         let mut end = EndOfFetch { keys: self, succeeded: false };
-        match self.fetch_keys().await {
+        let fetched = self.fetch_keys().await;
+        meter::key_fetch(&self.issuer, fetched.is_ok(), self.clock.now());
+        match fetched {
             Ok((keys, response, sent)) => {
                 self.store(keys, response, sent);
                 end.succeeded = true;

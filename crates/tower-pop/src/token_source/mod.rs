@@ -26,6 +26,7 @@ pub(crate) use self::introspection::{Introspector, IntrospectorParts};
 pub(crate) use self::issuer::Issuer;
 use crate::clock::{Clock, Moment};
 use crate::log_limit::LogLimit;
+use crate::meter;
 
 /// Issuers and audiences, and the cache of verified tokens.
 pub(crate) struct TokenSource {
@@ -69,7 +70,9 @@ impl TokenSource {
         now: Moment,
         precheck: impl FnOnce(Option<&AccessToken>) -> Result<Option<Requirement>, Error>,
     ) -> Result<TokenLookup, Error> {
-        if let Some(token) = self.cached(&hash, now)? {
+        let cached = self.cached(&hash, now);
+        meter::token_lookup(!matches!(cached, Ok(None)));
+        if let Some(token) = cached? {
             return Ok(TokenLookup::Ready(token));
         }
         match self.introspector_of(token)? {

@@ -28,6 +28,7 @@ pub use self::error::{RedisSetupError, RedisUnavailable};
 use self::link::Link;
 use super::memory::MemoryReplayStore;
 use super::store::{ReplayAnswer, ReplayStore, StoreReadiness};
+use crate::meter;
 
 /// The pause before a command is sent again to a cluster, which finds its servers meanwhile.
 const BEFORE_NEXT_ATTEMPT: Duration = Duration::from_millis(20);
@@ -160,8 +161,7 @@ impl Inner {
                 Err(ReplayError::Replayed)
             }
             Err(ReplayError::Unavailable) if self.falls_back => {
-                #[cfg(feature = "metrics")]
-                metrics::counter!("pop_replay_store_fallbacks_total").increment(1);
+                meter::replay_store_fallback();
                 self.seen.insert(*entry).wait().await
             }
             Err(error) => Err(error),
@@ -174,10 +174,12 @@ impl Inner {
         let _permit = self.calls.try_acquire().map_err(|_| ReplayError::Unavailable)?;
         let start = Instant::now();
         let asked = tokio::time::timeout(self.timeout, self.set_once(entry)).await;
-        asked.unwrap_or_else(|_| {
+        let answer = asked.unwrap_or_else(|_| {
             self.link.timed_out(start);
             Err(ReplayError::Unavailable)
-        })
+        });
+        meter::replay_store(outcome(&answer), start.elapsed());
+        answer
     }
 
     async fn set_once(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
@@ -205,6 +207,16 @@ impl Inner {
     /// A client whose share is used up, or a full memory, costs later requests a round trip and nothing else.
     fn remember(&self, entry: &ReplayEntry) {
         let _ = self.seen.insert(*entry);
+    }
+}
+
+/// The outcome of a question, for metrics.
+const fn outcome(answer: &Result<(), ReplayError>) -> &'static str {
+    match answer {
+        Ok(()) => "first",
+        Err(ReplayError::Replayed) => "replayed",
+        Err(ReplayError::Full) => "full",
+        Err(_) => "unavailable",
     }
 }
 
