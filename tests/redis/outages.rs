@@ -162,6 +162,67 @@ async fn falls_back_to_its_own_memory_only_if_it_was_told_to() {
     assert_eq!(insert(&strict, before).await, Err(ReplayError::Replayed));
 }
 
+/// REPLAY-10, X-69: too many requests are not an outage, so they are no way in.
+#[tokio::test]
+async fn does_not_fall_back_because_of_too_many_calls() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let fallback = || {
+        let builder = RedisReplayStore::builder(redis.url()).timeout(TIMEOUT).max_calls(2);
+        builder.dangerous().fall_back_to_this_replica().build().unwrap()
+    };
+    let (one, other) = (fallback(), fallback());
+    let stolen = entry(1, "stolen");
+    assert_eq!(insert(&one, stolen).await, Ok(()));
+    other.connect().await.unwrap();
+    let (first, second) = (insert(&other, entry(2, "first")), insert(&other, entry(2, "second")));
+    let results = tokio::join!(first, second, insert(&other, stolen));
+    assert_eq!(results, (Ok(()), Ok(()), Err(ReplayError::Unavailable)));
+    assert_eq!(insert(&other, stolen).await, Err(ReplayError::Replayed), "when there is room");
+}
+
+/// REPLAY-10: a dead connection is found even if no request waits for its own timeout.
+#[tokio::test]
+async fn requests_that_give_up_early_find_a_dead_connection_too() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let relay = Relay::to(redis.port).await;
+    let store = store(&relay.url());
+    assert_eq!(insert(&store, entry(1, "before")).await, Ok(()));
+    relay.forget();
+    for call in 0..4 {
+        let hurried = insert(&store, entry(1, &format!("hurried {call}")));
+        if tokio::time::timeout(TIMEOUT * 3 / 4, hurried).await == Ok(Ok(())) {
+            return;
+        }
+    }
+    panic!("the connection is still in use");
+}
+
+/// without a runtime nothing is accepted, and nothing panics.
+#[test]
+fn outside_of_a_runtime_it_is_unavailable() {
+    let store = store("redis://127.0.0.1:1");
+    let mut answer = std::pin::pin!(insert(&store, entry(1, "outside")));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let polled = answer.as_mut().poll(&mut context);
+    assert_eq!(polled, std::task::Poll::Ready(Err(ReplayError::Unavailable)));
+}
+
+/// REPLAY-10: a program may ask in one runtime, and serve in another.
+#[test]
+fn a_runtime_that_stopped_does_not_keep_others_from_connecting() {
+    let port = free_port();
+    let store = RedisReplayStore::builder(format!("redis://127.0.0.1:{port}"));
+    let store = store.timeout(Duration::from_millis(100)).build().unwrap();
+    let starting = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert!(starting.block_on(store.connect()).is_err()); // its task goes on only while this runtime runs
+    let serving = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    serving.block_on(async {
+        let Some(_redis) = Redis::start_program("redis-server", port, &[]).await else { return };
+        let recovery = until_accepted(&store).await;
+        assert!(recovery < Duration::from_secs(3), "{recovery:?}");
+    });
+}
+
 /// REPLAY-12, X-40: a replica whose clock is behind, and one whose clock steps back.
 #[tokio::test]
 async fn a_clock_that_is_behind_accepts_nothing_twice() {

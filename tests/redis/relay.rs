@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,26 +25,39 @@ pub(crate) struct Relay {
     address: SocketAddr,
     state: Arc<AtomicU8>,
     cut: Arc<Notify>,
+    /// Connections of earlier generations are dead, and nobody is told.
+    generation: Arc<AtomicU64>,
 }
 
 impl Relay {
     pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let relay = Self { address: listener.local_addr().unwrap(), state: Arc::default(), cut: Arc::default() };
+        let relay = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::default(),
+            cut: Arc::default(),
+            generation: Arc::default(),
+        };
         let (state, cut) = (Arc::clone(&relay.state), Arc::clone(&relay.cut));
+        let generation = Arc::clone(&relay.generation);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if state.load(Ordering::SeqCst) == Network::IsCut as u8 {
                     continue;
                 }
                 let (state, cut) = (Arc::clone(&state), Arc::clone(&cut));
+                let (generation, own) = (Arc::clone(&generation), generation.load(Ordering::SeqCst));
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();
+                    let passes = |breaks_at: Network| {
+                        let is_dead = generation.load(Ordering::SeqCst) != own;
+                        !is_dead && state.load(Ordering::SeqCst) < breaks_at as u8
+                    };
                     tokio::select! {
-                        () = pass(from_client, to_server, &state, Network::DropsAll) => {}
-                        () = pass(from_server, to_client, &state, Network::LosesAnswers) => {}
+                        () = pass(from_client, to_server, || passes(Network::DropsAll)) => {}
+                        () = pass(from_server, to_client, || passes(Network::LosesAnswers)) => {}
                         () = cut.notified() => {}
                     }
                 });
@@ -64,22 +77,23 @@ impl Relay {
         }
     }
 
+    /// Forgets the connections that there are, as a NAT does: nothing passes on them any more, and neither side is told. New ones
+    /// work.
+    pub(crate) fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Ends the connections that there are. New ones work as before.
     pub(crate) fn reset(&self) {
         self.cut.notify_waiters();
     }
 }
 
-/// Passes bytes on, unless the network is in this state or a worse one.
-async fn pass(
-    mut from: impl AsyncReadExt + Unpin,
-    mut to: impl AsyncWriteExt + Unpin,
-    state: &AtomicU8,
-    breaks_at: Network,
-) {
+/// Passes bytes on, or drops them.
+async fn pass(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, passes: impl Fn() -> bool) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
-        if state.load(Ordering::SeqCst) < breaks_at as u8 && to.write_all(&bytes[..length]).await.is_err() {
+        if passes() && to.write_all(&bytes[..length]).await.is_err() {
             return;
         }
     }

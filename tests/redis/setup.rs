@@ -63,6 +63,11 @@ async fn a_server_that_may_evict_is_not_used() {
         assert_eq!(insert(&lenient, entry(1, "lenient")).await, Ok(()));
         redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
         assert!(crate::until_accepted(&strict).await < Duration::from_secs(1), "as soon as it is mended");
+        strict.connect().await.unwrap();
+        redis.command(&["CONFIG", "SET", "maxmemory-policy", policy]);
+        let error = strict.connect().await.unwrap_err();
+        assert!(matches!(error, RedisUnavailable::Evicts { .. }), "whoever asks learns of it: {error}");
+        assert_eq!(insert(&strict, entry(1, "changed")).await, Err(ReplayError::Unavailable));
     }
 }
 
@@ -164,6 +169,22 @@ async fn answers_that_are_none_are_no_answers() {
     let odd =
         answers(vec![("INFO", memory), ("poplayer:probe", "$-1\r\n"), ("SET\r\n", ":1\r\n"), ("", "+OK\r\n")]).await;
     assert_eq!(insert(&store(&odd), entry(1, "odd")).await, Err(ReplayError::Unavailable));
+}
+
+/// A node of a cluster that is used as if it were alone sends to another one: nothing is accepted, and it is asked once.
+#[tokio::test]
+async fn a_node_of_a_cluster_is_no_server_by_itself() {
+    let memory = "$29\r\nmaxmemory_policy:noeviction\r\n\r\n";
+    let moved = "-MOVED 1 127.0.0.1:1\r\n";
+    let node =
+        answers(vec![("INFO", memory), ("poplayer:probe", "$-1\r\n"), ("SET\r\n", moved), ("", "+OK\r\n")]).await;
+    let store = store(&node);
+    store.connect().await.unwrap();
+    for number in 0..20 {
+        let start = std::time::Instant::now();
+        assert_eq!(insert(&store, entry(1, &format!("{number}"))).await, Err(ReplayError::Unavailable));
+        assert!(start.elapsed() < TIMEOUT / 2, "{:?}", start.elapsed());
+    }
 }
 
 /// A server that answers each command with the first row whose text it contains.

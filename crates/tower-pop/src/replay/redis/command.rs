@@ -10,6 +10,8 @@ use super::link::Connection;
 pub(super) enum Answer {
     /// The proof was not there, and is now.
     First,
+    /// An earlier attempt of this request recorded the proof, and its answer was lost.
+    FirstBefore,
     /// The proof was there.
     Used,
     /// There is no room.
@@ -37,27 +39,40 @@ impl SetOnce {
     pub(super) async fn run(&self, connection: &Connection, wait_for_replicas: Option<u32>) -> Answer {
         let mut set = redis::cmd("SET");
         set.arg(&self.key).arg(&self.value[..]).arg("NX").arg("GET").arg("PX").arg(self.milliseconds);
-        let mut answer = self.answer(connection.send(&set).await);
-        if let Answer::Full = answer {
-            // A server without room says so before it looks whether the entry exists.
-            let mut get = redis::cmd("GET");
-            get.arg(&self.key);
-            answer = match self.answer(connection.send(&get).await) {
-                Answer::First => Answer::Full,
-                known => known,
-            };
-        }
+        let answer = match self.answer(connection.send(&set).await) {
+            Answer::Full => self.look_up(connection).await,
+            answer => answer,
+        };
         match (answer, wait_for_replicas) {
+            (Answer::First | Answer::FirstBefore, None) => Answer::First,
             (Answer::First, Some(replicas)) => self.wait(connection, replicas).await,
+            (Answer::FirstBefore, Some(replicas)) => {
+                // `WAIT` counts what this connection has written. That was another one.
+                let mut write = redis::cmd("PEXPIRE");
+                write.arg(&self.key).arg(self.milliseconds);
+                match connection.send(&write).await {
+                    Ok(_) => self.wait(connection, replicas).await,
+                    Err(error) => of_error(error),
+                }
+            }
             (answer, _) => answer,
+        }
+    }
+
+    /// A server without room says so before it looks whether the entry exists.
+    async fn look_up(&self, connection: &Connection) -> Answer {
+        let mut get = redis::cmd("GET");
+        get.arg(&self.key);
+        match self.answer(connection.send(&get).await) {
+            Answer::First => Answer::Full,
+            known => known,
         }
     }
 
     fn answer(&self, answer: Result<Value, RedisError>) -> Answer {
         match answer {
             Ok(Value::Nil) => Answer::First,
-            // An earlier attempt of this request got there, and its answer was lost.
-            Ok(Value::BulkString(value)) if value == self.value => Answer::First,
+            Ok(Value::BulkString(value)) if value == self.value => Answer::FirstBefore,
             Ok(Value::BulkString(_)) => Answer::Used,
             Ok(_) => Answer::Refused((ErrorKind::UnexpectedReturnType, "an answer of another type").into()),
             Err(error) => of_error(error),
@@ -111,8 +126,6 @@ fn of_error(error: RedisError) -> Answer {
             ServerErrorKind::BusyLoading
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::MasterDown
-            | ServerErrorKind::Moved
-            | ServerErrorKind::Ask
             | ServerErrorKind::ReadOnly
             | ServerErrorKind::TryAgain,
         )

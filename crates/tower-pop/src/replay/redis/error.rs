@@ -96,15 +96,16 @@ impl From<RedisError> for RedisUnavailable {
     }
 }
 
-/// A URL without user, password and query.
+/// A URL as far as it cannot hold credentials: without user, password and query.
 pub(super) struct Redacted<'u>(pub(super) &'u str);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("", self.0));
-        // What follows the last `@` before a path, or before anything if a password has one that is not encoded.
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        if scheme.is_empty() { f.write_str(rest) } else { write!(f, "{scheme}://{rest}") }
+        let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+        // An `@` after that can belong to the query, which may hold a password.
+        let is_clear = !user.contains(['/', '?', '#']) && !scheme.contains("unix");
+        let place = if is_clear { place.split(['?', '#']).next().unwrap_or_default() } else { "…" };
+        if scheme.is_empty() { f.write_str(place) } else { write!(f, "{scheme}://{place}") }
     }
 }

@@ -73,6 +73,9 @@ struct Shared {
     current: watch::Sender<Option<Connection>>,
     /// Whether a task is connecting.
     connecting: AtomicBool,
+    /// When it last tried to, in milliseconds after `start`: its runtime may have stopped.
+    attempted: AtomicU64,
+    start: Instant,
     last_error: Mutex<Option<RedisUnavailable>>,
     /// Whether a failure was logged, and no success after it.
     has_failed: AtomicBool,
@@ -96,6 +99,8 @@ impl Link {
             options,
             current: watch::Sender::new(None),
             connecting: AtomicBool::new(false),
+            attempted: AtomicU64::new(0),
+            start: Instant::now(),
             last_error: Mutex::new(None),
             has_failed: AtomicBool::new(false),
             log: LogLimit::new(),
@@ -116,14 +121,20 @@ impl Link {
         }
     }
 
-    /// Asks the server whether it is there, on a new connection if the one that there is has ended.
-    pub(super) async fn ping(&self) -> Result<(), RedisUnavailable> {
+    /// Asks the server whether it can still be used, on a new connection if the one that there is has ended.
+    pub(super) async fn check(&self) -> Result<(), RedisUnavailable> {
+        let LinkOptions { prefix, may_evict, .. } = &self.0.options;
         loop {
             let connection = self.connection().await;
-            match connection.send(&redis::cmd("PING")).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_io_error() && !connection.heals_itself() => self.lost(&connection, &error),
-                Err(error) => return Err(error.into()),
+            match connection.channel.check(prefix, *may_evict).await {
+                Ok(()) => return Ok(()),
+                Err(RedisUnavailable::Connection(error)) if error.is_io_error() && !connection.heals_itself() => {
+                    self.lost(&connection, &error);
+                }
+                Err(error) => {
+                    self.give_up(|current| current.is(&connection), error.clone());
+                    return Err(error);
+                }
             }
         }
     }
@@ -170,17 +181,34 @@ impl Shared {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        if !shared.connecting.swap(true, Ordering::AcqRel) {
+        if !shared.connecting.swap(true, Ordering::AcqRel) || shared.has_stopped() {
+            shared.attempted.store(shared.milliseconds(), Ordering::Relaxed);
             let connecting = Connecting(Arc::downgrade(shared));
             runtime.spawn(connecting.until_connected());
         }
     }
 
+    /// Returns whether the task that connects does nothing any more.
+    fn has_stopped(&self) -> bool {
+        let longest = self.attempt_timeout().saturating_add(2 * LONGEST_PAUSE);
+        let since = self.milliseconds().saturating_sub(self.attempted.load(Ordering::Relaxed));
+        Duration::from_millis(since) > longest
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Several round trips: to connect, and to check.
+    const fn attempt_timeout(&self) -> Duration {
+        self.options.timeout.saturating_mul(4)
+    }
+
     async fn attempt(&self) -> Option<Connection> {
         let LinkOptions { timeout, prefix, may_evict, .. } = &self.options;
+        self.attempted.store(self.milliseconds(), Ordering::Relaxed);
         let attempt = self.server.connect(*timeout, prefix, *may_evict);
-        // Several round trips: to connect, and to check.
-        let attempted = tokio::time::timeout(timeout.saturating_mul(4), attempt).await;
+        let attempted = tokio::time::timeout(self.attempt_timeout(), attempt).await;
         match attempted.unwrap_or(Err(RedisUnavailable::NoAnswer)) {
             Ok(channel) => Some(Connection::new(channel)),
             Err(error) => {

@@ -30,7 +30,9 @@ use super::memory::MemoryReplayStore;
 use super::store::{ReplayAnswer, ReplayStore, StoreReadiness};
 use crate::meter;
 
-/// The pause before a command is sent again to a cluster, which finds its servers meanwhile.
+/// How often a command is sent while its answers are lost.
+const ATTEMPTS: u32 = 20;
+/// The pause before a command is sent again. A cluster finds its servers meanwhile.
 const BEFORE_NEXT_ATTEMPT: Duration = Duration::from_millis(20);
 
 /// A [`ReplayStore`] in Redis 7 or later, or Valkey, that all replicas share.
@@ -39,7 +41,7 @@ const BEFORE_NEXT_ATTEMPT: Duration = Duration::from_millis(20);
 /// While the server cannot be reached, is too slow, or has no room, requests are rejected with 503. Each accepted request
 /// costs one round trip; a replay that this replica has seen costs none.
 ///
-/// An entry lives until the proof would be rejected for its age, and
+/// An entry lives until the proof would be rejected for its age, and the timeout and the
 /// [`clock_difference`](RedisReplayStoreBuilder::clock_difference) longer.
 ///
 /// # Security
@@ -124,7 +126,7 @@ impl RedisReplayStore {
     pub async fn connect(&self) -> Result<(), RedisUnavailable> {
         let Inner { link, timeout, .. } = &*self.0;
         let start = Instant::now();
-        match tokio::time::timeout(*timeout, link.ping()).await {
+        match tokio::time::timeout(*timeout, link.check()).await {
             Ok(answer) => answer,
             Err(_) => {
                 link.timed_out(start);
@@ -151,6 +153,11 @@ impl ReplayStore for RedisReplayStore {
 
 impl Inner {
     async fn insert(&self, entry: &ReplayEntry) -> Result<FirstUse, ReplayError> {
+        // Without a permit, calls would pile up in memory while the server is slow. Too many calls are not an outage: nothing
+        // is accepted without the server because of them.
+        let Ok(_permit) = self.calls.try_acquire() else {
+            return Err(ReplayError::Unavailable);
+        };
         match self.ask(entry).await {
             Ok(()) => {
                 self.remember(entry);
@@ -170,43 +177,61 @@ impl Inner {
 
     /// Asks the server. The entry is recorded when this returns `Ok`.
     async fn ask(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
-        // Without a permit, calls would pile up in memory while the server is slow.
-        let _permit = self.calls.try_acquire().map_err(|_| ReplayError::Unavailable)?;
-        let start = Instant::now();
+        if tokio::runtime::Handle::try_current().is_err() {
+            tracing::error!("a replay store in Redis can only be used within a tokio runtime");
+            return Err(ReplayError::Unavailable);
+        }
+        let mut call = Call { link: &self.link, start: Instant::now(), patience: self.timeout / 2, answered: false };
         let asked = tokio::time::timeout(self.timeout, self.set_once(entry)).await;
-        let answer = asked.unwrap_or_else(|_| {
-            self.link.timed_out(start);
-            Err(ReplayError::Unavailable)
-        });
-        meter::replay_store(outcome(&answer), start.elapsed());
+        call.answered = asked.is_ok();
+        let answer = asked.unwrap_or(Err(ReplayError::Unavailable));
+        meter::replay_store(outcome(&answer), call.start.elapsed());
         answer
     }
 
     async fn set_once(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
+        // Another replica may ask up to the timeout after it looked at its clock.
         let lifetime = entry.expires_at.saturating_sub(entry.now).saturating_add(self.clock_difference);
+        let lifetime = lifetime.saturating_add(self.timeout.as_secs()).saturating_add(1);
         let command = SetOnce::new(&self.prefix, entry.key.as_bytes(), &self.values, lifetime);
-        loop {
+        for _ in 0..ATTEMPTS {
             let connection = self.link.connection().await;
             match command.run(&connection, self.wait_for_replicas).await {
-                Answer::First => return Ok(()),
+                Answer::First | Answer::FirstBefore => return Ok(()),
                 Answer::Used => return Err(ReplayError::Replayed),
                 Answer::Full => return Err(ReplayError::Full),
                 Answer::Refused(error) => {
                     self.link.report(&error);
                     return Err(ReplayError::Unavailable);
                 }
-                Answer::Lost(error) if connection.heals_itself() => {
-                    self.link.report(&error);
-                    tokio::time::sleep(BEFORE_NEXT_ATTEMPT).await;
-                }
+                Answer::Lost(error) if connection.heals_itself() => self.link.report(&error),
                 Answer::Lost(error) => self.link.lost(&connection, &error),
             }
+            tokio::time::sleep(BEFORE_NEXT_ATTEMPT).await;
         }
+        Err(ReplayError::Unavailable)
     }
 
     /// A client whose share is used up, or a full memory, costs later requests a round trip and nothing else.
     fn remember(&self, entry: &ReplayEntry) {
         let _ = self.seen.insert(*entry);
+    }
+}
+
+/// A question to the server. If it is given up, by its timeout or by the request, the connection may be dead.
+struct Call<'l> {
+    link: &'l Link,
+    start: Instant,
+    /// A request that is gone earlier than this says nothing about the server.
+    patience: Duration,
+    answered: bool,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.start.elapsed() >= self.patience {
+            self.link.timed_out(self.start);
+        }
     }
 }
 

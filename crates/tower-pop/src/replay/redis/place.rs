@@ -8,7 +8,6 @@ use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates, TlsMode,
 };
-use tokio::sync::Mutex;
 
 use super::error::{Redacted, RedisSetupError};
 use super::server::Server;
@@ -69,31 +68,34 @@ fn cluster(urls: &[String], access: &Access, timeout: Duration) -> Result<Server
 
 fn sentinel(urls: &[String], master: &str, access: &Access) -> Result<Server, RedisSetupError> {
     let infos = connection_infos(urls, "Sentinel", access)?;
-    let addresses = infos.iter().map(|info| info.addr().clone());
-    let builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master);
-    let mut builder = builder.map_err(|error| unusable(&error))?;
-    if infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. })) {
-        builder =
-            builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
-    }
-    if let Some(certificates) = access.certificates() {
-        builder = builder
-            .set_client_to_redis_certificates(certificates.clone())
-            .set_client_to_sentinel_certificates(certificates);
-    }
-    if let Some(settings) = infos.first().map(ConnectionInfo::redis_settings) {
-        if let Some(username) = settings.username() {
+    let (certificates, credentials) = (access.certificates(), access.credentials.clone());
+    let master = master.to_owned();
+    let client = move || {
+        let addresses = infos.iter().map(|info| info.addr().clone());
+        let mut builder = SentinelClientBuilder::new(addresses, &master, SentinelServerType::Master)?;
+        if infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. })) {
+            builder =
+                builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
+        }
+        if let Some(certificates) = &certificates {
+            builder = builder
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates.clone());
+        }
+        let settings = infos.first().map(ConnectionInfo::redis_settings);
+        if let Some(username) = settings.and_then(|settings| settings.username()) {
             builder = builder.set_client_to_sentinel_username(username);
         }
-        if let Some(password) = settings.password() {
+        if let Some(password) = settings.and_then(|settings| settings.password()) {
             builder = builder.set_client_to_sentinel_password(password);
         }
-    }
-    if let Some((username, password)) = &access.credentials {
-        builder = builder.set_client_to_redis_username(username).set_client_to_redis_password(password);
-    }
-    let client = builder.build().map_err(|error| unusable(&error))?;
-    Ok(Server::Sentinel(Box::new(Mutex::new(client))))
+        if let Some((username, password)) = &credentials {
+            builder = builder.set_client_to_redis_username(username).set_client_to_redis_password(password);
+        }
+        builder.build()
+    };
+    client().map_err(|error| unusable(&error))?;
+    Ok(Server::Sentinel(Box::new(client)))
 }
 
 fn connection_infos(

@@ -12,7 +12,6 @@ use redis::cluster_routing::{
 };
 use redis::sentinel::SentinelClient;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
-use tokio::sync::Mutex;
 
 use super::error::RedisUnavailable;
 
@@ -20,7 +19,8 @@ use super::error::RedisUnavailable;
 pub(super) enum Server {
     Standalone(Box<Client>),
     Cluster(Box<ClusterClient>),
-    Sentinel(Box<Mutex<SentinelClient>>),
+    /// Makes a client for each connection: one keeps its connections to Sentinels, even dead ones.
+    Sentinel(Box<dyn Fn() -> Result<SentinelClient, RedisError> + Send + Sync>),
 }
 
 /// A connection that many calls share. Clones are the same connection.
@@ -44,9 +44,7 @@ impl Server {
             Self::Standalone(client) => {
                 Channel::Node(client.get_multiplexed_async_connection_with_config(&config).await?)
             }
-            Self::Sentinel(client) => {
-                Channel::Node(client.lock().await.get_async_connection_with_config(&config).await?)
-            }
+            Self::Sentinel(client) => Channel::Node(client()?.get_async_connection_with_config(&config).await?),
             Self::Cluster(client) => Channel::Cluster(client.get_async_connection().await?),
         };
         channel.check(prefix, may_evict).await?;
@@ -76,7 +74,7 @@ impl Channel {
     }
 
     /// The policies of all servers that may get entries, and a first entry for each kind of answer.
-    async fn check(&self, prefix: &[u8], may_evict: bool) -> Result<(), RedisUnavailable> {
+    pub(super) async fn check(&self, prefix: &[u8], may_evict: bool) -> Result<(), RedisUnavailable> {
         if !may_evict {
             let servers = self.memory_info().await?;
             let policies = servers.iter().map(|memory| policy_of(memory));
