@@ -11,6 +11,7 @@ use super::error::RedisSetupError;
 use super::link::{Link, LinkOptions};
 use super::place::{Access, Place};
 use super::{Inner, RedisReplayStore};
+use crate::log_limit::LogLimit;
 use crate::replay::MemoryReplayStore;
 
 /// Builds a [`RedisReplayStore`]. `Debug` shows no credentials.
@@ -182,8 +183,8 @@ impl RedisReplayStoreBuilder {
         self
     }
 
-    /// Sets how many live entries one client key may have by way of this replica; further requests get 429. Defaults to a
-    /// tenth of the local capacity.
+    /// Sets how many live entries one client key may have by way of this replica; further requests get 429. They are counted in
+    /// the local memory: while that is full, they are not. Defaults to a tenth of the local capacity.
     ///
     /// ```
     /// use tower_pop::replay::RedisReplayStore;
@@ -243,6 +244,7 @@ impl RedisReplayStoreBuilder {
             clock_difference: self.clock_difference.as_secs(),
             wait_for_replicas: self.wait_for_replicas,
             falls_back: self.falls_back,
+            fallbacks: LogLimit::new(),
         })))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 
 use super::link::Connection;
 
@@ -39,7 +39,7 @@ impl SetOnce {
     pub(super) async fn run(&self, connection: &Connection, wait_for_replicas: Option<u32>) -> Answer {
         let mut set = redis::cmd("SET");
         set.arg(&self.key).arg(&self.value[..]).arg("NX").arg("GET").arg("PX").arg(self.milliseconds);
-        let answer = match self.answer(connection.send(&set).await) {
+        let answer = match self.answer(connection, &set).await {
             Answer::Full => self.look_up(connection).await,
             answer => answer,
         };
@@ -52,7 +52,7 @@ impl SetOnce {
                 write.arg(&self.key).arg(self.milliseconds);
                 match connection.send(&write).await {
                     Ok(_) => self.wait(connection, replicas).await,
-                    Err(error) => of_error(error),
+                    Err(error) => of_error(error, connection),
                 }
             }
             (answer, _) => answer,
@@ -63,19 +63,19 @@ impl SetOnce {
     async fn look_up(&self, connection: &Connection) -> Answer {
         let mut get = redis::cmd("GET");
         get.arg(&self.key);
-        match self.answer(connection.send(&get).await) {
+        match self.answer(connection, &get).await {
             Answer::First => Answer::Full,
             known => known,
         }
     }
 
-    fn answer(&self, answer: Result<Value, RedisError>) -> Answer {
-        match answer {
+    async fn answer(&self, connection: &Connection, command: &Cmd) -> Answer {
+        match connection.send(command).await {
             Ok(Value::Nil) => Answer::First,
             Ok(Value::BulkString(value)) if value == self.value => Answer::FirstBefore,
             Ok(Value::BulkString(_)) => Answer::Used,
             Ok(_) => Answer::Refused((ErrorKind::UnexpectedReturnType, "an answer of another type").into()),
-            Err(error) => of_error(error),
+            Err(error) => of_error(error, connection),
         }
     }
 
@@ -86,7 +86,7 @@ impl SetOnce {
         match connection.send_to_node_of(&self.key, wait).await {
             Ok(Value::Int(acknowledged)) if acknowledged >= i64::from(replicas) => Answer::First,
             Ok(_) => Answer::Refused((ErrorKind::Client, "too few replicas have acknowledged the write").into()),
-            Err(error) => of_error(error),
+            Err(error) => of_error(error, connection),
         }
     }
 }
@@ -116,21 +116,20 @@ impl Values {
     }
 }
 
-fn of_error(error: RedisError) -> Answer {
-    match error.kind() {
+fn of_error(error: RedisError, connection: &Connection) -> Answer {
+    let is_lost = match error.kind() {
         // The connection ended, took too long, or led to a server that cannot write now: another one may.
-        ErrorKind::Io
-        | ErrorKind::ClusterConnectionNotFound
-        | ErrorKind::MasterNameNotFoundBySentinel
-        | ErrorKind::Server(
-            ServerErrorKind::BusyLoading
-            | ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::ReadOnly
-            | ServerErrorKind::TryAgain,
-        )
-        | ErrorKind::Parse => Answer::Lost(error),
-        _ if error.code() == Some("OOM") => Answer::Full,
+        ErrorKind::Io | ErrorKind::ClusterConnectionNotFound | ErrorKind::Parse => true,
+        ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ReadOnly) => {
+            true
+        }
+        // Of a node that is asked as if it were alone, they are an answer.
+        ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain) => connection.heals_itself(),
+        _ => false,
+    };
+    match error.code() {
+        _ if is_lost => Answer::Lost(error),
+        Some("OOM") => Answer::Full,
         _ => Answer::Refused(error),
     }
 }

@@ -69,6 +69,9 @@ pub enum RedisUnavailable {
     /// The server does not know `SET` with `NX` and `GET`: it is older than Redis 7.
     #[error("the server does not know SET with NX and GET: Redis 7 or Valkey is needed")]
     TooOld(#[source] Arc<RedisError>),
+    /// The server answers `SET` with `NX` and `GET`, but does not say that a key was there.
+    #[error("the server does not say that a key was there: it is not compatible with Redis 7")]
+    Incompatible,
 }
 
 impl RedisUnavailable {
@@ -78,7 +81,7 @@ impl RedisUnavailable {
     pub fn needs_repair(&self) -> bool {
         match self {
             Self::NoAnswer => false,
-            Self::Evicts { .. } | Self::TooOld(_) => true,
+            Self::Evicts { .. } | Self::TooOld(_) | Self::Incompatible => true,
             Self::Connection(error) => {
                 let refused = matches!(
                     error.kind(),

@@ -17,6 +17,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause: a server that is back is used again after this time at the latest.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 
+/// How often a connection is checked again while it is in use: a cluster has new servers after a failover, and the
+/// configuration of a server can change.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// Every how many failed attempts to connect are logged: about every 10 s.
+const LOG_EVERY: u32 = 32;
+
 /// A connection, and what is known about it. Clones are the same connection.
 #[derive(Clone)]
 pub(super) struct Connection {
@@ -28,18 +34,22 @@ struct Known {
     since: Instant,
     /// When the server last answered, in milliseconds after `since`.
     answered: AtomicU64,
+    /// When it was last checked, in milliseconds after `since`.
+    checked: AtomicU64,
 }
 
 impl Connection {
     fn new(channel: Channel) -> Self {
-        Self { channel, known: Arc::new(Known { since: Instant::now(), answered: AtomicU64::new(0) }) }
+        Self {
+            channel,
+            known: Arc::new(Known { since: Instant::now(), answered: AtomicU64::new(0), checked: AtomicU64::new(0) }),
+        }
     }
 
     pub(super) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
         let answer = self.channel.send(command).await;
         if answer.is_ok() {
-            let elapsed = u64::try_from(self.known.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.known.answered.store(elapsed, Ordering::Relaxed);
+            self.known.answered.store(self.age(), Ordering::Relaxed);
         }
         answer
     }
@@ -52,6 +62,18 @@ impl Connection {
     /// Returns whether it finds servers that answer by itself.
     pub(super) const fn heals_itself(&self) -> bool {
         matches!(self.channel, Channel::Cluster(_))
+    }
+
+    /// Milliseconds.
+    fn age(&self) -> u64 {
+        u64::try_from(self.known.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns whether a check is due, to one caller.
+    fn begins_check(&self) -> bool {
+        let (age, checked) = (self.age(), self.known.checked.load(Ordering::Relaxed));
+        let is_due = Duration::from_millis(age.saturating_sub(checked)) >= CHECK_EVERY;
+        is_due && self.known.checked.compare_exchange(checked, age, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -75,6 +97,8 @@ struct Shared {
     connecting: AtomicBool,
     /// When it last tried to, in milliseconds after `start`: its runtime may have stopped.
     attempted: AtomicU64,
+    /// When there was a new connection last, in milliseconds after `start`; 0 if there was none.
+    connected: AtomicU64,
     start: Instant,
     last_error: Mutex<Option<RedisUnavailable>>,
     /// Whether a failure was logged, and no success after it.
@@ -100,6 +124,7 @@ impl Link {
             current: watch::Sender::new(None),
             connecting: AtomicBool::new(false),
             attempted: AtomicU64::new(0),
+            connected: AtomicU64::new(0),
             start: Instant::now(),
             last_error: Mutex::new(None),
             has_failed: AtomicBool::new(false),
@@ -123,20 +148,27 @@ impl Link {
 
     /// Asks the server whether it can still be used, on a new connection if the one that there is has ended.
     pub(super) async fn check(&self) -> Result<(), RedisUnavailable> {
-        let LinkOptions { prefix, may_evict, .. } = &self.0.options;
         loop {
             let connection = self.connection().await;
-            match connection.channel.check(prefix, *may_evict).await {
-                Ok(()) => return Ok(()),
+            match self.check_connection(&connection).await {
                 Err(RedisUnavailable::Connection(error)) if error.is_io_error() && !connection.heals_itself() => {
                     self.lost(&connection, &error);
                 }
-                Err(error) => {
-                    self.give_up(|current| current.is(&connection), error.clone());
-                    return Err(error);
-                }
+                checked => return checked,
             }
         }
+    }
+
+    /// Gives up a connection that must not be used any more.
+    async fn check_connection(&self, connection: &Connection) -> Result<(), RedisUnavailable> {
+        let LinkOptions { prefix, may_evict, .. } = &self.0.options;
+        let checked = connection.channel.check(prefix, *may_evict).await;
+        if let Err(error) = &checked
+            && error.needs_repair()
+        {
+            self.give_up(|current| current.is(connection), error.clone());
+        }
+        checked
     }
 
     /// Gives up a connection, unless it is given up already, and starts to connect anew.
@@ -147,7 +179,17 @@ impl Link {
     /// Gives up the connection if nothing has been answered on it since this time: the server hangs, or the network drops
     /// what is sent. What waits for an answer is freed with it.
     pub(super) fn timed_out(&self, since: Instant) {
-        self.give_up(|current| current.is_silent_since(since), RedisUnavailable::NoAnswer);
+        // One node of a cluster says nothing about the others.
+        let is_dead = |current: &Connection| !current.heals_itself() && current.is_silent_since(since);
+        self.give_up(is_dead, RedisUnavailable::NoAnswer);
+    }
+
+    /// Checks the connection again in a task of its own, if that is due.
+    pub(super) fn check_if_due(&self, connection: &Connection) {
+        if connection.begins_check() {
+            let (link, connection) = (Self(Arc::clone(&self.0)), connection.clone());
+            tokio::spawn(async move { drop(link.check_connection(&connection).await) });
+        }
     }
 
     fn give_up(&self, which: impl Fn(&Connection) -> bool, error: RedisUnavailable) {
@@ -159,14 +201,14 @@ impl Link {
             lost
         });
         if given_up {
-            self.0.failed(error);
+            self.0.failed(error, true);
             Shared::start_connecting(&self.0);
         }
     }
 
     /// Reports an error that says nothing about the connection.
     pub(super) fn report(&self, error: &RedisError) {
-        self.0.failed(error.clone().into());
+        self.0.failed(error.clone().into(), true);
     }
 
     /// Returns why there was no connection last.
@@ -195,6 +237,11 @@ impl Shared {
         Duration::from_millis(since) > longest
     }
 
+    fn has_just_connected(&self) -> bool {
+        let connected = self.connected.load(Ordering::Relaxed);
+        connected > 0 && Duration::from_millis(self.milliseconds().saturating_sub(connected)) < LONGEST_PAUSE
+    }
+
     fn milliseconds(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -204,7 +251,7 @@ impl Shared {
         self.options.timeout.saturating_mul(4)
     }
 
-    async fn attempt(&self) -> Option<Connection> {
+    async fn attempt(&self, number: u32) -> Option<Connection> {
         let LinkOptions { timeout, prefix, may_evict, .. } = &self.options;
         self.attempted.store(self.milliseconds(), Ordering::Relaxed);
         let attempt = self.server.connect(*timeout, prefix, *may_evict);
@@ -212,16 +259,16 @@ impl Shared {
         match attempted.unwrap_or(Err(RedisUnavailable::NoAnswer)) {
             Ok(channel) => Some(Connection::new(channel)),
             Err(error) => {
-                self.failed(error);
+                self.failed(error, number.is_multiple_of(LOG_EVERY));
                 None
             }
         }
     }
 
-    /// Keeps an error, and logs it, once a second at most.
-    fn failed(&self, error: RedisUnavailable) {
+    /// Keeps an error, and logs it if it is worth a line, once a second at most.
+    fn failed(&self, error: RedisUnavailable, is_news: bool) {
         self.has_failed.store(true, Ordering::Relaxed);
-        if let Some(times) = self.log.count() {
+        if is_news && let Some(times) = self.log.count() {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             let server = &self.server;
             if self.options.falls_back {
@@ -241,8 +288,17 @@ impl Connecting {
     /// Connects, until there is a connection or the store is gone.
     async fn until_connected(self) {
         let mut pause = FIRST_PAUSE;
+        let mut attempts = 0;
         while let Some(shared) = self.0.upgrade() {
-            if let Some(connection) = shared.attempt().await {
+            if shared.has_just_connected() {
+                // What was accepted a moment ago and is lost may be lost again.
+                tokio::time::sleep(4 * FIRST_PAUSE).await;
+            }
+            let attempt = shared.attempt(attempts).await;
+            attempts = attempts.wrapping_add(1);
+            if let Some(connection) = attempt {
+                *shared.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                shared.connected.store(shared.milliseconds(), Ordering::Relaxed);
                 if shared.has_failed.swap(false, Ordering::Relaxed) {
                     tracing::info!(server = ?shared.server, "the replay store answers again");
                 }

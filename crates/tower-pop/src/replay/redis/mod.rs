@@ -28,6 +28,7 @@ pub use self::error::{RedisSetupError, RedisUnavailable};
 use self::link::Link;
 use super::memory::MemoryReplayStore;
 use super::store::{ReplayAnswer, ReplayStore, StoreReadiness};
+use crate::log_limit::LogLimit;
 use crate::meter;
 
 /// How often a command is sent while its answers are lost.
@@ -46,13 +47,13 @@ const BEFORE_NEXT_ATTEMPT: Duration = Duration::from_millis(20);
 ///
 /// # Security
 /// - The server must never drop an entry early: its `maxmemory-policy` must be `noeviction`. This is checked for each
-///   connection. A server that evicts is not used.
+///   connection, and every few seconds while one is in use. A server that evicts is not used.
 /// - Replication is asynchronous: at a failover, the proofs of the last moments can be lost, and be accepted once more.
 ///   [`wait_for_replicas`](RedisReplayStoreBuilder::wait_for_replicas) narrows this.
 /// - Redis measures lifetimes by the wall clock of its machine: if that clock steps forward by more than the clock
 ///   difference, entries end early. Replicas reject what they have seen themselves all the same.
-/// - Whoever can delete keys can replay proofs. Give the server a password, or an ACL user that has only `SET`, `INFO`,
-///   `WAIT` and `PING`, and use `rediss://` across networks.
+/// - Whoever can delete keys can replay proofs. Give the server a password, or an ACL user that has only `SET`, `GET` and
+///   `INFO`, and use `rediss://` across networks.
 ///
 /// # Example
 /// ```
@@ -78,6 +79,7 @@ struct Inner {
     wait_for_replicas: Option<u32>,
     /// Whether proofs are accepted by the memory of this replica while the server is unavailable.
     falls_back: bool,
+    fallbacks: LogLimit,
 }
 
 impl RedisReplayStore {
@@ -169,6 +171,9 @@ impl Inner {
             }
             Err(ReplayError::Unavailable) if self.falls_back => {
                 meter::replay_store_fallback();
+                if let Some(times) = self.fallbacks.count() {
+                    tracing::error!(times, "proofs are accepted by the memory of this replica: REPLAYS ELSEWHERE PASS");
+                }
                 self.seen.insert(*entry).wait().await
             }
             Err(error) => Err(error),
@@ -197,7 +202,10 @@ impl Inner {
         for _ in 0..ATTEMPTS {
             let connection = self.link.connection().await;
             match command.run(&connection, self.wait_for_replicas).await {
-                Answer::First | Answer::FirstBefore => return Ok(()),
+                Answer::First | Answer::FirstBefore => {
+                    self.link.check_if_due(&connection);
+                    return Ok(());
+                }
                 Answer::Used => return Err(ReplayError::Replayed),
                 Answer::Full => return Err(ReplayError::Full),
                 Answer::Refused(error) => {

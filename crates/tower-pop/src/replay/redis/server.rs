@@ -73,7 +73,7 @@ impl Channel {
         }
     }
 
-    /// The policies of all servers that may get entries, and a first entry for each kind of answer.
+    /// Checks the policies of all servers that may get entries, and that a server says whether an entry was there.
     pub(super) async fn check(&self, prefix: &[u8], may_evict: bool) -> Result<(), RedisUnavailable> {
         if !may_evict {
             let servers = self.memory_info().await?;
@@ -86,16 +86,21 @@ impl Channel {
         }
         let mut probe = redis::cmd("SET");
         let key = [prefix, b"probe"].concat();
-        probe.arg(key).arg("probe").arg("NX").arg("GET").arg("PX").arg(1000);
-        match self.send(&probe).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => {
-                Err(RedisUnavailable::TooOld(error.into()))
+        probe.arg(key).arg("probe").arg("NX").arg("GET").arg("PX").arg(PROBE_MILLISECONDS);
+        for must_exist in [false, true] {
+            match self.send(&probe).await {
+                Ok(Value::BulkString(_)) => {}
+                Ok(Value::Nil) if !must_exist => {}
+                Ok(_) => return Err(RedisUnavailable::Incompatible),
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => {
+                    return Err(RedisUnavailable::TooOld(error.into()));
+                }
+                // A server that is full answers, and may have room later.
+                Err(error) if error.code() == Some("OOM") => {}
+                Err(error) => return Err(error.into()),
             }
-            // A server that is full answers, and may have room later.
-            Err(error) if error.code() == Some("OOM") => Ok(()),
-            Err(error) => Err(error.into()),
         }
+        Ok(())
     }
 
     /// `INFO memory` of the server, or of each primary of a cluster.
@@ -114,6 +119,8 @@ impl Channel {
     }
 }
 
+/// Longer than the two questions for it take.
+const PROBE_MILLISECONDS: u32 = 10_000;
 /// The only `maxmemory-policy` under which a server drops nothing.
 const NEVER_EVICTS: &str = "noeviction";
 const NOT_KNOWN: &str = "not known";
