@@ -161,8 +161,12 @@ async fn a_long_upload_is_not_cut_off_while_it_progresses() {
         let length = content_length(&head);
         let (mut total, mut buffer) = (begun.len(), vec![0; 1 << 20]);
         while total < length {
+            let before = total >> 20;
             total += stream.read(&mut buffer).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // For each mebibyte, not for each read: what the kernel holds at the end must be read in time.
+            if total >> 20 > before {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
         write(&mut stream, &response("200 OK", "", &total.to_string())).await;
     })
