@@ -39,34 +39,50 @@ pub(crate) fn rows(report: &mut Report) {
             Err(why) => report.missing(INSTRUCTIONS, &why),
         }
     }
-    let has_wrk = Command::new("wrk").arg("--version").output().is_ok();
-    for name in [WITH_REDIS, NAME] {
+    let measured = |report: &mut Report, name: &str, measure: &dyn Fn() -> Result<Vec<(f64, f64)>, String>| {
         if !report.full || !report.wants(name, false) {
-            continue;
+            return None;
         }
-        if !has_wrk {
-            report.missing(name, "the load generator wrk is not installed");
-        } else if name == WITH_REDIS {
-            match with_redis() {
-                Ok(ratios) => report.rounds(name, &ratios, Target::AtLeast(0.80)),
-                Err(why) => report.missing(name, &why),
-            }
-        } else {
-            match compare() {
-                Ok(rates) => {
-                    report.row("throughput: requests/s, bare verification", rates.bare, Target::None);
-                    report.row("throughput: requests/s, protected-api", rates.ours, Target::None);
-                    report.rounds(name, &rates.ratios, Target::None); // depends on caches and the load generator
-                }
-                Err(why) => report.missing(name, &why),
-            }
-        }
+        let has_wrk = Command::new("wrk").arg("--version").output().is_ok();
+        let pairs = if has_wrk { measure() } else { Err("the load generator wrk is not installed".to_owned()) };
+        pairs.map_err(|why| report.missing(name, &why)).ok()
+    };
+    let ratios = |pairs: &[(f64, f64)]| pairs.iter().map(|(one, other)| one / other).collect::<Vec<_>>();
+    if let Some(pairs) = measured(report, WITH_REDIS, &with_redis) {
+        report.rounds(WITH_REDIS, &ratios(&pairs), Target::AtLeast(0.80));
+    }
+    if let Some(pairs) = measured(report, NAME, &compare) {
+        let (ours, bare): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+        report.row("throughput: requests/s, bare verification", median(&bare), Target::None);
+        report.row("throughput: requests/s, protected-api", median(&ours), Target::None);
+        report.rounds(NAME, &ratios(&pairs), Target::None); // depends on caches and the load generator
     }
 }
 
-/// Requests per second with the replay store in Redis on this machine, over those with the store in memory: pairs of runs in
-/// alternating order, with 64 connections each.
-fn with_redis() -> Result<Vec<f64>, String> {
+/// Pairs of runs in alternating order: a ratio is taken pair by pair, for a machine that is not equally fast all the time.
+fn pairs(
+    prepare: impl Fn() -> Result<(), String>,
+    one: impl Fn() -> Result<f64, String>,
+    other: impl Fn() -> Result<f64, String>,
+) -> Result<Vec<(f64, f64)>, String> {
+    let mut pairs = Vec::new();
+    for round in 0..=ROUNDS {
+        prepare()?;
+        let pair = if round % 2 == 0 {
+            (one()?, other()?)
+        } else {
+            let other = other()?;
+            (one()?, other)
+        };
+        if round > 0 {
+            pairs.push(pair); // the first one warms caches up
+        }
+    }
+    Ok(pairs)
+}
+
+/// Requests per second with the replay store in Redis on this machine, and with the store in memory, with 64 connections each.
+fn with_redis() -> Result<Vec<(f64, f64)>, String> {
     let clients = Clients::new()?;
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     let port = port.map_err(|error| error.to_string())?.port().to_string();
@@ -77,24 +93,12 @@ fn with_redis() -> Result<Vec<f64>, String> {
     let memory = Server::start(&mut clients.example())?;
     let shared = Server::start(clients.example().args(["--replay", &format!("redis://127.0.0.1:{port}")]))?;
     let requests = clients.folder.join("requests");
-    let mut ratios = Vec::new();
-    for round in 0..=ROUNDS {
-        let rate = |server: &Server| {
-            let signed = clients.sign(&server.url, CLIENTS, 30_000).join("\n");
-            std::fs::write(&requests, signed).map_err(|error| error.to_string())?;
-            load(server, &requests, SECONDS, "64")
-        };
-        let (ours, other) = if round % 2 == 0 {
-            (rate(&shared)?, rate(&memory)?)
-        } else {
-            let other = rate(&memory)?;
-            (rate(&shared)?, other)
-        };
-        if round > 0 {
-            ratios.push(ours / other); // the first one warms caches up
-        }
-    }
-    Ok(ratios)
+    let rate = |server: &Server| {
+        let signed = clients.sign(&server.url, CLIENTS, 30_000).join("\n");
+        std::fs::write(&requests, signed).map_err(|error| error.to_string())?;
+        load(server, &requests, SECONDS, "64")
+    };
+    pairs(|| Ok(()), || rate(&shared), || rate(&memory))
 }
 
 /// Instructions outside of the kernel for one request, ours over the other server's. What a server needs to start is left out:
@@ -135,16 +139,8 @@ fn send_one_by_one(url: &str, requests: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Requests per second.
-struct Rates {
-    ours: f64,
-    bare: f64,
-    ratios: Vec<f64>,
-}
-
-/// Medians of pairs of runs in alternating order: the ratio is taken pair by pair, for a machine that is not equally fast
-/// all the time.
-fn compare() -> Result<Rates, String> {
+/// Requests per second of the example, and of a server with one bare verification.
+fn compare() -> Result<Vec<(f64, f64)>, String> {
     let clients = Clients::new()?;
     let ours = Server::start(&mut clients.example())?;
     let bare = Server::start(&mut bare_server_command())?;
@@ -155,24 +151,10 @@ fn compare() -> Result<Rates, String> {
     };
     sign(20_000)?;
     let first = load(&bare, &requests, 2, CONNECTIONS)?; // how many requests a run takes
-    let (mut our_rates, mut bare_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        sign((first * f64::from(SECONDS) * 1.3) as usize)?;
-        let rate = |server| load(server, &requests, SECONDS, CONNECTIONS);
-        let (one, other) = if round % 2 == 0 {
-            (rate(&ours)?, rate(&bare)?)
-        } else {
-            let other = rate(&bare)?;
-            (rate(&ours)?, other)
-        };
-        if round > 0 {
-            our_rates.push(one); // the first one warms caches up
-            bare_rates.push(other);
-            ratios.push(one / other);
-        }
-    }
-    Ok(Rates { ours: median(&our_rates), bare: median(&bare_rates), ratios })
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let count = (first * f64::from(SECONDS) * 1.3) as usize;
+    let rate = |server| load(server, &requests, SECONDS, CONNECTIONS);
+    pairs(|| sign(count), || rate(&ours), || rate(&bare))
 }
 
 /// Clients with a token each, and the key set of its issuer in a file.
@@ -268,9 +250,7 @@ impl Server {
         let url = line.trim().strip_prefix("ready ").ok_or("the server did not start")?.to_owned();
         Ok(Self { child: Mutex::new(child), url })
     }
-}
 
-impl Server {
     /// Ends the server, and returns what callgrind counted.
     fn instructions(mut self) -> Result<f64, String> {
         let child = self.child.get_mut().map_err(|error| error.to_string())?;
