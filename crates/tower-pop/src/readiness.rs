@@ -121,12 +121,11 @@ impl PopConfig {
         let cfg = self.clone();
         let ready = move || async move {
             let readiness = cfg.warm_up().await;
-            let lines: Vec<String> = readiness.missing.iter().map(ToString::to_string).collect();
             if readiness.is_ready() {
-                (http::StatusCode::OK, "ready\n".to_owned())
-            } else {
-                (http::StatusCode::SERVICE_UNAVAILABLE, lines.join("\n") + "\n")
+                return (http::StatusCode::OK, "ready\n".to_owned());
             }
+            let lines = readiness.missing.iter().map(|missing| format!("{missing}\n"));
+            (http::StatusCode::SERVICE_UNAVAILABLE, lines.collect())
         };
         axum::Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready))
     }

@@ -9,9 +9,10 @@ use super::link::Connection;
 /// What the server said.
 pub(super) enum Answer {
     /// The proof was not there, and is now.
-    First,
-    /// An earlier attempt of this request recorded the proof, and its answer was lost.
-    FirstBefore,
+    First {
+        /// Whether an earlier attempt of this request recorded it. The answer of that one was lost.
+        before: bool,
+    },
     /// The proof was there.
     Used,
     /// There is no room.
@@ -44,17 +45,7 @@ impl SetOnce {
             answer => answer,
         };
         match (answer, wait_for_replicas) {
-            (Answer::First | Answer::FirstBefore, None) => Answer::First,
-            (Answer::First, Some(replicas)) => self.wait(connection, replicas).await,
-            (Answer::FirstBefore, Some(replicas)) => {
-                // `WAIT` counts what this connection has written. That was another one.
-                let mut write = redis::cmd("PEXPIRE");
-                write.arg(&self.key).arg(self.milliseconds);
-                match connection.send(&write).await {
-                    Ok(_) => self.wait(connection, replicas).await,
-                    Err(error) => of_error(error, connection),
-                }
-            }
+            (Answer::First { before }, Some(replicas)) => self.wait(connection, replicas, before).await,
             (answer, _) => answer,
         }
     }
@@ -64,15 +55,15 @@ impl SetOnce {
         let mut get = redis::cmd("GET");
         get.arg(&self.key);
         match self.answer(connection, &get).await {
-            Answer::First => Answer::Full,
+            Answer::First { before: false } => Answer::Full,
             known => known,
         }
     }
 
     async fn answer(&self, connection: &Connection, command: &Cmd) -> Answer {
         match connection.send(command).await {
-            Ok(Value::Nil) => Answer::First,
-            Ok(Value::BulkString(value)) if value == self.value => Answer::FirstBefore,
+            Ok(Value::Nil) => Answer::First { before: false },
+            Ok(Value::BulkString(value)) if value == self.value => Answer::First { before: true },
             Ok(Value::BulkString(_)) => Answer::Used,
             Ok(_) => Answer::Refused((ErrorKind::UnexpectedReturnType, "an answer of another type").into()),
             Err(error) => of_error(error, connection),
@@ -80,11 +71,19 @@ impl SetOnce {
     }
 
     /// Waits until replicas of the server have the proof. Otherwise it is not accepted.
-    async fn wait(&self, connection: &Connection, replicas: u32) -> Answer {
+    async fn wait(&self, connection: &Connection, replicas: u32, before: bool) -> Answer {
+        if before {
+            // `WAIT` counts what this connection has written. That was another one.
+            let mut write = redis::cmd("PEXPIRE");
+            write.arg(&self.key).arg(self.milliseconds);
+            if let Err(error) = connection.send(&write).await {
+                return of_error(error, connection);
+            }
+        }
         let mut wait = redis::cmd("WAIT");
         wait.arg(replicas).arg(WAIT_MILLISECONDS);
         match connection.send_to_node_of(&self.key, wait).await {
-            Ok(Value::Int(acknowledged)) if acknowledged >= i64::from(replicas) => Answer::First,
+            Ok(Value::Int(acknowledged)) if acknowledged >= i64::from(replicas) => Answer::First { before },
             Ok(_) => Answer::Refused((ErrorKind::Client, "too few replicas have acknowledged the write").into()),
             Err(error) => of_error(error, connection),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, RedisError, Value};
@@ -16,7 +16,6 @@ use crate::log_limit::LogLimit;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause: a server that is back is used again after this time at the latest.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
-
 /// How often a connection is checked again while it is in use: a cluster has new servers after a failover, and the
 /// configuration of a server can change.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
@@ -112,8 +111,6 @@ pub(super) struct LinkOptions {
     pub(super) timeout: Duration,
     pub(super) prefix: Box<[u8]>,
     pub(super) may_evict: bool,
-    /// Whether this replica accepts proofs on its own meanwhile.
-    pub(super) falls_back: bool,
 }
 
 impl Link {
@@ -213,7 +210,7 @@ impl Link {
 
     /// Returns why there was no connection last.
     pub(super) fn last_error(&self) -> RedisUnavailable {
-        self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or(RedisUnavailable::NoAnswer)
+        self.0.last_error().clone().unwrap_or(RedisUnavailable::NoAnswer)
     }
 }
 
@@ -252,7 +249,7 @@ impl Shared {
     }
 
     async fn attempt(&self, number: u32) -> Option<Connection> {
-        let LinkOptions { timeout, prefix, may_evict, .. } = &self.options;
+        let LinkOptions { timeout, prefix, may_evict } = &self.options;
         self.attempted.store(self.milliseconds(), Ordering::Relaxed);
         let attempt = self.server.connect(*timeout, prefix, *may_evict);
         let attempted = tokio::time::timeout(self.attempt_timeout(), attempt).await;
@@ -265,19 +262,18 @@ impl Shared {
         }
     }
 
+    fn last_error(&self) -> MutexGuard<'_, Option<RedisUnavailable>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Keeps an error, and logs it if it is worth a line, once a second at most.
     fn failed(&self, error: RedisUnavailable, is_news: bool) {
         self.has_failed.store(true, Ordering::Relaxed);
         if is_news && let Some(times) = self.log.count() {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
-            let server = &self.server;
-            if self.options.falls_back {
-                tracing::error!(?server, %error, cause, times, "the replay store is unavailable: REPLAYS AT OTHER REPLICAS PASS");
-            } else {
-                tracing::error!(?server, %error, cause, times, "the replay store is unavailable: requests are rejected");
-            }
+            tracing::error!(server = ?self.server, %error, cause, times, "the replay store is unavailable");
         }
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *self.last_error() = Some(error);
     }
 }
 
@@ -297,7 +293,7 @@ impl Connecting {
             let attempt = shared.attempt(attempts).await;
             attempts = attempts.wrapping_add(1);
             if let Some(connection) = attempt {
-                *shared.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *shared.last_error() = None;
                 shared.connected.store(shared.milliseconds(), Ordering::Relaxed);
                 if shared.has_failed.swap(false, Ordering::Relaxed) {
                     tracing::info!(server = ?shared.server, "the replay store answers again");

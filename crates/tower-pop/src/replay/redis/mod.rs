@@ -126,15 +126,8 @@ impl RedisReplayStore {
     /// # Errors
     /// [`RedisUnavailable`], with the reason of the last attempt.
     pub async fn connect(&self) -> Result<(), RedisUnavailable> {
-        let Inner { link, timeout, .. } = &*self.0;
-        let start = Instant::now();
-        match tokio::time::timeout(*timeout, link.check()).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                link.timed_out(start);
-                Err(link.last_error())
-            }
-        }
+        let link = &self.0.link;
+        self.0.in_time(link.check()).await.unwrap_or_else(|| Err(link.last_error()))
     }
 }
 
@@ -182,15 +175,21 @@ impl Inner {
 
     /// Asks the server. The entry is recorded when this returns `Ok`.
     async fn ask(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
+        let start = Instant::now();
+        let answer = self.in_time(self.set_once(entry)).await.unwrap_or(Err(ReplayError::Unavailable));
+        meter::replay_store(outcome(&answer), start.elapsed());
+        answer
+    }
+
+    /// Returns the answer to a question, or `None` if it does not come in time.
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
         if tokio::runtime::Handle::try_current().is_err() {
             tracing::error!("a replay store in Redis can only be used within a tokio runtime");
-            return Err(ReplayError::Unavailable);
+            return None;
         }
         let mut call = Call { link: &self.link, start: Instant::now(), patience: self.timeout / 2, answered: false };
-        let asked = tokio::time::timeout(self.timeout, self.set_once(entry)).await;
-        call.answered = asked.is_ok();
-        let answer = asked.unwrap_or(Err(ReplayError::Unavailable));
-        meter::replay_store(outcome(&answer), call.start.elapsed());
+        let answer = tokio::time::timeout(self.timeout, answer).await.ok();
+        call.answered = answer.is_some();
         answer
     }
 
@@ -202,7 +201,7 @@ impl Inner {
         for _ in 0..ATTEMPTS {
             let connection = self.link.connection().await;
             match command.run(&connection, self.wait_for_replicas).await {
-                Answer::First | Answer::FirstBefore => {
+                Answer::First { .. } => {
                     self.link.check_if_due(&connection);
                     return Ok(());
                 }

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::aio::ConnectionLike;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{
@@ -77,10 +76,9 @@ impl Channel {
     pub(super) async fn check(&self, prefix: &[u8], may_evict: bool) -> Result<(), RedisUnavailable> {
         if !may_evict {
             let servers = self.memory_info().await?;
-            let policies = servers.iter().map(|memory| policy_of(memory));
-            let policy = policies.reduce(|one, other| if one == NEVER_EVICTS { other } else { one });
-            let policy = policy.unwrap_or(NOT_KNOWN);
-            if policy != NEVER_EVICTS {
+            let unknown = servers.is_empty().then_some(NOT_KNOWN);
+            let mut policies = unknown.into_iter().chain(servers.iter().map(|memory| policy_of(memory)));
+            if let Some(policy) = policies.find(|policy| *policy != NEVER_EVICTS) {
                 return Err(RedisUnavailable::Evicts { policy: policy.to_owned() });
             }
         }
