@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tower_pop::replay::{RedisReplayStore, ReplayError};
 
 use crate::server::{Redis, free_port};
-use crate::{entry, insert, until_accepted};
+use crate::{SOON, entry, insert, until_accepted};
 
 /// REPLAY-10, X-37: with `WAIT`, so that the server that takes over has the proof.
 #[tokio::test]
@@ -30,8 +30,7 @@ async fn the_primary_that_sentinel_names_knows_the_proofs_of_the_last_one() {
     within(Duration::from_secs(20), || replica.command(&["ROLE"]).starts_with("master")).await;
     // Until there is a replica again, `WAIT` has nobody to wait for.
     let after = RedisReplayStore::sentinel([sentinel.url()], "notes").build().unwrap();
-    let recovery = until_accepted(&after).await;
-    assert!(recovery < Duration::from_secs(1), "{recovery:?}");
+    until_accepted(&after).await;
     assert_eq!(insert(&after, before).await, Err(ReplayError::Replayed));
     assert_eq!(insert(&store(), entry(1, "alone")).await, Err(ReplayError::Unavailable));
 
@@ -87,7 +86,7 @@ async fn a_cluster_knows_every_proof_and_goes_on_when_a_node_is_lost() {
     for number in 0..60 {
         let proof = entry(2, &format!("after {number}"));
         while insert(&one, proof).await != Ok(()) {
-            assert!(start.elapsed() < Duration::from_secs(10), "proof {number}");
+            assert!(start.elapsed() < SOON, "proof {number}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

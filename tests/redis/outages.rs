@@ -1,13 +1,13 @@
 //! A server that is gone, hangs, or loses answers. No proof is accepted twice, and none without the server.
 
-use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tower_pop::replay::{RedisReplayStore, ReplayError};
 
 use crate::relay::{Network, Relay};
 use crate::server::{Redis, free_port};
-use crate::{TIMEOUT, entry, insert, now, store, until_accepted};
+use crate::{SOON, TIMEOUT, entry, insert, now, store, until_accepted};
 
 /// REPLAY-10, X-69: starting before the server does.
 #[tokio::test]
@@ -19,12 +19,12 @@ async fn rejects_everything_until_the_server_comes() {
     let store = store(&format!("redis://127.0.0.1:{port}"));
     let start = Instant::now();
     assert_eq!(insert(&store, entry(1, "early")).await, Err(ReplayError::Unavailable));
-    assert!(start.elapsed() < TIMEOUT + Duration::from_millis(200), "{:?}", start.elapsed());
+    assert!(start.elapsed() < TIMEOUT + SOON, "{:?}", start.elapsed());
     let error = store.connect().await.unwrap_err();
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("refused"), "{error:?}");
     assert!(!error.needs_repair());
     let _redis = Redis::start_program("redis-server", port, &[]).await.unwrap();
-    assert!(until_accepted(&store).await < Duration::from_secs(1));
+    until_accepted(&store).await;
     assert!(store.connect().await.is_ok());
 }
 
@@ -40,8 +40,7 @@ async fn a_restarted_server_still_knows_every_proof() {
     assert_eq!(insert(&other, before).await, Err(ReplayError::Unavailable), "it cannot know");
     assert_eq!(insert(&one, before).await, Err(ReplayError::Replayed), "it knows");
     redis.restart().await;
-    let recovery = until_accepted(&one).await;
-    assert!(recovery < Duration::from_secs(1), "{recovery:?}");
+    until_accepted(&one).await;
     until_accepted(&other).await;
     assert_eq!(insert(&other, before).await, Err(ReplayError::Replayed));
 }
@@ -50,31 +49,28 @@ async fn a_restarted_server_still_knows_every_proof() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_costs_the_timeout_and_no_memory() {
     let Some(redis) = Redis::start(&[]).await else { return };
-    let store = Arc::new(RedisReplayStore::builder(redis.url()).timeout(TIMEOUT).max_calls(50).build().unwrap());
+    let store = RedisReplayStore::builder(redis.url()).timeout(TIMEOUT).max_calls(50).build().unwrap();
     let (before, during) = (entry(1, "before"), entry(1, "during"));
     assert_eq!(insert(&store, before).await, Ok(()));
     redis.pause(true);
-    let calls: Vec<_> = (0..200)
-        .map(|number| {
-            let store = Arc::clone(&store);
-            let proof = if number == 0 { during } else { entry(2, &format!("{number}")) };
-            tokio::spawn(async move {
-                let start = Instant::now();
-                (insert(&store, proof).await, start.elapsed())
-            })
-        })
-        .collect();
-    let mut at_once = 0;
+    let proof = |number| if number == 0 { during } else { entry(2, &format!("{number}")) };
+    let mut calls: Vec<_> = (0..200).map(|number| Box::pin(insert(&store, proof(number)))).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    calls.retain_mut(|call| match call.as_mut().poll(&mut context) {
+        Poll::Pending => true,
+        Poll::Ready(result) => {
+            assert_eq!(result, Err(ReplayError::Unavailable), "there is no place to wait");
+            false
+        }
+    });
+    assert_eq!(calls.len(), 50);
+    let start = Instant::now();
     for call in calls {
-        let (result, elapsed) = call.await.unwrap();
-        assert_eq!(result, Err(ReplayError::Unavailable));
-        assert!(elapsed < TIMEOUT + Duration::from_millis(200), "{elapsed:?}");
-        at_once += usize::from(elapsed < TIMEOUT / 2);
+        assert_eq!(call.await, Err(ReplayError::Unavailable));
     }
-    assert!(at_once >= 100, "only {at_once} of 200 calls found no place to wait");
+    assert!(start.elapsed() < TIMEOUT + SOON, "{:?}", start.elapsed());
     redis.pause(false);
-    let recovery = until_accepted(&store).await;
-    assert!(recovery < Duration::from_secs(1), "{recovery:?}");
+    until_accepted(&store).await;
     // The server may have got it before it was given up, or not. It is accepted at most once more.
     let again = [insert(&store, during).await, insert(&store, during).await];
     assert!(again.iter().filter(|result| result.is_ok()).count() <= 1, "{again:?}");
@@ -120,12 +116,11 @@ async fn a_network_that_drops_everything_is_noticed_and_left() {
         let start = Instant::now();
         let refused = insert(&store, entry(1, &format!("{broken:?}"))).await;
         assert_eq!(refused, Err(ReplayError::Unavailable), "{broken:?}");
-        assert!(start.elapsed() < TIMEOUT + Duration::from_millis(200), "{broken:?} {:?}", start.elapsed());
+        assert!(start.elapsed() < TIMEOUT + SOON, "{broken:?} {:?}", start.elapsed());
         relay.set(Network::Works);
         // The connection from before is dead on the other side too, as after a failover of the network.
         relay.reset();
-        let recovery = until_accepted(&store).await;
-        assert!(recovery < Duration::from_secs(1), "{broken:?} {recovery:?}");
+        until_accepted(&store).await;
     }
 }
 
@@ -158,7 +153,7 @@ async fn falls_back_to_its_own_memory_only_if_it_was_told_to() {
     assert_eq!(insert(&one, before).await, Err(ReplayError::Replayed));
     assert_eq!(insert(&other, during).await, Ok(()), "this is what is dangerous about it");
     redis.restart().await;
-    assert!(until_accepted(&strict).await < Duration::from_secs(1));
+    until_accepted(&strict).await;
     assert_eq!(insert(&strict, before).await, Err(ReplayError::Replayed));
 }
 
@@ -202,9 +197,8 @@ async fn requests_that_give_up_early_find_a_dead_connection_too() {
 fn outside_of_a_runtime_it_is_unavailable() {
     let store = store("redis://127.0.0.1:1");
     let mut answer = std::pin::pin!(insert(&store, entry(1, "outside")));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let polled = answer.as_mut().poll(&mut context);
-    assert_eq!(polled, std::task::Poll::Ready(Err(ReplayError::Unavailable)));
+    let polled = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(polled, Poll::Ready(Err(ReplayError::Unavailable)));
 }
 
 /// REPLAY-10: a program may ask in one runtime, and serve in another.
@@ -218,8 +212,7 @@ fn a_runtime_that_stopped_does_not_keep_others_from_connecting() {
     let serving = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     serving.block_on(async {
         let Some(_redis) = Redis::start_program("redis-server", port, &[]).await else { return };
-        let recovery = until_accepted(&store).await;
-        assert!(recovery < Duration::from_secs(3), "{recovery:?}");
+        until_accepted(&store).await;
     });
 }
 

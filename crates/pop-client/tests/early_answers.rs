@@ -196,7 +196,7 @@ async fn a_server_without_nonces_gets_one_request_and_delays_one_body() {
         }
     })
     .await;
-    let delay = Duration::from_millis(400);
+    let delay = Duration::from_secs(2);
     let own = client(&ClientOptions::new().body_delay(delay));
     let mut took = Vec::new();
     for _ in 0..2 {

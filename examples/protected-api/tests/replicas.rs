@@ -151,7 +151,7 @@ async fn replicas_share_used_proofs_and_are_not_ready_without_their_store() {
     let mut server = redis(port, &[]).unwrap();
     let start = Instant::now();
     while replicas[1].get("/readyz").await.status != 200 {
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(replicas[1].whoami(&world, &world.proof(None)).await.status, 200);
     assert_eq!((counted("first").await, counted("unavailable").await), (1, 1));
@@ -168,7 +168,7 @@ async fn a_replica_can_start_before_its_store() {
     let Some(mut server) = redis(port, &[]) else { return };
     let start = Instant::now();
     while replica.get("/readyz").await.status != 200 {
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(replica.whoami(&world, &world.proof(None)).await.status, 200);
     let _ = (server.kill(), server.wait());

