@@ -75,6 +75,7 @@ fn texts(issuer: &str) -> Vec<(String, String)> {
 
 async fn send(port: u16, texts: &[(String, String)], count: usize) -> [usize; 3] {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let (mut request, mut response) = (Vec::new(), vec![0; 64 * 1024]);
     let (mut sent, mut counts) = (0, [0; 3]);
     while sent < count {

@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::TcpListener;
 use tower_pop::keys::JwksCaching;
@@ -93,6 +94,7 @@ impl ReplicaArgs {
             .layer(map_response(show_code));
         let listener = TcpListener::bind(self.listen).await?;
         println!("ready {}", listener.local_addr()?);
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         Ok(axum::serve(listener, app).await?)
     }
 }
