@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p cluster` prints what became of each kind of request. The exit code is an error if a replica accepted what it should
 //! not, or rejected what it should accept.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -15,6 +15,7 @@ use cluster::issuer::Issuer;
 use cluster::load::Load;
 use cluster::replica::ReplicaArgs;
 use cluster::servers::{Nginx, Redis, Replica};
+use tracing_subscriber::EnvFilter;
 
 /// Starts Redis, three replicas of an API and nginx, and sends valid requests and attacks.
 #[derive(Debug, Parser)]
@@ -34,10 +35,8 @@ enum Part {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::OFF)
-        .init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
     let args = Args::parse();
     match args.part {
         Some(Part::Replica(args)) => args.serve().await.map(|()| ExitCode::SUCCESS),
