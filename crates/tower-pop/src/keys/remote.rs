@@ -10,10 +10,9 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 use futures_util::future::Shared;
 use pop_core::Unavailable;
@@ -28,6 +27,7 @@ use super::skipped_keys::{ReportedKeys, report_skipped};
 use super::snapshot::{CachedKeys, KeySnapshot};
 use crate::clock::{Clock, Deadline, Moment};
 use crate::meter;
+use crate::sync::{ArcSwapOption, Handle, Mutex, MutexGuard};
 
 /// How long a `jwks_uri` from metadata is used before discovery is repeated.
 const REDISCOVER_AFTER: Duration = Duration::from_secs(3600);
@@ -232,7 +232,7 @@ impl RemoteKeys {
         if !fetches.allowance.allows(reason, now, &self.policy.caching) {
             return Ok(None);
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        let Ok(runtime) = Handle::try_current() else {
             tracing::error!("keys can only be fetched within a tokio runtime");
             return Err(Unavailable::Keys);
         };

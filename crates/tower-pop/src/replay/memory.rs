@@ -10,8 +10,7 @@
 
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use pop_core::ReplayError;
@@ -21,12 +20,12 @@ use super::pages::{ClientHash, Pages, PerClient, Used};
 use super::secret::Secret;
 use super::store::{ReplayAnswer, ReplayStore};
 use crate::clock::{Clock, SystemClock};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, SHARDS};
 
 /// The default capacity of a [`MemoryReplayStore`], in entries.
 pub const DEFAULT_CAPACITY: usize = 4_000_000;
 /// The default span of one set, in seconds.
 const DEFAULT_SPAN: u64 = 23;
-const SHARDS: usize = 512;
 /// The number of inserts into a shard after which it cleans up another shard.
 const CLEAN_UP_EVERY: u32 = 64;
 
