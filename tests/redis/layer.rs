@@ -6,14 +6,14 @@ use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode};
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, proof};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_pop::{Error, IssuerConfig, PopConfig, PopLayer};
+use tower_pop::{Error, IssuerConfig, PopConfig, PopConfigBuilder, PopLayer};
 
 use crate::server::Redis;
 use crate::store;
 
 const URL: &str = "https://api.example/notes";
 
-struct Replicas {
+pub(crate) struct Replicas {
     server: TestAuthServer,
     key: DpopKey,
     configurations: Vec<PopConfig>,
@@ -21,23 +21,27 @@ struct Replicas {
 
 impl Replicas {
     fn of(redis: &Redis, number: usize) -> Self {
+        Self::with(number, |builder| builder.replay_store(store(&redis.url())))
+    }
+
+    pub(crate) fn with(number: usize, configure: impl Fn(PopConfigBuilder) -> PopConfigBuilder) -> Self {
         let server = TestAuthServer::offline("https://as.example");
         let configuration = |_| {
             let issuer = IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json());
-            PopConfig::builder(issuer, "https://api.example").replay_store(store(&redis.url())).build().unwrap()
+            configure(PopConfig::builder(issuer, "https://api.example")).build().unwrap()
         };
         let configurations = (0..number).map(configuration).collect();
         Self { server, key: DpopKey::generate(Algorithm::ES256).unwrap(), configurations }
     }
 
-    fn request(&self) -> Request<()> {
+    pub(crate) fn request(&self) -> Request<()> {
         let token = self.server.token().audience("https://api.example").bound_to(&self.key).mint();
         let proof = proof(&self.key).url(URL).for_token(&token).mint();
         let request = Request::builder().uri(URL).header("authorization", format!("DPoP {token}"));
         request.header("dpop", proof).body(()).unwrap()
     }
 
-    async fn send(&self, replica: usize, request: &Request<()>) -> Response<String> {
+    pub(crate) async fn send(&self, replica: usize, request: &Request<()>) -> Response<String> {
         let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
         let layer = PopLayer::new(self.configurations[replica].clone());
         layer.layer(inner).oneshot(request.clone()).await.unwrap()

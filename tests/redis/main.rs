@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod failover;
+mod history;
 mod layer;
 mod outages;
 mod relay;

@@ -89,11 +89,13 @@ impl Relay {
     }
 }
 
-/// Passes bytes on, or drops them.
+/// Passes bytes on, or drops them. After it has dropped some, nothing passes any more: TCP leaves no gap.
 async fn pass(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, passes: impl Fn() -> bool) {
     let mut bytes = vec![0; 16 * 1024];
+    let mut has_gap = false;
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
-        if passes() && to.write_all(&bytes[..length]).await.is_err() {
+        has_gap |= !passes();
+        if !has_gap && to.write_all(&bytes[..length]).await.is_err() {
             return;
         }
     }
