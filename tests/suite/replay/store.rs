@@ -162,3 +162,23 @@ fn keys_of_entries_are_not_shown() {
     let (key, owner) = (ReplayKey::from_digest([7; 32]), QuotaOwner::key([7; 32]));
     assert_eq!(format!("{key:?} {owner:?}"), "ReplayKey(..) QuotaOwner(..)");
 }
+
+/// REPLAY-07: the rate that `docs/replicas.md` names. Sets of entries are dropped up to a quarter of the lifetime late.
+#[test]
+fn sustains_its_capacity_over_a_lifetime_and_a_quarter() {
+    const CAPACITY: u64 = 20_000;
+    const LIFETIME: u64 = 91;
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = MemoryReplayStore::with_capacity(20_000).per_key(20_000).lifetime(Duration::from_secs(LIFETIME));
+    let store = store.clock(clock.clone());
+    let rate = CAPACITY * 4 / (5 * LIFETIME);
+    for second in 0..4 * LIFETIME {
+        let now = NOW + second;
+        for number in 0..rate {
+            let client = u8::try_from(number).unwrap();
+            let entry = conformance::entry(client, &format!("{second}"), now, now);
+            assert!(insert(&store, entry).is_ok(), "{number} of {rate} in second {second}, with {}", store.len());
+        }
+        clock.advance(1);
+    }
+}

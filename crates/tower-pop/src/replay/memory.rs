@@ -31,8 +31,10 @@ const CLEAN_UP_EVERY: u32 = 64;
 
 /// The default [`ReplayStore`], in the memory of this process.
 ///
-/// Memory grows with use, about 40 bytes for each entry. The store sustains `capacity ÷ lifetime` requests per second: with
-/// the defaults, 4,000,000 ÷ 91 s ≈ 44,000. A large store may reject entries as full while up to 1/64 of it is free.
+/// Memory grows with use: about 40 bytes for each entry if a client key has many at a time, and about 80 if it has one. Entries
+/// are dropped up to a quarter of their lifetime late, so the store sustains `capacity ÷ (1.25 × lifetime)` requests per
+/// second: with the defaults, 4,000,000 ÷ 114 s ≈ 35,000. A large store may reject entries as full while up to 1/64 of it is
+/// free.
 ///
 /// # Security
 /// Other processes do not know the entries, and a restart loses them: a proof may then be accepted once for each process.
@@ -93,7 +95,7 @@ impl MemoryReplayStore {
     }
 
     /// Sets the lifetime of proofs. Defaults to 91 s. Expired entries are dropped about four times in a lifetime, so this
-    /// affects speed and memory, not which proofs are accepted.
+    /// affects speed and memory, and when the store is full. It does not affect which proofs are replays.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.span = (lifetime.as_secs() / 4).clamp(4, 600);
