@@ -48,6 +48,9 @@ struct Operations;
 #[doc = include_str!("../../../docs/replicas.md")]
 struct Replicas;
 
+#[doc = include_str!("../../../docs/scaling.md")]
+struct Scaling;
+
 #[doc = include_str!("../../../docs/scopes-and-step-up.md")]
 struct ScopesAndStepUp;
 

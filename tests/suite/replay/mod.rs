@@ -3,6 +3,7 @@
 mod contract;
 mod model;
 mod proofs;
+mod regions;
 mod store;
 
 use std::sync::Arc;
