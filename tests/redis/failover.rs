@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tower_pop::replay::{RedisReplayStore, ReplayError};
 
-use crate::server::{Redis, free_port};
 use crate::{SOON, entry, insert, until_accepted};
+use cluster::servers::{Redis, free_port};
 
 /// REPLAY-10, X-37: with `WAIT`, so that the server that takes over has the proof.
 #[tokio::test]

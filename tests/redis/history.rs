@@ -14,9 +14,9 @@ use tower_pop::replay::{
 };
 
 use crate::layer::Replicas;
-use crate::relay::{Network, Relay};
-use crate::server::Redis;
 use crate::{entry, now, store};
+use cluster::servers::Redis;
+use cluster::servers::{Network, Relay};
 
 const REPLICAS: usize = 3;
 

@@ -8,8 +8,8 @@ use pop_authserver::{Algorithm, DpopKey, TestAuthServer, proof};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_pop::{Error, IssuerConfig, PopConfig, PopConfigBuilder, PopLayer};
 
-use crate::server::Redis;
 use crate::store;
+use cluster::servers::Redis;
 
 const URL: &str = "https://api.example/notes";
 

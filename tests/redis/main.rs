@@ -6,9 +6,7 @@ mod failover;
 mod history;
 mod layer;
 mod outages;
-mod relay;
 mod replicas;
-mod server;
 mod setup;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

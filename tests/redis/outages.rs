@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use tower_pop::replay::{RedisReplayStore, ReplayError};
 
-use crate::relay::{Network, Relay};
-use crate::server::{Redis, free_port};
 use crate::{SOON, TIMEOUT, entry, insert, now, store, until_accepted};
+use cluster::servers::{Network, Relay};
+use cluster::servers::{Redis, free_port};
 
 /// REPLAY-10, X-69: starting before the server does.
 #[tokio::test]
 async fn rejects_everything_until_the_server_comes() {
-    if !crate::server::is_installed("redis-server") {
+    if !cluster::servers::is_installed("redis-server", "POPLAYER_REQUIRE_REDIS") {
         return;
     }
     let port = free_port();

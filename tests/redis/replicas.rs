@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tower_pop::replay::{RedisReplayStore, ReplayAnswer, ReplayError, ReplayStore, conformance};
 
-use crate::server::{Redis, is_installed};
 use crate::{entry, insert, now, store};
+use cluster::servers::{Redis, is_installed};
 
 /// REPLAY-02, REPLAY-04, REPLAY-05: the contract of all stores.
 #[tokio::test(flavor = "multi_thread")]
@@ -132,10 +132,10 @@ async fn a_full_server_rejects_new_proofs_and_still_knows_the_old_ones() {
 #[tokio::test]
 async fn works_with_valkey() {
     let program = "valkey-server";
-    if !is_installed(program) {
+    if !is_installed(program, "POPLAYER_REQUIRE_REDIS") {
         return;
     }
-    let Some(valkey) = Redis::start_program(program, crate::server::free_port(), &[]).await else { return };
+    let Some(valkey) = Redis::start_program(program, cluster::servers::free_port(), &[]).await else { return };
     let (one, other) = (store(&valkey.url()), store(&valkey.url()));
     let proof = entry(1, "valkey");
     assert_eq!(insert(&one, proof).await, Ok(()));

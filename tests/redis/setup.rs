@@ -9,8 +9,8 @@ use pop_authserver::TestCertificate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_pop::replay::{RedisReplayStore, RedisSetupError, RedisUnavailable, ReplayError};
 
-use crate::server::Redis;
 use crate::{SOON, TIMEOUT, entry, insert, store};
+use cluster::servers::Redis;
 
 /// Each error names the value, and shows no credentials.
 #[test]
@@ -130,7 +130,7 @@ async fn a_server_must_have_a_certificate_that_is_trusted() {
     };
     let (pem, key) = (file("server.pem", certificate.pem()), file("server.key", certificate.key_pem()));
     let clients = file("clients.pem", client.pem());
-    let port = crate::server::free_port().to_string();
+    let port = cluster::servers::free_port().to_string();
     let options =
         ["--tls-port", &port, "--tls-cert-file", &pem, "--tls-key-file", &key, "--tls-ca-cert-file", &clients];
     let Some(_redis) = Redis::start(&options).await else { return };

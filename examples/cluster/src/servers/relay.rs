@@ -124,12 +124,17 @@ enum Fate {
     IsDropped,
 }
 
-/// Passes bytes on, or does something else with them.
+/// Passes bytes on, or does something else with them. After some were dropped, nothing passes any more: TCP leaves no gap.
 async fn pass(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, fate: impl Fn() -> Fate) {
     let mut bytes = vec![0; 16 * 1024];
+    let mut has_gap = false;
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
         let passed = match fate() {
-            Fate::IsDropped => continue,
+            Fate::IsDropped => {
+                has_gap = true;
+                continue;
+            }
+            _ if has_gap => continue,
             Fate::IsNonsense => to.write_all(NONSENSE).await,
             Fate::IsLate => {
                 tokio::time::sleep(LATE).await;
