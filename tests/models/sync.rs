@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 
-use shuttle::future::JoinHandle;
+use shuttle::future::{AbortHandle, JoinHandle};
 pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
@@ -31,6 +31,24 @@ impl<T> ArcSwapOption<T> {
     }
 }
 
+shuttle::lazy_static! {
+    /// The tasks of this run.
+    static ref TASKS: Mutex<Vec<AbortHandle>> = Mutex::new(Vec::new());
+}
+
+/// Ends all tasks that run, as a runtime does that stops.
+pub(crate) fn stop_runtime() {
+    let tasks = std::mem::take(&mut *TASKS.lock().unwrap_or_else(PoisonError::into_inner));
+    tasks.iter().for_each(AbortHandle::abort);
+}
+
+/// Waits until all tasks have ended.
+pub(crate) async fn end_of_tasks() {
+    while !TASKS.lock().unwrap_or_else(PoisonError::into_inner).iter().all(AbortHandle::is_finished) {
+        shuttle::future::yield_now().await;
+    }
+}
+
 /// A `tokio::runtime::Handle`, as far as it is used.
 pub(crate) struct Handle;
 
@@ -41,6 +59,8 @@ impl Handle {
 
     #[allow(clippy::unused_self)]
     pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        shuttle::future::spawn(task)
+        let task = shuttle::future::spawn(task);
+        TASKS.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+        task
     }
 }

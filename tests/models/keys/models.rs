@@ -16,6 +16,7 @@ use super::discovery::KeyLocation;
 use super::fetch::{Exchange, FetchError, FetchResponse, HttpFetch};
 use super::remote::{KeyLookup, KeyPolicy, RemoteKeys};
 use crate::clock::ManualClock;
+use crate::sync::{end_of_tasks, stop_runtime};
 use crate::{NOW, check};
 
 /// The key of RFC 9449 §4.2.
@@ -28,8 +29,8 @@ struct Server {
     /// How many fetches have begun.
     fetches: Arc<AtomicUsize>,
     running: Arc<AtomicUsize>,
-    /// How many of the first fetches fail.
-    failing: usize,
+    /// The number of the fetch that fails, from 0.
+    failing: Option<usize>,
 }
 
 impl HttpFetch for Server {
@@ -37,11 +38,27 @@ impl HttpFetch for Server {
         let server = self.clone();
         Box::pin(async move {
             let number = server.fetches.fetch_add(1, Ordering::SeqCst);
-            assert_eq!(server.running.fetch_add(1, Ordering::SeqCst), 0, "two fetches at a time");
+            let running = Running::new(&server.running);
             yield_now().await;
-            server.running.fetch_sub(1, Ordering::SeqCst);
-            if number < server.failing { Err(FetchError::Timeout) } else { Ok(FetchResponse::new(KEYS)) }
+            drop(running);
+            if server.failing == Some(number) { Err(FetchError::Timeout) } else { Ok(FetchResponse::new(KEYS)) }
         })
+    }
+}
+
+/// A fetch that has begun, until it ends or is dropped.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn new(running: &Arc<AtomicUsize>) -> Self {
+        assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "two fetches at a time");
+        Self(Arc::clone(running))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -157,7 +174,7 @@ fn cancelled_requests_leave_no_other_request_waiting() {
 fn requests_that_wait_for_a_failed_fetch_cause_no_other_one() {
     check(|| {
         block_on(async {
-            let server = Server { failing: 1, ..Server::default() };
+            let server = Server { failing: Some(0), ..Server::default() };
             let (keys, clock) = at_uri(&server);
             assert_eq!(requests(&keys, ["one"; 3]).await, [Err(Unavailable::Keys); 3]);
             assert_eq!(server.fetches(), 1);
@@ -190,20 +207,42 @@ fn requests_with_an_unknown_key_cause_one_fetch() {
     });
 }
 
-/// ATK-27: keys that are no longer fresh are used while one fetch renews them.
+/// ATK-27: keys that are no longer fresh are used while one fetch renews them, and after it has failed another one.
 #[test]
-fn keys_are_used_while_one_fetch_renews_them() {
+fn keys_are_used_while_one_fetch_at_a_time_renews_them() {
+    check(|| {
+        block_on(async {
+            let server = Server { failing: Some(1), ..Server::default() };
+            let (keys, clock) = at_uri(&server);
+            assert_eq!(has_key(&keys, "one").await, Ok(true));
+            for (seconds, fetches) in [(301, 2), (5, 3)] {
+                clock.advance(seconds);
+                assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
+                end_of_tasks().await;
+                assert_eq!(server.fetches(), fetches);
+            }
+        });
+    });
+}
+
+/// ATK-26: a fetch whose runtime stops leaves no request waiting, and does not keep others from fetching.
+#[test]
+fn a_fetch_that_is_dropped_leaves_no_request_waiting() {
     check(|| {
         block_on(async {
             let server = Server::default();
             let (keys, clock) = at_uri(&server);
-            assert_eq!(has_key(&keys, "one").await, Ok(true));
-            clock.advance(301);
-            assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
-            while server.fetches() < 2 {
+            let stop = spawn(async {
                 yield_now().await;
+                stop_runtime();
+            });
+            for result in requests(&keys, ["one"; 3]).await {
+                assert!(matches!(result, Ok(true) | Err(Unavailable::Keys)), "{result:?}");
             }
-            assert_eq!(server.fetches(), 2);
+            stop.await.unwrap();
+            clock.advance(5);
+            let _ = has_key(&keys, "one").await; // may learn that the fetch is gone
+            assert_eq!(requests(&keys, ["one"; 2]).await, [Ok(true); 2]);
         });
     });
 }
