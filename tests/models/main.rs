@@ -21,6 +21,10 @@ mod sync;
 /// Stands for the metrics of the product.
 mod meter {
     pub(crate) fn key_fetch(_: &str, _: bool, _: u64) {}
+
+    pub(crate) fn replay_entry_added() {}
+
+    pub(crate) fn replay_entries_dropped(_: usize) {}
 }
 
 const NOW: u64 = 1_800_000_000;

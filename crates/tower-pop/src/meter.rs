@@ -1,17 +1,18 @@
 //! Counters, gauges and histograms of the parts that requests use, with feature `metrics`. Those of requests themselves are in
-//! [`telemetry`](crate::telemetry).
+//! [`telemetry`](crate::telemetry). [`register`](self::register) has all names, with their kinds and descriptions.
 //!
-//! | name | kind | labels |
-//! |---|---|---|
-//! | `pop_token_lookups_total` | counter | `result`: `hit` if the verified token was in memory, or `miss` |
-//! | `pop_key_fetches_total` | counter | `issuer`, `outcome`: `ok` or `failed` |
-//! | `pop_keys_fetched_timestamp_seconds` | gauge: when keys were last fetched, since the Unix epoch | `issuer` |
-//! | `pop_replay_store_duration_seconds` | histogram: time of one question to a shared store | `outcome`: `first`, `replayed`, `full`, `unavailable` |
-//! | `pop_replay_store_fallbacks_total` | counter: proofs that were accepted without the shared store | – |
+//! Labels that are literals cost no allocation. Those with the name of an issuer are of rare events only.
+
+mod register;
+mod timer;
+
+pub(crate) use self::register::register;
+#[cfg(feature = "redis")]
+pub(crate) use self::register::register_shared_store;
+pub(crate) use self::timer::{Step, Timer};
 
 /// Counts a look-up in the cache of verified tokens.
 pub(crate) fn token_lookup(hit: bool) {
-    // Labels that are literals cost no allocation.
     #[cfg(feature = "metrics")]
     if hit {
         metrics::counter!("pop_token_lookups_total", "result" => "hit").increment(1);
@@ -33,6 +34,59 @@ pub(crate) fn key_fetch(issuer: &str, succeeded: bool, now: u64) {
         }
     }
     let _ = (issuer, succeeded, now);
+}
+
+/// Records the time of one introspection request.
+pub(crate) fn introspection(outcome: &'static str, duration: std::time::Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!("pop_introspection_duration_seconds", "outcome" => outcome).record(duration);
+    let _ = (outcome, duration);
+}
+
+/// Sets whether the circuit breaker of a lane to an introspection endpoint is open.
+pub(crate) fn introspection_breaker(issuer: &str, lane: &'static str, open: bool) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("pop_introspection_breaker_open", "issuer" => issuer.to_owned(), "lane" => lane).set(if open {
+        1.0
+    } else {
+        0.0
+    });
+    let _ = (issuer, lane, open);
+}
+
+/// Counts a response that demands a nonce of this server.
+pub(crate) fn nonce_challenge(reason: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("pop_nonce_challenges_total", "reason" => reason).increment(1);
+    let _ = reason;
+}
+
+/// Counts an entry of an in-memory replay store.
+pub(crate) fn replay_entry_added() {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("pop_replay_store_entries").increment(1.0);
+}
+
+/// Counts entries that an in-memory replay store has dropped.
+pub(crate) fn replay_entries_dropped(entries: usize) {
+    #[cfg(feature = "metrics")]
+    #[allow(clippy::cast_precision_loss)]
+    metrics::gauge!("pop_replay_store_entries").decrement(entries as f64);
+    let _ = entries;
+}
+
+/// Adds the capacity of an in-memory replay store that is in use.
+#[cfg(feature = "metrics")]
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn replay_capacity_added(entries: usize) {
+    metrics::gauge!("pop_replay_store_max_entries").increment(entries as f64);
+}
+
+/// Subtracts the capacity of an in-memory replay store that was in use.
+#[cfg(feature = "metrics")]
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn replay_capacity_removed(entries: usize) {
+    metrics::gauge!("pop_replay_store_max_entries").decrement(entries as f64);
 }
 
 /// Records the time of one question to a shared replay store.

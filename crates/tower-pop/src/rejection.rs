@@ -12,10 +12,11 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use pop_core::challenge::ErrorResponse;
 use pop_core::credentials::Scheme;
-use pop_core::{Error, ReplayError};
+use pop_core::{Error, NonceError, ReplayError};
 
 use crate::config::PopConfig;
 use crate::explain::Explanation;
+use crate::meter;
 use crate::nonce_policy::NoncePolicy;
 use crate::telemetry;
 
@@ -68,6 +69,13 @@ impl Rejection {
         let text = nonce.as_ref().and_then(|nonce| nonce.to_str().ok());
         let response = state.challenges.respond_with_nonce(&error, scheme, cfg.schemes(), target, text);
         let nonce = nonce.filter(|_| response.nonce);
+        if nonce.is_some() {
+            meter::nonce_challenge(match error {
+                Error::Nonce(NonceError::Missing) => "missing",
+                Error::Nonce(_) => "stale",
+                _ => "replayed",
+            });
+        }
         let explain = state.explain_rejections;
         let explanation = (explain || telemetry::explains()).then(|| Explanation::of(&error, state, target));
         Self { inner: Box::new(Inner { error, response, nonce, explanation, explain, handler: None }) }

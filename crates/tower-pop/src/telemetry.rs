@@ -19,13 +19,10 @@
 //! [`Error`] in its extensions.
 
 use http::Extensions;
-use pop_core::Error;
+use pop_core::{DpopError, Error, ProofError, SignatureError, SignedRequestError};
 
 use crate::explain::Explanation;
 use crate::log_limit::LogLimit;
-
-#[cfg(feature = "metrics")]
-const REQUESTS: &str = "pop_requests_total";
 
 /// The status of a request until its response is ready.
 #[derive(Debug, Clone)]
@@ -172,7 +169,7 @@ static UNAVAILABLE: LogLimit = LogLimit::new();
 
 fn count(outcome: &'static str, code: &'static str) {
     #[cfg(feature = "metrics")]
-    metrics::counter!(REQUESTS, "outcome" => outcome, "code" => code).increment(1);
+    metrics::counter!("pop_requests_total", "outcome" => outcome, "code" => code).increment(1);
     let _ = (outcome, code);
 }
 
@@ -185,4 +182,22 @@ pub(crate) fn proof_age(now: u64, issued_at: u64) {
         metrics::histogram!("pop_proof_age_seconds").record(age);
     }
     let _ = (now, issued_at);
+}
+
+/// Records the age of a proof that is rejected for its age, so that clients with a wrong clock show. The caller has verified the
+/// token.
+pub(crate) fn rejected_proof_age(error: &Error) {
+    match error {
+        Error::Proof(
+            ProofError::Dpop(DpopError::TooOld { age })
+            | ProofError::Signature(SignatureError::TooOld { age })
+            | ProofError::SignedRequest(SignedRequestError::TooOld { age }),
+        ) => proof_age(*age, 0),
+        Error::Proof(
+            ProofError::Dpop(DpopError::InFuture { ahead })
+            | ProofError::Signature(SignatureError::InFuture { ahead })
+            | ProofError::SignedRequest(SignedRequestError::InFuture { ahead }),
+        ) => proof_age(0, *ahead),
+        _ => {}
+    }
 }

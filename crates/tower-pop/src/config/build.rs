@@ -18,6 +18,7 @@ use super::{PopConfig, PopConfigBuilder, State, check_mode};
 use crate::error::ConfigError;
 use crate::key_ring::KeyRing;
 use crate::metadata::{Accepted, Metadata};
+use crate::meter;
 use crate::nonce_policy::{NoncePolicy, Nonces};
 use crate::origin::OriginPolicy;
 use crate::peer::MissingAddressWarning;
@@ -113,6 +114,8 @@ impl PopConfigBuilder {
             reject_early_data: self.reject_early_data,
             pass_preflight: self.pass_preflight,
         };
+        let issuers = state.tokens.issuers.iter();
+        meter::register(issuers.map(|issuer| (&*issuer.name, issuer.introspector.is_some())));
         Ok(PopConfig { state: Arc::new(state), mode, signature_required })
     }
 

@@ -10,6 +10,8 @@
 
 use std::collections::hash_map::Entry;
 use std::fmt;
+#[cfg(feature = "metrics")]
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use super::pages::{ClientHash, Pages, PerClient, Used};
 use super::secret::Secret;
 use super::store::{ReplayAnswer, ReplayStore};
 use crate::clock::{Clock, SystemClock};
+use crate::meter;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, SHARDS};
 
 /// The default capacity of a [`MemoryReplayStore`], in entries.
@@ -61,6 +64,9 @@ pub struct MemoryReplayStore {
     span: u64,
     secret: Secret,
     clock: Arc<dyn Clock>,
+    /// Whether the capacity is part of the gauge of all stores: from the first entry on.
+    #[cfg(feature = "metrics")]
+    is_counted: AtomicBool,
 }
 
 /// A shard that shares no cache line with another one.
@@ -84,6 +90,8 @@ impl MemoryReplayStore {
             span: DEFAULT_SPAN,
             secret: Secret::random(),
             clock: Arc::new(SystemClock::default()),
+            #[cfg(feature = "metrics")]
+            is_counted: AtomicBool::new(false),
         }
     }
 
@@ -128,7 +136,9 @@ impl MemoryReplayStore {
     }
 
     fn insert_now(&self, entry: &ReplayEntry) -> Result<FirstUse, ReplayError> {
-        self.examine::<true>(entry).map(|()| FirstUse::assertion())
+        self.examine::<true>(entry)?;
+        meter::replay_entry_added();
+        Ok(FirstUse::assertion())
     }
 
     /// Checks an entry, and records it if `RECORD` is set.
@@ -179,6 +189,10 @@ impl MemoryReplayStore {
 
     /// Takes free places for a shard, at least one. If there is none, all other shards drop expired entries first.
     fn take_places(&self, now: u64, monotonic: u64) -> Result<usize, ReplayError> {
+        #[cfg(feature = "metrics")]
+        if !self.is_counted.swap(true, Ordering::Relaxed) {
+            meter::replay_capacity_added(self.capacity);
+        }
         let take = || {
             let without_lot = |free: usize| free.checked_sub(free.min(self.lot)).filter(|_| free > 0);
             let before = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without_lot);
@@ -197,6 +211,7 @@ impl MemoryReplayStore {
         let dropped = shard.drop_expired(self.span, now, monotonic);
         if dropped > 0 {
             self.free.fetch_add(dropped, Ordering::Relaxed);
+            meter::replay_entries_dropped(dropped);
         }
     }
 
@@ -232,6 +247,16 @@ impl AlignedShard {
 impl Default for MemoryReplayStore {
     fn default() -> Self {
         Self::with_capacity(DEFAULT_CAPACITY)
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl Drop for MemoryReplayStore {
+    fn drop(&mut self) {
+        if self.is_counted.load(Ordering::Relaxed) {
+            meter::replay_capacity_removed(self.capacity);
+            meter::replay_entries_dropped(self.len());
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use super::presented::{Presented, ServerKeys, binding_check};
 use super::verdict::{Admitted, ResponseFields, Verdict};
 use crate::config::PopConfig;
 use crate::explain::Explanation;
+use crate::meter::{Step, Timer};
 use crate::proof_key_cache::NewProofKey;
 use crate::rejection::Rejection;
 use crate::replay::ReplayAnswer;
@@ -51,6 +52,7 @@ pub(super) fn finish(
         new_key: None,
         target: None,
     };
+    let timer = Timer::start();
     let checked = match proofs {
         Ok(proofs) => {
             let new_key = proofs.proof().and_then(Proof::new_key);
@@ -60,9 +62,11 @@ pub(super) fn finish(
         }
         Err(error) => Err(error),
     };
+    timer.stop(Step::Proof);
     match checked {
         Ok(bound) => proceed(cfg, ending, bound, token),
         Err(error) => {
+            telemetry::rejected_proof_age(&error);
             ending.target = context.target_for(&error);
             // The client can then be ready before the mode changes.
             ending.new_nonce = context.nonce_required && scheme.uses_nonces();
@@ -85,12 +89,17 @@ fn proceed(cfg: &PopConfig, mut ending: Ending, bound: Bound, token: Arc<AccessT
         return Verification::now(ending.fail(cfg, unreplayed.replayed(), token));
     }
     ending.new_nonce |= unreplayed.freshness() == Freshness::Renew;
+    let timer = Timer::start();
     match record(cfg, unreplayed.entry()) {
-        ReplayAnswer::Now(answer) => ending.recorded(cfg, unreplayed, token, answer),
+        ReplayAnswer::Now(answer) => {
+            timer.stop(Step::Replay);
+            ending.recorded(cfg, unreplayed, token, answer)
+        }
         ReplayAnswer::Later(answer) => {
             let cfg = cfg.clone();
             Verification::later(async move {
                 let answer = in_time(&cfg, answer).await;
+                timer.stop(Step::Replay);
                 ending.recorded(&cfg, unreplayed, token, answer).decide().await
             })
         }

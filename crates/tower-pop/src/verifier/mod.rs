@@ -27,6 +27,7 @@ use self::presented::{Presented, ServerKeys, binding_check};
 pub use self::verdict::{Admitted, ResponseFields, Verdict};
 use crate::clock::Moment;
 use crate::config::PopConfig;
+use crate::meter::{Step, Timer};
 use crate::rejection::Rejection;
 use crate::request_context::RequestContext;
 use crate::telemetry;
@@ -105,15 +106,23 @@ fn verify(cfg: &PopConfig, context: RequestContext<'_>) -> Verification {
         }
         Err(error) => return Verification::now(reject(cfg, &context, error)),
     };
+    let timer = Timer::start();
     let token = match find_token(cfg, &context, &head, &presented) {
-        Ok(TokenLookup::Ready(token)) => return finish(cfg, &context, &head, presented, token),
+        Ok(TokenLookup::Ready(token)) => {
+            timer.stop(Step::Token);
+            return finish(cfg, &context, &head, presented, token);
+        }
         Ok(TokenLookup::Later(token)) => token,
-        Err(error) => return Verification::now(reject(cfg, &context, error)),
+        Err(error) => {
+            timer.stop(Step::Token);
+            return Verification::now(reject(cfg, &context, error));
+        }
     };
     drop((presented, head));
     let (cfg, mut context) = (cfg.clone(), context.into_owned());
     Verification::later(async move {
         let token = token.await;
+        timer.stop(Step::Token);
         context.moment = Moment::now(&*cfg.state.clock);
         let head = context.head();
         // Read again, because proofs borrow from the context; they were read without an error before.

@@ -12,6 +12,7 @@ use super::link::{Link, LinkOptions};
 use super::place::{Access, Place};
 use super::{Inner, RedisReplayStore};
 use crate::log_limit::LogLimit;
+use crate::meter;
 use crate::replay::MemoryReplayStore;
 
 /// Builds a [`RedisReplayStore`]. `Debug` shows no credentials.
@@ -222,6 +223,7 @@ impl RedisReplayStoreBuilder {
                 return Err(RedisSetupError::Range { option, value, least, most });
             }
         }
+        meter::register_shared_store();
         let server = self.place.server(&self.access, self.timeout)?;
         let prefix: Box<[u8]> = self.prefix.as_bytes().into();
         let link = LinkOptions { timeout: self.timeout, prefix: prefix.clone(), may_evict: self.may_evict };

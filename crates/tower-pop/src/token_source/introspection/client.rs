@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use moka::sync::Cache;
@@ -18,11 +18,12 @@ use pop_core::{Error, TokenError, Unavailable};
 
 use super::endpoint::{Endpoint, IntrospectorParts};
 use super::lane::{IntrospectionResult, Lanes, OpenRequests, Pending};
-use super::outcome::{ActiveToken, Cause, Failure};
+use super::outcome::{ActiveToken, Cause, Failure, outcome};
 use super::priority::{Priorities, Priority};
 use crate::clock::{Deadline, Moment};
 use crate::keys::FetchError;
 use crate::log_limit::LogLimit;
+use crate::meter;
 use crate::token_source::cache::CachedToken;
 
 /// The number of rejected tokens that are remembered.
@@ -122,9 +123,13 @@ impl Introspector {
 
     /// Introspects a token, and remembers the result.
     async fn run(&self, token: &str, hash: AccessTokenHash, priority: Priority) -> IntrospectionResult {
-        let failure = match self.exchange_in_turn(token, priority).await {
+        let result = self.exchange_in_turn(token, priority).await;
+        if result.is_ok() {
+            self.lanes.server_works();
+        }
+        self.lanes.report(&self.parts().issuer);
+        let failure = match result {
             Ok(ActiveToken { token, sent_at, age }) => {
-                self.lanes.server_works();
                 self.priorities.active(hash, &token);
                 self.remember(Arc::clone(&token), hash, (sent_at, age));
                 return Ok(token);
@@ -154,10 +159,12 @@ impl Introspector {
             return Err(Failure::not_sent());
         };
         let attempt = self.lanes.attempt(priority).ok_or_else(Failure::not_sent)?;
+        let start = Instant::now();
         let result = match tokio::time::timeout(timeout, self.endpoint.exchange(token)).await {
             Ok(result) => result,
             Err(_) => Err(self.endpoint.failed(&FetchError::Timeout)),
         };
+        meter::introspection(outcome(&result), start.elapsed());
         let server_failed = result.as_ref().is_err_and(|failure| failure.cause == Cause::Server);
         if !server_failed {
             attempt.succeeded();

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::breaker::{Attempt, Breaker};
 use super::priority::Priority;
 use crate::clock::Clock;
+use crate::meter;
 
 /// The number of tokens that may wait for each request that may be open.
 const WAITING: usize = 4;
@@ -84,6 +85,12 @@ impl Lanes {
             Priority::KnownKey(_) => (!self.known.breaker.is_open()).then(|| self.unknown.breaker.observe()),
             Priority::Unknown => self.unknown.breaker.attempt(),
         }
+    }
+
+    /// Reports the state of both circuits, for metrics.
+    pub(super) fn report(&self, issuer: &str) {
+        meter::introspection_breaker(issuer, "known", self.known.breaker.is_open());
+        meter::introspection_breaker(issuer, "unknown", self.unknown.breaker.is_open());
     }
 
     /// Closes both circuits: a token was active, so the server works.

@@ -52,3 +52,14 @@ impl Failure {
             && matches!(self.error, Error::Unavailable(_) | Error::Token(TokenError::Inactive))
     }
 }
+
+/// The outcome of an introspection request, for metrics.
+pub(super) const fn outcome(result: &Result<ActiveToken, Failure>) -> &'static str {
+    match result {
+        Ok(_) => "active",
+        Err(Failure { cause: Cause::Server | Cause::Neither, .. }) => "failed",
+        Err(Failure { error: Error::Unavailable(_), .. }) => "unusable",
+        Err(Failure { error: Error::Token(TokenError::Inactive), .. }) => "inactive",
+        Err(_) => "rejected",
+    }
+}
