@@ -107,7 +107,7 @@ async fn the_response_names_what_is_wrong_with_a_proof() {
             |p| p.issued_at(NOW - 95),
             "proof.iat_too_old",
             "iat is 95 s in the past",
-            &["95 s in the past", "at most 60 s in the past", "proof_max_age"],
+            &["95 s in the past", "at most 60 s in the past", "clock is 95 s behind", "proof_max_age"],
         ),
         (|p| p.issued_at(NOW - 7200), "proof.iat_too_old", "iat is 7200 s in the past", &["whole hours"]),
         (|p| p.issued_at(1), "proof.iat_too_old", "in the past", &["another unit than seconds"]),

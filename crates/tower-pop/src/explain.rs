@@ -194,7 +194,7 @@ fn of_dpop_proof(error: DpopError, state: &State, target: Option<&str>) -> Expla
                 None => explanation,
             }
         }
-        DpopError::TooOld { age } => too_old("iat", age, max_age),
+        DpopError::TooOld { age } => too_old("iat", age, max_age, ".proof_max_age(..)"),
         DpopError::InFuture { ahead } => in_future("iat", ahead, skew),
         DpopError::Milliseconds => milliseconds("iat"),
         DpopError::Expired { ago } => {
@@ -225,17 +225,27 @@ fn in_the_past(seconds: u64) -> String {
     }
 }
 
-/// Explains the time of a proof that is too old.
-fn too_old(claim: &'static str, age: u64, max_age: u64) -> Explanation {
+/// Explains the time of a proof that is too old. `option` sets the maximum age.
+fn too_old(claim: &'static str, age: u64, max_age: u64, option: &'static str) -> Explanation {
     let explanation = Explanation::default().claim(claim).found(in_the_past(age));
     let explanation = explanation.expected(format!("at most {max_age} s in the past"));
-    if is_whole_hours(age) { explanation.remedy(LOCAL_TIME) } else { explanation }
+    if age >= ANOTHER_UNIT {
+        explanation
+    } else if is_whole_hours(age) {
+        explanation.remedy(LOCAL_TIME)
+    } else {
+        explanation.remedy(format!(
+            "the client's clock is {age} s behind this one, or it sent a proof that it made {age} s before; `{option}`"
+        ))
+    }
 }
 
 /// Explains the time of a proof that is in the future.
 fn in_future(claim: &'static str, ahead: u64, skew: u64) -> Explanation {
     let explanation = ahead_of(claim, ahead, skew);
-    if is_whole_hours(ahead) {
+    if ahead >= ANOTHER_UNIT {
+        explanation
+    } else if is_whole_hours(ahead) {
         explanation.remedy(LOCAL_TIME)
     } else {
         explanation.remedy(format!("the client's clock is {ahead} s ahead of this one; `.clock_skew(..)`"))

@@ -125,6 +125,7 @@ mod require;
 #[cfg(feature = "http-client")]
 mod response_signature;
 mod service;
+mod span;
 mod sync;
 mod telemetry;
 #[cfg(feature = "rustls")]

@@ -42,7 +42,7 @@ pub(super) fn of_message(error: SignatureError, state: &State) -> Explanation {
             explanation.claim("keyid").expected(expected)
         }
         SignatureError::Algorithm => explanation.claim("alg").expected(policy.algorithms.names()),
-        SignatureError::TooOld { age } => too_old("created", age, max_age),
+        SignatureError::TooOld { age } => too_old("created", age, max_age, ".signature_max_age(..)"),
         SignatureError::InFuture { ahead } => in_future("created", ahead, skew),
         SignatureError::Milliseconds => milliseconds("created"),
         SignatureError::Expired { ago } => {
@@ -103,7 +103,7 @@ pub(super) fn of_envelope(error: SignedRequestError, state: &State) -> Explanati
         SignedRequestError::FieldsMismatch => explanation.claim("h").expected("the header fields of the request"),
         SignedRequestError::FieldMissing => explanation.claim("h").expected("fields that the request has"),
         SignedRequestError::FieldRepeated => explanation.claim("h").expected("fields with one line, each once"),
-        SignedRequestError::TooOld { age } => too_old("ts", age, max_age),
+        SignedRequestError::TooOld { age } => too_old("ts", age, max_age, ".signature_max_age(..)"),
         SignedRequestError::InFuture { ahead } => in_future("ts", ahead, skew),
         SignedRequestError::Milliseconds => milliseconds("ts"),
         _ => explanation,

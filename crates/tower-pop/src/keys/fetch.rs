@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use tracing::{Instrument, Span};
+
+use crate::span;
 
 /// Sends requests to the authorization server: for metadata, keys and introspection.
 ///
@@ -144,6 +147,19 @@ pub(crate) fn without_query(url: &str) -> &str {
 
 /// Sends a request. Applies its limits even if the client ignores them.
 pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+    let method = if request.form.is_some() { "POST" } else { "GET" };
+    let span = span::http(method, without_query(&request.url));
+    let result = exchange_in_time(fetch, request).instrument(span.clone()).await;
+    match &result {
+        Ok(_) => {
+            span.record("http.response.status_code", 200);
+        }
+        Err(error) => error.record_in(&span),
+    }
+    result
+}
+
+async fn exchange_in_time(fetch: &dyn HttpFetch, request: FetchRequest) -> Result<FetchResponse, FetchError> {
     let FetchRequest { max_len, timeout, .. } = request;
     let response = tokio::time::timeout(timeout, fetch.fetch(request)).await.unwrap_or(Err(FetchError::Timeout))?;
     if response.body.len() > max_len { Err(FetchError::TooLong) } else { Ok(response) }
@@ -179,6 +195,32 @@ pub enum FetchError {
     /// The document is not valid, for this reason.
     #[error("unusable document: {0}")]
     Document(&'static str),
+}
+
+impl FetchError {
+    /// Records the error in the span of the exchange, without the text of a library or a server.
+    fn record_in(&self, span: &Span) {
+        match self {
+            Self::Status(status) | Self::ClientRejected(status) => {
+                span.record("http.response.status_code", *status);
+                span::failed(span, &status.to_string());
+            }
+            error => span::failed(span, error.kind()),
+        }
+    }
+
+    /// The kind of error, without details.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Connection | Self::NotConnected(_) => "connection",
+            Self::Timeout => "timeout",
+            Self::Status(_) => "status",
+            Self::ClientRejected(_) => "credentials_rejected",
+            Self::TooLong => "too_long",
+            Self::Url => "url",
+            Self::Document(_) => "document",
+        }
+    }
 }
 
 /// Why a connection to the authorization server could not be made, or broke. It goes into the log, never into a response.

@@ -18,6 +18,7 @@ use futures_util::future::Shared;
 use pop_core::Unavailable;
 use pop_core::jose::crypto::CryptoBackend;
 use pop_core::jose::{AlgorithmSet, JwkSet, RsaLimits, SkippedKey};
+use tracing::{Instrument, Span};
 
 use super::allowance::{Allowance, Reason};
 use super::caching::JwksCaching;
@@ -27,6 +28,7 @@ use super::skipped_keys::{ReportedKeys, report_skipped};
 use super::snapshot::{CachedKeys, KeySnapshot};
 use crate::clock::{Clock, Deadline, Moment};
 use crate::meter;
+use crate::span;
 use crate::sync::{ArcSwapOption, Handle, Mutex, MutexGuard};
 
 /// How long a `jwks_uri` from metadata is used before discovery is repeated.
@@ -65,7 +67,7 @@ impl Refresh {
     /// is unknown. It is not an error for a signature that does not verify: that signature stays wrong.
     pub(crate) async fn run(self) -> Result<(), Unavailable> {
         let Self { keys, reason, seen } = self;
-        let outcome = match keys.begin(reason, seen) {
+        let outcome = match keys.begin(reason, seen, span::fetch_keys) {
             Ok(Some(fetch)) => fetch.await,
             Ok(None) => Ok(()),
             Err(unavailable) => Err(unavailable),
@@ -177,7 +179,7 @@ impl RemoteKeys {
 
     fn refresh_in_background(self: &Arc<Self>, now: Moment) {
         if !self.failed_recently(now) {
-            drop(self.begin(Reason::NoKeys, None));
+            drop(self.begin(Reason::NoKeys, None, span::fetch_keys_in_background));
         }
     }
 
@@ -212,7 +214,12 @@ impl RemoteKeys {
     }
 
     /// Returns the running fetch or starts a new one; `None` if none is needed any more, or the allowance is used up.
-    fn begin(self: &Arc<Self>, reason: Reason, seen: Option<u64>) -> Result<Option<RunningFetch>, Unavailable> {
+    fn begin(
+        self: &Arc<Self>,
+        reason: Reason,
+        seen: Option<u64>,
+        span: fn(&str) -> Span,
+    ) -> Result<Option<RunningFetch>, Unavailable> {
         let now = Moment::now(&*self.clock);
         let mut fetches = self.fetches();
         if let Some(running) = fetches.running.as_ref().filter(|running| running.peek().is_none()) {
@@ -240,7 +247,8 @@ impl RemoteKeys {
         fetches.counted = reason != Reason::NoKeys;
         let keys = Arc::clone(self);
         // A separate task, so that the fetch goes on if the request is cancelled.
-        let task = runtime.spawn(async move { keys.fetch_and_store().await });
+        let span = span(&self.issuer);
+        let task = runtime.spawn(async move { keys.fetch_and_store().await }.instrument(span));
         let fetch = async move { task.await.unwrap_or(Err(Unavailable::Keys)) }.boxed().shared();
         fetches.running = Some(fetch.clone());
         Ok(Some(fetch))
@@ -256,7 +264,11 @@ impl RemoteKeys {
                 end.succeeded = true;
                 Ok(())
             }
-            Err(_) => Err(self.failure(Moment::now(&*self.clock))), // already logged
+            // It is logged.
+            Err(error) => {
+                span::failed(&Span::current(), error.kind());
+                Err(self.failure(Moment::now(&*self.clock)))
+            }
         }
     }
 

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 use pop_core::binding::Unread;
 use pop_core::content::{ContentHasher, ContentVerified, ExpectedContent};
 use pop_core::{ContentError, Error};
+use tracing::Instrument;
 
+use super::traced::VerificationSpan;
 use super::verdict::Verdict;
 
 /// What can be said of a request by its head: the verdict, or what its content must be.
@@ -46,6 +48,20 @@ impl Verification {
         Self::Later(Box::pin(decision))
     }
 
+    /// Runs a part of a verification within its span. The verdict is recorded in it.
+    pub(super) fn within(span: VerificationSpan, part: impl FnOnce() -> Self) -> Self {
+        let Some(recorded) = span.recorded() else {
+            return part();
+        };
+        match recorded.in_scope(part) {
+            Self::Now(decision) => Self::Now(decision.within(span)),
+            Self::Later(decision) => {
+                let own = recorded.clone();
+                Self::later(async move { decision.await.within(span) }.instrument(own))
+            }
+        }
+    }
+
     /// Completes the verification of the head.
     pub async fn decide(self) -> Decision {
         match self {
@@ -65,6 +81,16 @@ impl Decision {
             Self::Verdict(verdict) => verdict,
             Self::Content(check) => check.failed(ContentError::Unread),
         }
+    }
+}
+
+impl Decision {
+    fn within(mut self, span: VerificationSpan) -> Self {
+        match &mut self {
+            Self::Verdict(verdict) => span.record(verdict),
+            Self::Content(check) => check.span = span,
+        }
+        self
     }
 }
 
@@ -125,6 +151,7 @@ pub struct ContentCheck {
     unread: Unread,
     limit: u64,
     rest: Box<dyn Continuation>,
+    span: VerificationSpan,
 }
 
 /// The rest of a verification, once the content is known.
@@ -144,7 +171,7 @@ pub(super) trait Continuation: Send {
 
 impl ContentCheck {
     pub(super) fn new(unread: Unread, limit: u64, rest: impl Continuation + 'static) -> Self {
-        Self { unread, limit, rest: Box::new(rest) }
+        Self { unread, limit, rest: Box::new(rest), span: VerificationSpan::none() }
     }
 
     /// Returns the maximum length of the content in bytes.
@@ -183,7 +210,7 @@ impl ContentCheck {
             Ok(evidence) => evidence,
             Err(error) => return Verification::now(self.failed(error)),
         };
-        self.rest.proceed(self.unread, evidence)
+        Verification::within(self.span, || self.rest.proceed(self.unread, evidence))
     }
 
     /// Records the proof before the content is verified: for content that is handed on while it is hashed.
@@ -194,7 +221,7 @@ impl ContentCheck {
     /// # Security
     /// The caller must withhold the end of the content until the [`hasher`](Self::hasher) has verified it.
     pub async fn conclude_while_streaming(self) -> Verdict {
-        self.rest.stream(self.unread).await
+        Verification::within(self.span, || self.rest.stream(self.unread)).await
     }
 
     /// Returns the verdict on a request whose content could not be read or is not right. Nothing is recorded.
@@ -202,7 +229,9 @@ impl ContentCheck {
     /// # Errors
     /// The rejection. Mode `ReportOnly` accepts the request as unproven.
     pub fn failed(self, error: ContentError) -> Verdict {
-        self.rest.fail(error.into())
+        let verdict = self.rest.fail(error.into());
+        self.span.record(&verdict);
+        verdict
     }
 }
 

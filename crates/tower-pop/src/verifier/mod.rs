@@ -13,6 +13,7 @@ mod decision;
 mod finish;
 mod presented;
 mod reuse;
+mod traced;
 mod verdict;
 
 use http::request::Parts;
@@ -24,6 +25,7 @@ use pop_core::{CredentialError, Error, credentials};
 pub use self::decision::{ContentCheck, Decision, DecisionFuture, Verification, VerificationFuture};
 use self::finish::finish;
 use self::presented::{Presented, ServerKeys, binding_check};
+use self::traced::VerificationSpan;
 pub use self::verdict::{Admitted, ResponseFields, Verdict};
 use crate::clock::Moment;
 use crate::config::PopConfig;
@@ -84,16 +86,18 @@ impl PopConfig {
 
     /// Verifies a request; the caller counts the verdict.
     pub(crate) fn verify_uncounted(&self, parts: &Parts) -> Verification {
-        if let Some(verdict) = reuse::earlier_verdict(self, parts) {
-            return Verification::now(verdict);
-        }
-        match RequestContext::new(self, parts) {
-            Ok(context) => verify(self, context),
-            Err(error) => {
-                let scheme = credentials::scheme_used(&parts.headers);
-                Verification::now(Err(Rejection::new(self, error.into(), scheme, None)))
+        Verification::within(VerificationSpan::start(), || {
+            if let Some(verdict) = reuse::earlier_verdict(self, parts) {
+                return Verification::now(verdict);
             }
-        }
+            match RequestContext::new(self, parts) {
+                Ok(context) => verify(self, context),
+                Err(error) => {
+                    let scheme = credentials::scheme_used(&parts.headers);
+                    Verification::now(Err(Rejection::new(self, error.into(), scheme, None)))
+                }
+            }
+        })
     }
 }
 

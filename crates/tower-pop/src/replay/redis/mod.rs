@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use pop_core::ReplayError;
 use pop_core::replay::{FirstUse, ReplayEntry};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 pub use self::builder::{DangerousRedisOptions, RedisReplayStoreBuilder};
 use self::command::{Answer, SetOnce, Values};
@@ -30,6 +31,7 @@ use super::memory::MemoryReplayStore;
 use super::store::{ReplayAnswer, ReplayStore, StoreReadiness};
 use crate::log_limit::LogLimit;
 use crate::meter;
+use crate::span;
 
 /// How often a command is sent while its answers are lost.
 const ATTEMPTS: u32 = 20;
@@ -176,7 +178,12 @@ impl Inner {
     /// Asks the server. The entry is recorded when this returns `Ok`.
     async fn ask(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
         let start = Instant::now();
-        let answer = self.in_time(self.set_once(entry)).await.unwrap_or(Err(ReplayError::Unavailable));
+        let span = span::replay_store();
+        let answer = self.in_time(self.set_once(entry)).instrument(span.clone()).await;
+        let answer = answer.unwrap_or(Err(ReplayError::Unavailable));
+        if let Err(error @ (ReplayError::Full | ReplayError::Unavailable)) = &answer {
+            span::failed(&span, error.code());
+        }
         meter::replay_store(outcome(&answer), start.elapsed());
         answer
     }

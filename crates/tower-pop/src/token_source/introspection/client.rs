@@ -15,6 +15,7 @@ use moka::sync::Cache;
 use pop_core::access_token::{AccessToken, AccessTokenHash};
 use pop_core::confirmation::Requirement;
 use pop_core::{Error, TokenError, Unavailable};
+use tracing::{Instrument, Span};
 
 use super::endpoint::{Endpoint, IntrospectorParts};
 use super::lane::{IntrospectionResult, Lanes, OpenRequests, Pending};
@@ -24,6 +25,7 @@ use crate::clock::{Deadline, Moment};
 use crate::keys::FetchError;
 use crate::log_limit::LogLimit;
 use crate::meter;
+use crate::span;
 use crate::token_source::cache::CachedToken;
 
 /// The number of rejected tokens that are remembered.
@@ -112,10 +114,13 @@ impl Introspector {
         let introspector = Arc::clone(self);
         let token = token.to_owned();
         // A separate task, so that the response is not lost if the first request is cancelled.
-        let task = runtime.spawn(async move {
+        let task = async move {
             let _end = EndOfRequest { introspector: &introspector, hash };
-            introspector.run(&token, hash, priority).await
-        });
+            introspector.run(&token, hash, priority).await.inspect_err(|error| {
+                span::failed(&Span::current(), error.code());
+            })
+        };
+        let task = runtime.spawn(task.instrument(span::introspect(&self.parts().issuer)));
         let pending = async move { task.await.unwrap_or_else(|_| Err(unavailable())) }.boxed().shared();
         open.insert(hash, pending.clone(), priority);
         pending
