@@ -17,8 +17,11 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the address cannot be used.
 pub(crate) async fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let ages = [-60.0, -10.0, -1.0, 0.0, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0];
-    let latencies = [1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1.0, 5.0];
+    let ages = [-300.0, -60.0, -30.0, -10.0, -1.0, 0.0, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0];
+    let latencies = [
+        1e-6, 2.5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5,
+        1.0, 2.5, 5.0,
+    ];
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("pop_proof_age_seconds".to_owned()), &ages)?
         .set_buckets_for_metric(Matcher::Suffix("duration_seconds".to_owned()), &latencies)?
