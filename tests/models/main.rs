@@ -16,6 +16,9 @@
 mod clock;
 mod keys;
 mod replay;
+#[allow(dead_code)]
+#[path = "../../crates/tower-pop/src/span.rs"]
+mod span;
 mod sync;
 
 /// Stands for the metrics of the product.

@@ -209,8 +209,8 @@ impl FetchError {
         }
     }
 
-    /// The kind of error, without details.
-    pub(crate) const fn kind(&self) -> &'static str {
+    /// Returns the kind of error as a word for traces and metrics, such as `timeout`. It has no details.
+    pub const fn kind(&self) -> &'static str {
         match self {
             Self::Connection | Self::NotConnected(_) => "connection",
             Self::Timeout => "timeout",
