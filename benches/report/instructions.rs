@@ -10,8 +10,8 @@ use crate::support::{Bare, Bench};
 use crate::time::{Make, Send};
 use crate::{Report, Target};
 
-/// Operations that one count is over.
-const COUNT: usize = 20;
+/// Operations that one count is over. The numbers in signatures are random, and so is the length of their inversion.
+const COUNT: usize = 100;
 
 /// Rows: their names, what is sent, what it is over and how many of them, and the target.
 const ROWS: [(&str, &str, &str, f64, f64); 7] = [

@@ -9,6 +9,7 @@ use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
 use tower_pop::replay::{MemoryReplayStore, RedisReplayStore};
 use tower_pop::{Introspection, NoncePolicy};
 
+use crate::log;
 use crate::recorder::Notes;
 use crate::support::{self, Api, ISSUER, NOW, api, api_for, api_with, issuer};
 
@@ -16,6 +17,7 @@ const STEPS: [&str; 3] = ["token", "proof", "replay"];
 
 /// Starts to record on this thread. The tests have runtimes of one thread.
 fn recorded(notes: &Notes) -> metrics::LocalRecorderGuard<'_> {
+    log::prepare();
     metrics::set_default_local_recorder(notes)
 }
 

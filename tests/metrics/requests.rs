@@ -14,6 +14,7 @@ use tower::{Layer, Service, ServiceExt};
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
 use tower_pop::{Claims, Mode, PopConfig, PopLayer, RequireClaim, RequireScope, VerifiedToken};
 
+use crate::log;
 use crate::recorder::{Notes, Seen};
 use crate::support::{self, Api};
 
@@ -25,6 +26,7 @@ struct Observed {
 
 impl Observed {
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        log::prepare();
         let counts = Seen::default();
         metrics::set_global_recorder(Notes::to(&counts)).unwrap();
         let events = Arc::<Mutex<Vec<u8>>>::default();

@@ -12,11 +12,16 @@ use tracing_subscriber::fmt::MakeWriter;
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
+/// Keeps threads that collect nothing from caching that an event is not collected. For programs with tests of both kinds.
+pub(crate) fn prepare() {
+    static GLOBAL: Once = Once::new();
+    GLOBAL.call_once(|| tracing::subscriber::set_global_default(Undecided).unwrap());
+}
+
 impl Log {
     /// Starts to collect events of this level and above.
     pub(crate) fn capture(level: Level) -> (Self, DefaultGuard) {
-        static GLOBAL: Once = Once::new();
-        GLOBAL.call_once(|| tracing::subscriber::set_global_default(Undecided).unwrap());
+        prepare();
         let log = Self::default();
         let subscriber =
             tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(log.clone()).finish();
