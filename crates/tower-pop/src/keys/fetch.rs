@@ -203,7 +203,7 @@ impl FetchError {
         match self {
             Self::Status(status) | Self::ClientRejected(status) => {
                 span.record("http.response.status_code", *status);
-                span::failed(span, &status.to_string());
+                span.record("error.type", tracing::field::display(status));
             }
             error => span::failed(span, error.kind()),
         }

@@ -43,8 +43,12 @@ async fn every_query_of_the_dashboard_and_the_alerts_has_an_answer() {
         return;
     }
     let rules = monitoring("alerts.yml");
-    let checked = Command::new("promtool").args(["check", "rules"]).arg(&rules).output().unwrap();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    // Each rule fires when it should, and only then.
+    for (words, file) in [(["check", "rules"], &rules), (["test", "rules"], &monitoring("alerts.test.yml"))] {
+        let checked = Command::new("promtool").args(words).arg(file).output().unwrap();
+        let said = [checked.stdout, checked.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+        assert!(checked.status.success(), "{}", said.concat());
+    }
     let picture = std::env::var_os("POPLAYER_PICTURE");
     let longer = if picture.is_some() { 5 } else { 1 };
     let mut world = World::start().await;

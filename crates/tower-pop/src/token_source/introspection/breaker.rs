@@ -33,6 +33,11 @@ impl Breaker {
         self.state().rejects(self.clock.monotonic())
     }
 
+    /// Returns whether it failed so often that requests are rejected, and no request has succeeded since.
+    pub(super) fn has_tripped(&self) -> bool {
+        self.state().open_until.is_some()
+    }
+
     /// Returns an attempt if the circuit allows one. An attempt that is dropped without success counts as a failure: a timeout,
     /// a panic.
     pub(super) fn attempt(&self) -> Option<Attempt<'_>> {
@@ -119,13 +124,13 @@ mod tests {
         }
         assert!(breaker.is_open() && breaker.attempt().is_none());
         clock.advance(OPEN_FOR.as_secs());
-        assert!(!breaker.is_open());
+        assert!(!breaker.is_open() && breaker.has_tripped(), "it is time for a probe");
         let probe = breaker.attempt().unwrap();
         assert!(breaker.is_open() && breaker.attempt().is_none(), "one probes, the others wait");
         drop(probe);
         assert!(breaker.is_open(), "a failed probe opens it again");
         clock.advance(OPEN_FOR.as_secs());
         breaker.attempt().unwrap().succeeded();
-        assert!(breaker.attempt().is_some() && !breaker.is_open());
+        assert!(breaker.attempt().is_some() && !breaker.is_open() && !breaker.has_tripped());
     }
 }

@@ -87,10 +87,10 @@ impl Lanes {
         }
     }
 
-    /// Reports the state of both circuits, for metrics.
+    /// Reports for metrics which circuits have opened and not closed again, also while one waits for a probe.
     pub(super) fn report(&self, issuer: &str) {
-        meter::introspection_breaker(issuer, "known", self.known.breaker.is_open());
-        meter::introspection_breaker(issuer, "unknown", self.unknown.breaker.is_open());
+        meter::introspection_breaker(issuer, "known", self.known.breaker.has_tripped());
+        meter::introspection_breaker(issuer, "unknown", self.unknown.breaker.has_tripped());
     }
 
     /// Closes both circuits: a token was active, so the server works.
