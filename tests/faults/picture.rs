@@ -23,7 +23,9 @@ pub(crate) fn memory(points: &[(f64, f64, f64)]) -> String {
         let at = y(value);
         let _ = write!(svg, r##"<path d="M{LEFT} {at:.1}h{WIDTH}" stroke="#ddd"/>"##);
         let _ = write!(svg, r#"<text x="52" y="{:.1}" text-anchor="end">{value:.0}</text>"#, at + 4.0);
-        let minute = end * f64::from(step) / 4.0;
+    }
+    for step in 0..=6 {
+        let minute = end * f64::from(step) / 6.0;
         let _ = write!(svg, r#"<text x="{:.1}" y="310" text-anchor="middle">{minute:.0}</text>"#, x(minute));
     }
     let _ = write!(svg, r#"<text x="420" y="335" text-anchor="middle">minutes</text>"#);
