@@ -6,7 +6,7 @@
 //! 3. The end of the last dropped set is kept. Entries that expire before it are rejected, so that no proof is accepted again
 //!    when the clock steps back.
 //! 4. An insert takes one lock: that of the client's shard. Shards take free places from the store in small lots, so that
-//!    they share no memory that every insert writes to.
+//!    they share no memory that every insert writes to; only a recorder of metrics, if one is installed, counts each insert.
 
 use std::collections::hash_map::Entry;
 use std::fmt;

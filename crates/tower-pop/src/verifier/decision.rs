@@ -82,9 +82,8 @@ impl Decision {
             Self::Content(check) => check.failed(ContentError::Unread),
         }
     }
-}
 
-impl Decision {
+    /// Records the verdict in the span, or keeps the span until there is one.
     fn within(mut self, span: VerificationSpan) -> Self {
         match &mut self {
             Self::Verdict(verdict) => span.record(verdict),
