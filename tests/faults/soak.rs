@@ -27,13 +27,7 @@ pub(crate) async fn run(minutes: u64, drawing: Option<&Path>) {
         let of_redis = redis.memory().unwrap_or_default();
         memory.push((start.elapsed().as_secs_f64() / 60.0, mebibytes(world.memory().0), mebibytes(of_redis)));
     }
-    println!("{}", figures.table());
-    println!("valid requests: {} accepted, {} refused", figures.accepted(), figures.refused());
-    println!(
-        "attacks: {} rejected, {} accepted",
-        figures.attacks() - figures.attacks_accepted(),
-        figures.attacks_accepted()
-    );
+    println!("{figures}");
     println!("the worst p99 of {} s: {} ms", EVERY.as_secs(), slowest.as_millis());
     let steady: Vec<f64> =
         memory.iter().filter(|(minute, ..)| *minute >= 3.0).map(|(_, of_replicas, _)| *of_replicas).collect();

@@ -149,12 +149,7 @@ impl Report {
 
     /// Prints the sums.
     pub(crate) fn end(self) {
-        println!("\n{}", self.totals.table());
-        println!(
-            "valid requests accepted: {}, attacks accepted: {}",
-            self.totals.accepted(),
-            self.totals.attacks_accepted()
-        );
+        println!("\n{}", self.totals);
         assert!(self.wrong.is_empty(), "{} of the above are wrong", self.wrong.len());
     }
 }

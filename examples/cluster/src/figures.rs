@@ -1,7 +1,7 @@
 //! What became of requests, in figures.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::load::{Event, Kind, Outcome};
@@ -78,20 +78,26 @@ impl Figures {
         let mut table = String::new();
         for kind in Kind::ALL {
             for ((_, outcome), count) in self.counts.iter().filter(|((of, _), _)| *of == kind) {
+                let is_wrong = kind != Kind::Valid && *outcome == Outcome::Accepted;
+                let mark = if is_wrong { "  <- NOT AS EXPECTED" } else { "" };
                 let outcome = match outcome {
                     Outcome::Accepted => "200".to_owned(),
                     Outcome::Rejected(status, code) => format!("{status} {code}"),
                     Outcome::NoAnswer => "no answer".to_owned(),
                 };
-                let verdict = match (kind, &*outcome) {
-                    (Kind::Valid, _) | (_, "no answer") => "",
-                    (_, "200") => "  <- NOT AS EXPECTED",
-                    _ => "",
-                };
-                let _ = writeln!(table, "  {:28}{outcome:36}{count:>9}{verdict}", kind.name());
+                let _ = writeln!(table, "  {:28}{outcome:36}{count:>9}{mark}", kind.name());
             }
         }
         table
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.table())?;
+        writeln!(f, "valid requests: {} accepted, {} refused", self.accepted(), self.refused())?;
+        let accepted = self.attacks_accepted();
+        write!(f, "attacks: {} rejected, {accepted} accepted", self.attacks() - accepted)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::replica::CODE;
 /// How many clients there are.
 const CLIENTS: usize = 40;
 /// How many rounds are under way at a time.
-const ROUNDS: u64 = 24;
+const ROUNDS: u32 = 24;
 /// How often each of them begins.
 const EVERY: Duration = Duration::from_millis(100);
 /// How many accepted proofs are kept, to be sent again.
@@ -147,7 +147,7 @@ impl Load {
         for number in 0..ROUNDS {
             let load = Arc::clone(self);
             rounds.spawn(async move {
-                tokio::time::sleep(EVERY / 24 * u32::try_from(number).unwrap()).await;
+                tokio::time::sleep(EVERY * number / ROUNDS).await;
                 let mut ticks = tokio::time::interval(EVERY);
                 ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
                 loop {
@@ -199,9 +199,9 @@ impl Load {
         let second = (first + 1 + fastrand::usize(..self.targets.len() - 1)) % self.targets.len();
         if fastrand::u8(..10) == 0 {
             // Both at once: one of them is the replay.
-            let both = [first, second].map(|target| self.send(&self.targets[target], signed.clone()));
-            let [one, two] = both;
-            let (at, (one, two)) = (Instant::now(), tokio::join!(one, two));
+            let at = Instant::now();
+            let [one, two] = [first, second].map(|target| self.send(&self.targets[target], signed.clone()));
+            let (one, two) = tokio::join!(one, two);
             // The store may have recorded one of them, and its answer was lost: the other one is the replay all the same.
             let is_replay = matches!(one.0, Outcome::Rejected(_, "replay.replayed"));
             let (valid, replay) = if is_replay || two.0 == Outcome::Accepted { (two, one) } else { (one, two) };

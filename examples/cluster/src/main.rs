@@ -14,7 +14,7 @@ use cluster::figures::Figures;
 use cluster::issuer::Issuer;
 use cluster::load::Load;
 use cluster::replica::ReplicaArgs;
-use cluster::servers::{Nginx, Redis, Replica};
+use cluster::servers::{Nginx, Redis, Replica, free_port};
 use tracing_subscriber::EnvFilter;
 
 /// Starts Redis, three replicas of an API and nginx, and sends valid requests and attacks.
@@ -47,7 +47,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 async fn run(time: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let issuer = Arc::new(Issuer::start().await);
     let redis = Redis::start(&[]).await.ok_or("redis-server is not installed")?;
-    let port = Nginx::free_port();
+    let port = free_port();
     let public_url = format!("http://127.0.0.1:{port}");
     let options = ["--public-url", &*public_url, "--issuer", issuer.url(), "--redis", &redis.url()];
     let replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&options)).collect();
@@ -62,14 +62,8 @@ async fn run(time: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let load = Arc::new(Load::new(&issuer, &public_url, targets.concat()));
     let _ = tokio::time::timeout(time, load.run()).await;
     let figures = Figures::of(&load.take_events());
-    print!("{}", figures.table());
-    println!("\n  valid requests: {} accepted, {} refused", figures.accepted(), figures.refused());
-    println!(
-        "  attacks: {} rejected, {} accepted",
-        figures.attacks() - figures.attacks_accepted(),
-        figures.attacks_accepted()
-    );
-    println!("  commands that Redis ran to record proofs: {}", redis.sets());
+    println!("{figures}");
+    println!("commands that Redis ran to record proofs: {}", redis.sets());
     let as_expected = figures.accepted() > 0 && figures.refused() == 0 && figures.attacks_accepted() == 0;
     Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

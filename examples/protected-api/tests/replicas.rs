@@ -1,14 +1,14 @@
 //! Several replicas of the program. Those tests that need Redis print `LEFT OUT` where it is not installed, and fail where
 //! POPLAYER_REQUIRE_REDIS is set.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
 #[allow(dead_code)]
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cluster::servers::{Process, Redis, free_port};
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer, proof};
 use pop_core::jose::encode;
 
@@ -22,7 +22,7 @@ struct World {
 }
 
 struct Replica {
-    child: Child,
+    process: Process,
     url: String,
 }
 
@@ -53,11 +53,10 @@ impl World {
     fn replica(&self, options: &[&str]) -> Replica {
         let port = free_port();
         let mut command = self.command(port, options);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
+        let line = process.first_line();
         assert!(line.starts_with("ready "), "{options:?} {line}");
-        Replica { url: format!("http://127.0.0.1:{port}"), child }
+        Replica { url: format!("http://127.0.0.1:{port}"), process }
     }
 
     fn proof(&self, nonce: Option<&str>) -> String {
@@ -81,13 +80,7 @@ impl Replica {
     }
 
     fn hang_up(&self) {
-        assert!(Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success());
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        let _ = (self.child.kill(), self.child.wait());
+        self.process.signal("-HUP");
     }
 }
 
@@ -98,32 +91,11 @@ impl Answer {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// A Redis server with these options, if it is installed.
-fn redis(port: u16, options: &[&str]) -> Option<Child> {
-    let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]).args(options);
-    let Ok(child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
-        assert!(std::env::var_os("POPLAYER_REQUIRE_REDIS").is_none(), "redis-server is not installed");
-        eprintln!("LEFT OUT: redis-server is not installed here");
-        return None;
-    };
-    let start = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(10), "redis-server does not accept connections");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Some(child)
-}
-
 /// REPLAY-10, X-37, X-69: and the health of replicas while their store is gone.
 #[tokio::test]
 async fn replicas_share_used_proofs_and_are_not_ready_without_their_store() {
     let port = free_port();
-    let Some(mut server) = redis(port, &[]) else { return };
+    let Some(mut server) = Redis::start_program("redis-server", port, &[]).await else { return };
     let world = World::new("share");
     let url = format!("redis://127.0.0.1:{port}");
     let metrics = format!("127.0.0.1:{}", free_port());
@@ -135,7 +107,7 @@ async fn replicas_share_used_proofs_and_are_not_ready_without_their_store() {
         assert_eq!(replica.whoami(&world, &used).await.status, 401);
         assert_eq!(replica.get("/readyz").await.status, 200);
     }
-    let _ = (server.kill(), server.wait());
+    server.kill();
     let counted = async |outcome: &str| {
         let text = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await.unwrap();
         let name = format!("pop_replay_store_duration_seconds_count{{outcome=\"{outcome}\"}} ");
@@ -148,14 +120,13 @@ async fn replicas_share_used_proofs_and_are_not_ready_without_their_store() {
         assert!(ready.status == 503 && ready.body.starts_with("replay store: "), "{}", ready.body);
         assert_eq!(replica.get("/livez").await.status, 200);
     }
-    let mut server = redis(port, &[]).unwrap();
+    server.restart().await;
     let start = Instant::now();
     while replicas[1].get("/readyz").await.status != 200 {
         assert!(start.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(replicas[1].whoami(&world, &world.proof(None)).await.status, 200);
     assert_eq!((counted("first").await, counted("unavailable").await), (1, 1));
-    let _ = (server.kill(), server.wait());
 }
 
 /// REPLAY-10, X-69: a program that starts before its store is not ready, and goes on.
@@ -165,21 +136,20 @@ async fn a_replica_can_start_before_its_store() {
     let world = World::new("first");
     let replica = world.replica(&["--replay", &format!("redis://127.0.0.1:{port}"), "--replay-timeout", "200"]);
     assert_eq!(replica.get("/readyz").await.status, 503);
-    let Some(mut server) = redis(port, &[]) else { return };
+    let Some(_server) = Redis::start_program("redis-server", port, &[]).await else { return };
     let start = Instant::now();
     while replica.get("/readyz").await.status != 200 {
         assert!(start.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(replica.whoami(&world, &world.proof(None)).await.status, 200);
-    let _ = (server.kill(), server.wait());
 }
 
 /// What can never work is named at the start, without credentials.
-#[test]
-fn a_store_that_cannot_be_used_and_a_file_without_keys_end_the_program() {
+#[tokio::test]
+async fn a_store_that_cannot_be_used_and_a_file_without_keys_end_the_program() {
     let port = free_port();
     let evicts = ["--requirepass", "s3cret", "--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"];
-    let Some(mut server) = redis(port, &evicts) else { return };
+    let Some(_server) = Redis::start_program("redis-server", port, &evicts).await else { return };
     let world = World::new("defects");
     let short = world.files.write("short", "# key\nAAAA\n".to_owned());
     let empty = world.files.write("empty", String::new());
@@ -206,7 +176,6 @@ fn a_store_that_cannot_be_used_and_a_file_without_keys_end_the_program() {
         assert!(!output.status.success() && text.contains(part), "{options:?} {text}");
         assert!(!text.contains("s3cret"), "{options:?} {text}");
     }
-    let _ = (server.kill(), server.wait());
 }
 
 /// NONCE-13, NONCE-14: and none of another service.

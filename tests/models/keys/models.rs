@@ -126,123 +126,114 @@ async fn cancelled_after(keys: Arc<RemoteKeys>, polls: usize) {
     }
 }
 
+/// Runs a model whose requests are tasks.
+fn check_async(model: impl AsyncFn() + Clone + Send + Sync + 'static) {
+    check(move || block_on(model()));
+}
+
 /// ATK-26: single flight.
 #[test]
 fn requests_at_the_same_time_cause_one_fetch_and_all_end() {
-    check(|| {
-        block_on(async {
-            let server = Server::default();
-            let (keys, _) = at_uri(&server);
-            assert_eq!(requests(&keys, ["one"; 4]).await, [Ok(true); 4]);
-            assert_eq!(server.fetches(), 1);
-        });
+    check_async(async || {
+        let server = Server::default();
+        let (keys, _) = at_uri(&server);
+        assert_eq!(requests(&keys, ["one"; 4]).await, [Ok(true); 4]);
+        assert_eq!(server.fetches(), 1);
     });
 }
 
 /// META-17: the look-up of the URL is a part of the same flight.
 #[test]
 fn discovery_is_part_of_the_one_fetch() {
-    check(|| {
-        block_on(async {
-            let server = Server::default();
-            let (keys, _) = keys(&server, KeyLocation::Discovery);
-            assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
-            assert_eq!(server.fetches(), 2, "one of the metadata, one of the keys");
-        });
+    check_async(async || {
+        let server = Server::default();
+        let (keys, _) = keys(&server, KeyLocation::Discovery);
+        assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
+        assert_eq!(server.fetches(), 2, "one of the metadata, one of the keys");
     });
 }
 
 /// ATK-26: requests that are gone neither end the fetch nor leave the others waiting.
 #[test]
 fn cancelled_requests_leave_no_other_request_waiting() {
-    check(|| {
-        block_on(async {
-            let server = Server::default();
-            let (keys, _) = at_uri(&server);
-            let cancelled = [1, 2].map(|polls| spawn(cancelled_after(Arc::clone(&keys), polls)));
-            assert_eq!(requests(&keys, ["one"; 2]).await, [Ok(true); 2]);
-            for request in cancelled {
-                request.await.unwrap();
-            }
-            assert_eq!(server.fetches(), 1);
-        });
+    check_async(async || {
+        let server = Server::default();
+        let (keys, _) = at_uri(&server);
+        let cancelled = [1, 2].map(|polls| spawn(cancelled_after(Arc::clone(&keys), polls)));
+        assert_eq!(requests(&keys, ["one"; 2]).await, [Ok(true); 2]);
+        for request in cancelled {
+            request.await.unwrap();
+        }
+        assert_eq!(server.fetches(), 1);
     });
 }
 
 /// ATK-26: a failure is the result of all requests, and no reason for each of them to try again.
 #[test]
 fn requests_that_wait_for_a_failed_fetch_cause_no_other_one() {
-    check(|| {
-        block_on(async {
-            let server = Server { failing: Some(0), ..Server::default() };
-            let (keys, clock) = at_uri(&server);
-            assert_eq!(requests(&keys, ["one"; 3]).await, [Err(Unavailable::Keys); 3]);
-            assert_eq!(server.fetches(), 1);
-            clock.advance(5);
-            assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
-            assert_eq!(server.fetches(), 2);
-        });
+    check_async(async || {
+        let server = Server { failing: Some(0), ..Server::default() };
+        let (keys, clock) = at_uri(&server);
+        assert_eq!(requests(&keys, ["one"; 3]).await, [Err(Unavailable::Keys); 3]);
+        assert_eq!(server.fetches(), 1);
+        clock.advance(5);
+        assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
+        assert_eq!(server.fetches(), 2);
     });
 }
 
 /// ATK-26: of requests that miss a key in the same set, whenever they begin to refresh it.
 #[test]
 fn requests_with_an_unknown_key_cause_one_fetch() {
-    check(|| {
-        block_on(async {
-            let server = Server::default();
-            let (keys, _) = at_uri(&server);
-            assert_eq!(has_key(&keys, "one").await, Ok(true));
-            let refreshes = [(); 3].map(|()| match keys.lookup(Some("two"), false) {
-                KeyLookup::Fetch(refresh) => refresh,
-                _ => panic!("no fetch is due"),
-            });
-            let refreshes = refreshes.map(|refresh| spawn(refresh.run()));
-            assert_eq!(requests(&keys, ["one"; 2]).await, [Ok(true); 2]);
-            for refresh in refreshes {
-                assert_eq!(refresh.await.unwrap(), Ok(()));
-            }
-            assert_eq!(server.fetches(), 2);
+    check_async(async || {
+        let server = Server::default();
+        let (keys, _) = at_uri(&server);
+        assert_eq!(has_key(&keys, "one").await, Ok(true));
+        let refreshes = [(); 3].map(|()| match keys.lookup(Some("two"), false) {
+            KeyLookup::Fetch(refresh) => refresh,
+            _ => panic!("no fetch is due"),
         });
+        let refreshes = refreshes.map(|refresh| spawn(refresh.run()));
+        assert_eq!(requests(&keys, ["one"; 2]).await, [Ok(true); 2]);
+        for refresh in refreshes {
+            assert_eq!(refresh.await.unwrap(), Ok(()));
+        }
+        assert_eq!(server.fetches(), 2);
     });
 }
 
 /// ATK-27: keys that are no longer fresh are used while one fetch renews them, and after it has failed another one.
 #[test]
 fn keys_are_used_while_one_fetch_at_a_time_renews_them() {
-    check(|| {
-        block_on(async {
-            let server = Server { failing: Some(1), ..Server::default() };
-            let (keys, clock) = at_uri(&server);
-            assert_eq!(has_key(&keys, "one").await, Ok(true));
-            for (seconds, fetches) in [(301, 2), (5, 3)] {
-                clock.advance(seconds);
-                assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
-                end_of_tasks().await;
-                assert_eq!(server.fetches(), fetches);
-            }
-        });
+    check_async(async || {
+        let server = Server { failing: Some(1), ..Server::default() };
+        let (keys, clock) = at_uri(&server);
+        assert_eq!(has_key(&keys, "one").await, Ok(true));
+        for (seconds, fetches) in [(301, 2), (5, 3)] {
+            clock.advance(seconds);
+            assert_eq!(requests(&keys, ["one"; 3]).await, [Ok(true); 3]);
+            end_of_tasks().await;
+            assert_eq!(server.fetches(), fetches);
+        }
     });
 }
 
 /// ATK-26: a fetch whose runtime stops leaves no request waiting, and does not keep others from fetching.
 #[test]
 fn a_fetch_that_is_dropped_leaves_no_request_waiting() {
-    check(|| {
-        block_on(async {
-            let server = Server::default();
-            let (keys, clock) = at_uri(&server);
-            let stop = spawn(async {
-                yield_now().await;
-                stop_runtime();
-            });
-            for result in requests(&keys, ["one"; 3]).await {
-                assert!(matches!(result, Ok(true) | Err(Unavailable::Keys)), "{result:?}");
-            }
-            stop.await.unwrap();
-            clock.advance(5);
-            let _ = has_key(&keys, "one").await; // may learn that the fetch is gone
-            assert_eq!(requests(&keys, ["one"; 2]).await, [Ok(true); 2]);
+    check_async(async || {
+        let server = Server::default();
+        let (keys, clock) = at_uri(&server);
+        let stop = spawn(async {
+            yield_now().await;
+            stop_runtime();
         });
+        for result in requests(&keys, ["one"; 3]).await {
+            assert!(matches!(result, Ok(true) | Err(Unavailable::Keys)), "{result:?}");
+        }
+        stop.await.unwrap();
+        clock.advance(5);
+        let _ = has_key(&keys, "one").await; // may learn that the fetch is gone
+        assert_eq!(requests(&keys, ["one"; 2]).await, [Ok(true); 2]);
     });
 }

@@ -7,7 +7,7 @@ mod relay;
 mod replica;
 
 pub use self::nginx::Nginx;
-pub use self::process::{Process, free_port, is_installed, until_it_listens};
+pub use self::process::{Process, free_port, is_installed, until};
 pub use self::redis::Redis;
 pub use self::relay::{Network, Relay};
 pub use self::replica::Replica;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::process::{Process, free_port, is_installed, until_it_listens};
+use super::process::{Process, is_installed, until_it_listens};
 use super::replica::Replica;
 
 /// A load balancer.
@@ -16,7 +16,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it on this port. `None` if it is not installed.
+    /// Starts it on this port, which replicas must know before. `None` if it is not installed.
     pub async fn start(port: u16, replicas: &[Replica]) -> Option<Self> {
         if !is_installed("nginx", "POPLAYER_REQUIRE_PROXIES") {
             return None;
@@ -32,11 +32,6 @@ impl Nginx {
         let nginx = Self { _process: Process::start(&mut command), folder, port };
         until_it_listens(port, "nginx").await;
         Some(nginx)
-    }
-
-    /// A port for [`start`](Self::start), which replicas must know before it starts.
-    pub fn free_port() -> u16 {
-        free_port()
     }
 }
 

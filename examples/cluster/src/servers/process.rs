@@ -1,5 +1,6 @@
 //! A child process.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,11 +23,23 @@ pub fn free_port() -> u16 {
 }
 
 /// Waits until something listens on the port.
-pub async fn until_it_listens(port: u16, what: &str) {
+pub(super) async fn until_it_listens(port: u16, what: &str) {
     let start = Instant::now();
     while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
         assert!(start.elapsed() < Duration::from_secs(20), "{what} does not accept connections");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// After 20 s.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -43,8 +56,14 @@ impl Process {
         Self(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display())))
     }
 
-    pub(super) fn child(&mut self) -> &mut Child {
-        &mut self.0
+    /// The first line that it prints. It must have been started with a pipe.
+    ///
+    /// # Panics
+    /// If it was not, or if it was called before.
+    pub fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        line
     }
 
     /// `kill -9`
@@ -52,9 +71,11 @@ impl Process {
         let _ = (self.0.kill(), self.0.wait());
     }
 
-    /// Stops it in the middle of whatever it does, or lets it go on.
-    pub fn pause(&self, paused: bool) {
-        let signal = if paused { "-STOP" } else { "-CONT" };
+    /// Sends a signal, such as `-HUP`.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
     }
 

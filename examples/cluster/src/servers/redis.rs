@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::process::{Process, free_port, is_installed, until_it_listens};
+use super::process::{Process, free_port, is_installed, until, until_it_listens};
 
 /// A server with a folder of its own.
 #[derive(Debug)]
@@ -46,6 +46,53 @@ impl Redis {
         Some(server)
     }
 
+    /// Starts a Sentinel that watches a server under the name `notes`, and waits until it knows this many replicas.
+    pub async fn start_sentinel(primary: &Self, replicas: usize) -> Option<Self> {
+        let monitor = format!("sentinel monitor notes 127.0.0.1 {} 1", primary.port);
+        let options = [&*monitor, "sentinel down-after-milliseconds notes 500", "sentinel failover-timeout notes 3000"];
+        let sentinel = Self::start_program("redis-sentinel", free_port(), &options).await?;
+        let knows = format!("slaves={replicas}");
+        until("Sentinel knows the replicas", || sentinel.command(&["INFO", "sentinel"]).contains(&knows)).await;
+        Some(sentinel)
+    }
+
+    /// Starts a cluster of three primaries with a replica each, which have these options.
+    ///
+    /// # Panics
+    /// If they do not come together.
+    pub async fn start_cluster(options: &[&str]) -> Option<Vec<Self>> {
+        let options = [&["--cluster-enabled", "yes", "--cluster-node-timeout", "800"], options].concat();
+        let mut nodes = Vec::new();
+        for _ in 0..6 {
+            // Nodes talk to each other on the port that is 10,000 higher.
+            let port = std::iter::repeat_with(free_port).find(|port| *port < 50_000)?;
+            nodes.push(Self::start_program("redis-server", port, &options).await?);
+        }
+        let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        let words = ["--cluster", "create", "--cluster-replicas", "1", "--cluster-yes"];
+        let words: Vec<&str> = words.into_iter().chain(addresses.iter().map(String::as_str)).collect();
+        let created = nodes[0].command(&words);
+        assert!(created.contains("All 16384 slots covered"), "{created}");
+        until("all are in step", || nodes.iter().all(|node| node.is_primary() || node.is_in_step())).await;
+        until("the cluster is whole", || nodes.iter().all(Self::is_in_whole_cluster)).await;
+        Some(nodes)
+    }
+
+    /// Whether it answers as a primary.
+    pub fn is_primary(&self) -> bool {
+        self.command(&["ROLE"]).starts_with("master")
+    }
+
+    /// Whether it answers as a replica that has what its primary has.
+    pub fn is_in_step(&self) -> bool {
+        self.command(&["INFO", "replication"]).contains("master_link_status:up")
+    }
+
+    /// Whether it is a node of a cluster in which every slot has a primary.
+    pub fn is_in_whole_cluster(&self) -> bool {
+        self.command(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+    }
+
     /// Starts it again, with the data that it wrote to its folder.
     pub async fn restart(&mut self) {
         let mut command = Command::new(self.program);
@@ -63,7 +110,7 @@ impl Redis {
     /// # Panics
     /// If it was killed.
     pub fn pause(&self, paused: bool) {
-        self.process.as_ref().unwrap().pause(paused);
+        self.process.as_ref().unwrap().signal(if paused { "-STOP" } else { "-CONT" });
     }
 
     /// Its resident memory in KiB.

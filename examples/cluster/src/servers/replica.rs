@@ -1,6 +1,5 @@
 //! A replica of the API, in a process of its own.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use super::process::{Process, free_port};
@@ -32,8 +31,7 @@ impl Replica {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["replica", "--listen", &format!("127.0.0.1:{}", self.port)]).args(&self.options);
         let mut process = Process::start(command.stdout(Stdio::piped()));
-        let mut line = String::new();
-        BufReader::new(process.child().stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let line = process.first_line();
         assert!(line.starts_with("ready "), "{:?} {line}", self.options);
         self.process = Some(process);
     }

@@ -1,10 +1,9 @@
 //! Two replicas, an authorization server and Redis, and requests of all kinds.
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use cluster::servers::{Process, Redis, free_port};
 use pop_authserver::{Algorithm, Client, DpopKey, ProofMint, TestAuthServer, proof};
 use reqwest::Response;
 
@@ -14,23 +13,17 @@ pub(crate) struct World {
     server: TestAuthServer,
     key: DpopKey,
     client: reqwest::Client,
-    redis: Running,
+    redis: Redis,
     /// One with its store in memory, which introspects opaque tokens, and one with Redis, which wants nonces.
     replicas: [Replica; 2],
     nonce: Option<String>,
     requests: u32,
 }
 
-struct Running(Child);
-
 struct Replica {
-    _child: Running,
+    _process: Process,
     url: String,
     metrics: String,
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 pub(crate) fn now() -> u64 {
@@ -43,20 +36,12 @@ impl World {
             .audience(AUDIENCE)
             .client(Client::confidential("api", "secret").introspects(AUDIENCE));
         let server = TestAuthServer::start_with(builder).await;
-        let port = free_port();
-        let mut redis = Command::new("redis-server");
-        redis.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]).stdout(Stdio::null());
-        let redis = Running(redis.spawn().unwrap());
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "redis-server does not accept connections");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let redis = Redis::start(&[]).await.unwrap();
         let endpoint = server.introspection_endpoint();
         let introspection =
             ["--introspection-url", &endpoint, "--introspection-client-id", "api", "--introspection-client-secret"];
         let in_memory = Replica::start(&server, &[&introspection[..], &["secret", "--jwt-first"]].concat());
-        let url = format!("redis://127.0.0.1:{port}");
+        let url = redis.url();
         let shared = ["--replay", &url, "--replay-timeout", "200", "--nonce", "required"];
         let shared = Replica::start(&server, &shared);
         let (key, client) = (DpopKey::generate(Algorithm::ES256).unwrap(), reqwest::Client::new());
@@ -69,7 +54,7 @@ impl World {
     }
 
     pub(crate) fn stop_redis(&mut self) {
-        let _ = (self.redis.0.kill(), self.redis.0.wait());
+        self.redis.kill();
     }
 
     /// Valid requests and those that alerts are about, for this time.
@@ -130,16 +115,9 @@ impl Replica {
         let mut command = Command::new(env!("CARGO_BIN_EXE_protected-api"));
         command.args(["--listen", &address, "--public-url", AUDIENCE, "--audience", AUDIENCE, "--issuer"]);
         command.args([server.issuer(), "--metrics-listen", &metrics]).args(options);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
+        let line = process.first_line();
         assert!(line.starts_with("ready "), "{options:?} {line}");
-        Self { _child: Running(child), url: format!("http://{address}"), metrics }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = (self.0.kill(), self.0.wait());
+        Self { _process: process, url: format!("http://{address}"), metrics }
     }
 }

@@ -3,7 +3,7 @@
 //! `POPLAYER_REQUIRE_PROMETHEUS` is set.
 //!
 //! With `POPLAYER_PICTURE=docs/pictures/monitoring.svg` the load goes on for a minute, and its course is drawn.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
 mod load;
 mod picture;
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use cluster::servers::is_installed;
 use serde_json::Value;
 
 use self::load::World;
@@ -28,18 +29,12 @@ fn monitoring(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/monitoring").join(name)
 }
 
-fn is_installed(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("POPLAYER_REQUIRE_PROMETHEUS").is_none(), "{program} is not installed");
-        eprintln!("LEFT OUT: {program} is not installed here");
-    }
-    found
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_query_of_the_dashboard_and_the_alerts_has_an_answer() {
-    if !["prometheus", "promtool", "redis-server"].into_iter().all(is_installed) {
+    if !["prometheus", "promtool", "redis-server"]
+        .into_iter()
+        .all(|program| is_installed(program, "POPLAYER_REQUIRE_PROMETHEUS"))
+    {
         return;
     }
     let rules = monitoring("alerts.yml");

@@ -1,16 +1,16 @@
 //! A real Prometheus, until it is dropped.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cluster::servers::{Process, free_port};
 use serde_json::Value;
 
-use crate::load::free_port;
 use crate::support::Files;
 
 pub(crate) struct Prometheus {
-    child: Child,
+    _process: Process,
     url: String,
     _files: Files,
 }
@@ -26,15 +26,15 @@ impl Prometheus {
         );
         let config = files.write("prometheus.yml", config);
         let address = format!("127.0.0.1:{}", free_port());
-        let child = Command::new("prometheus")
+        let mut command = Command::new("prometheus");
+        command
             .arg(format!("--config.file={config}"))
             .arg(format!("--storage.tsdb.path={}", files.path("data")))
             .arg(format!("--web.listen-address={address}"))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let prometheus = Self { child, url: format!("http://{address}"), _files: files };
+            .stderr(Stdio::null());
+        let prometheus =
+            Self { _process: Process::start(&mut command), url: format!("http://{address}"), _files: files };
         let start = Instant::now();
         while !reqwest::get(format!("{}/-/ready", prometheus.url)).await.is_ok_and(|answer| answer.status() == 200) {
             assert!(start.elapsed() < Duration::from_secs(20), "prometheus does not answer");
@@ -85,11 +85,5 @@ impl Prometheus {
         let data = self.ask("rules", &[]).await;
         let groups = data["groups"].as_array().unwrap().iter();
         groups.flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = (self.child.kill(), self.child.wait());
     }
 }
