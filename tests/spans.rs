@@ -141,6 +141,12 @@ async fn every_verification_is_a_span_without_secrets() {
     secrets.extend(keys(&spans, &mut all).await);
     secrets.extend(introspection(&spans, &mut all).await);
     content(&spans, &mut all);
+    tokio::task::spawn_blocking({
+        let spans = spans.clone();
+        move || stopped(&spans)
+    })
+    .await
+    .unwrap();
     let text = format!("{all:?}");
     assert!(all.len() > 20 && !text.contains("s3cret"), "{text}");
     for secret in &secrets {
@@ -222,25 +228,30 @@ async fn stores(spans: &Spans, all: &mut Vec<Seen>) -> Vec<String> {
     vec![token]
 }
 
-/// An authorization server with one document for all URLs, or none.
+/// An authorization server with one document for all URLs, or an error, or no response.
 #[derive(Clone)]
-struct Server(Arc<Mutex<Result<String, FetchError>>>);
+struct Server(Arc<Mutex<Option<Result<String, FetchError>>>>);
 
 impl Server {
     fn says(document: impl Into<String>) -> Self {
-        Self(Arc::new(Mutex::new(Ok(document.into()))))
+        Self(Arc::new(Mutex::new(Some(Ok(document.into())))))
     }
 
     fn now(&self, document: Result<String, FetchError>) {
-        *self.0.lock().unwrap() = document;
+        *self.0.lock().unwrap() = Some(document);
+    }
+
+    fn hangs(&self) {
+        *self.0.lock().unwrap() = None;
     }
 }
 
 impl HttpFetch for Server {
     fn fetch(&self, _: FetchRequest) -> Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>> {
         let document = self.0.lock().unwrap().clone();
-        let response = document.map(|text| FetchResponse::new(text).content_type("application/json"));
         Box::pin(async move {
+            let Some(document) = document else { return std::future::pending().await };
+            let response = document.map(|text| FetchResponse::new(text).content_type("application/json"));
             tokio::task::yield_now().await;
             response
         })
@@ -324,6 +335,22 @@ async fn introspection(spans: &Spans, all: &mut Vec<Seen>) -> Vec<String> {
         all.extend(seen);
     }
     Vec::new()
+}
+
+/// Nobody waits for the response any more when the program stops.
+fn stopped(spans: &Spans) {
+    let fetcher = Server::says("");
+    let api = introspecting(&fetcher);
+    fetcher.hangs();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let pending = tokio::time::timeout(Duration::from_millis(50), api.with_token("opaque")).await;
+        assert!(pending.is_err(), "there is no response");
+    });
+    drop(runtime);
+    let seen = spans.take();
+    let http = seen.iter().find(|seen| seen.name == "pop.http").unwrap();
+    assert_eq!(http.fields["error.type"], "cancelled");
 }
 
 /// The span of a request whose content decides ends with the verdict.

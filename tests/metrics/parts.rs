@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use pop_authserver::TestAuthServer;
+use serde_json::json;
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
-use tower_pop::replay::{MemoryReplayStore, RedisReplayStore};
-use tower_pop::{Introspection, NoncePolicy};
+use tower_pop::replay::RedisReplayStore;
+use tower_pop::{Introspection, NoncePolicy, ProofKind, SignedContent};
 
 use crate::log;
 use crate::recorder::Notes;
-use crate::support::{self, Api, ISSUER, NOW, api, api_for, api_with, issuer};
+use crate::support::{self, Answer, Api, ISSUER, NOW, api, api_for, api_with, issuer, request};
 
 const STEPS: [&str; 3] = ["token", "proof", "replay"];
 
@@ -71,37 +72,6 @@ async fn the_age_of_a_proof_is_recorded_when_it_is_rejected_for_it_too() {
     assert_eq!(notes.count("pop_proof_age_seconds"), 3);
 }
 
-/// REPLAY-06: entries are counted while they are in memory, those of all stores together.
-#[tokio::test]
-async fn the_occupancy_of_replay_stores_is_known() {
-    let notes = Notes::default();
-    let _guard = recorded(&notes);
-    let (entries, capacity) = ("pop_replay_store_entries", "pop_replay_store_max_entries");
-    let sums = |notes: &Notes| (notes.sum(entries), notes.sum(capacity));
-    let clock = Arc::new(tower_pop::clock::ManualClock::at(NOW));
-    let store = Arc::new(MemoryReplayStore::with_capacity(5_000).clock(Arc::clone(&clock)));
-    let first = api_with(|builder| builder.replay_store(Arc::clone(&store)));
-    let second = api_with(|builder| builder.replay_store(MemoryReplayStore::with_capacity(2_000)));
-    assert_eq!(sums(&notes), (0.0, 0.0), "a store that is not used does not count");
-    let used = first.token().mint();
-    let proof = first.proof(&used).mint();
-    for _ in 0..2 {
-        first.with(&used, &proof).await; // the second one is a replay
-    }
-    for _ in 0..3 {
-        first.with_token(&used).await;
-    }
-    assert_eq!(sums(&notes), (4.0, 5_000.0));
-    second.with_token(&second.token().mint()).await;
-    assert_eq!(sums(&notes), (5.0, 7_000.0));
-    drop(second);
-    assert_eq!(sums(&notes), (4.0, 5_000.0), "and counts no more when it is gone");
-    clock.advance(600);
-    first.clock.advance(600);
-    first.with_token(&first.token().expires_in(9_000).mint()).await;
-    assert_eq!((store.len(), sums(&notes).0), (1, 1.0), "expired entries are gone");
-}
-
 /// An authorization server that gives the next of its replies, and then fails.
 #[derive(Clone, Default)]
 struct Replies(Arc<Mutex<Vec<Result<FetchResponse, FetchError>>>>);
@@ -130,8 +100,8 @@ fn introspecting(replies: &Replies) -> Api {
 }
 
 fn active(api: &Api, audience: &str) -> String {
-    let cnf = serde_json::json!({ "jkt": api.key.thumbprint().to_string() });
-    serde_json::json!({
+    let cnf = json!({ "jkt": api.key.thumbprint().to_string() });
+    json!({
         "active": true, "aud": audience, "iss": ISSUER, "sub": "u", "client_id": "c", "jti": "j", "iat": NOW,
         "exp": NOW + 300, "scope": "notes:read", "cnf": cnf,
     })
@@ -187,16 +157,50 @@ async fn nonce_challenges_are_counted() {
     let notes = Notes::default();
     let _guard = recorded(&notes);
     let api = api_with(|builder| builder.nonce(NoncePolicy::Required));
-    let counts =
-        || ["missing", "stale"].map(|reason| notes.sum(&format!("pop_nonce_challenges_total reason={reason}")));
+    let counts = || {
+        let reasons = ["missing", "stale", "replayed"];
+        reasons.map(|reason| notes.sum(&format!("pop_nonce_challenges_total reason={reason}")))
+    };
     let nonce = api.with_proof(|proof| proof).await.headers["dpop-nonce"].to_str().unwrap().to_owned();
-    assert_eq!(counts(), [1.0, 0.0]);
+    assert_eq!(counts(), [1.0, 0.0, 0.0]);
     assert_eq!(api.with_proof(|proof| proof.nonce(&nonce)).await.status, 200);
-    assert_eq!(counts(), [1.0, 0.0]);
+    assert_eq!(counts(), [1.0, 0.0, 0.0]);
     api.with_proof(|proof| proof.nonce("another")).await;
-    assert_eq!(counts(), [1.0, 1.0]);
+    assert_eq!(counts(), [1.0, 1.0, 0.0]);
     api.with_proof(|proof| proof.method("PUT").nonce(&nonce)).await;
-    assert_eq!(counts(), [1.0, 1.0], "another error asks for no nonce");
+    assert_eq!(counts(), [1.0, 1.0, 0.0], "another error asks for no nonce");
+}
+
+/// SHR-11: a signed request without `jti` whose nonce was used gets another one.
+#[tokio::test]
+async fn nonces_for_replays_are_counted() {
+    let notes = Notes::default();
+    let _guard = recorded(&notes);
+    let api = api_with(|builder| {
+        let builder = builder.proofs([ProofKind::SignedRequest]).signed_content(SignedContent::Off);
+        builder.nonce(NoncePolicy::Required)
+    });
+    let token = api.token().without("cnf").claim("cnf", json!({ "jwk": api.key.public_jwk() })).mint();
+    let send = async |nonce: &str| {
+        let claims = json!({ "at": token, "ts": NOW, "m": "GET", "u": "api.example", "p": "/notes", "nonce": nonce });
+        let signed = api.key.sign_jws(r#"{"typ":"pop","alg":"ES256"}"#, &claims.to_string()).unwrap();
+        let mut request = request("", "");
+        request.headers_mut().remove("dpop");
+        request.headers_mut().insert(http::header::AUTHORIZATION, format!("PoP {signed}").parse().unwrap());
+        api.send(request).await
+    };
+    let nonce_of = |answer: &Answer| answer.challenges()[0].split('"').nth(1).unwrap().to_owned();
+    let count = |reason: &str| notes.sum(&format!("pop_nonce_challenges_total reason={reason}"));
+    let nonce = nonce_of(&send("none").await);
+    assert_eq!(send(&nonce).await.status, 200);
+    assert_eq!(
+        (count("stale"), count("replayed")),
+        (1.0, 0.0),
+        "{:?}",
+        notes.created().iter().map(|s| (s.clone(), notes.values(s))).collect::<Vec<_>>()
+    );
+    assert_ne!(nonce_of(&send(&nonce).await), nonce);
+    assert_eq!((count("stale"), count("replayed")), (1.0, 1.0));
 }
 
 /// What alerts depend on exists, as 0, before the first request. All names are in the guide for operators.

@@ -15,6 +15,9 @@
 #[path = "../../crates/tower-pop/src/clock.rs"]
 mod clock;
 mod keys;
+#[allow(dead_code)]
+#[path = "../../crates/tower-pop/src/meter/occupancy.rs"]
+mod occupancy;
 mod replay;
 #[allow(dead_code)]
 #[path = "../../crates/tower-pop/src/span.rs"]
@@ -23,11 +26,9 @@ mod sync;
 
 /// Stands for the metrics of the product.
 mod meter {
+    pub(crate) use crate::occupancy::{Occupancy, StoreUse};
+
     pub(crate) fn key_fetch(_: &str, _: bool, _: u64) {}
-
-    pub(crate) fn replay_entry_added() {}
-
-    pub(crate) fn replay_entries_dropped(_: usize) {}
 }
 
 const NOW: u64 = 1_800_000_000;

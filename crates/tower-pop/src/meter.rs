@@ -3,9 +3,11 @@
 //!
 //! Labels that are literals cost no allocation. Those with the name of an issuer are of rare events only.
 
+mod occupancy;
 mod register;
 mod timer;
 
+pub(crate) use self::occupancy::{Occupancy, StoreUse};
 pub(crate) use self::register::register;
 #[cfg(feature = "redis")]
 pub(crate) use self::register::register_shared_store;
@@ -59,34 +61,6 @@ pub(crate) fn nonce_challenge(reason: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("pop_nonce_challenges_total", "reason" => reason).increment(1);
     let _ = reason;
-}
-
-/// Counts an entry of an in-memory replay store.
-pub(crate) fn replay_entry_added() {
-    #[cfg(feature = "metrics")]
-    metrics::gauge!("pop_replay_store_entries").increment(1.0);
-}
-
-/// Counts entries that an in-memory replay store has dropped.
-pub(crate) fn replay_entries_dropped(entries: usize) {
-    #[cfg(feature = "metrics")]
-    #[allow(clippy::cast_precision_loss)]
-    metrics::gauge!("pop_replay_store_entries").decrement(entries as f64);
-    let _ = entries;
-}
-
-/// Adds the capacity of an in-memory replay store that is in use.
-#[cfg(feature = "metrics")]
-#[allow(clippy::cast_precision_loss)]
-pub(crate) fn replay_capacity_added(entries: usize) {
-    metrics::gauge!("pop_replay_store_max_entries").increment(entries as f64);
-}
-
-/// Subtracts the capacity of an in-memory replay store that was in use.
-#[cfg(feature = "metrics")]
-#[allow(clippy::cast_precision_loss)]
-pub(crate) fn replay_capacity_removed(entries: usize) {
-    metrics::gauge!("pop_replay_store_max_entries").decrement(entries as f64);
 }
 
 /// Records the time of one question to a shared replay store.

@@ -68,7 +68,6 @@ impl Rejection {
         let nonce = nonce_for(cfg, &error, scheme);
         let text = nonce.as_ref().and_then(|nonce| nonce.to_str().ok());
         let response = state.challenges.respond_with_nonce(&error, scheme, cfg.schemes(), target, text);
-        let nonce = nonce.filter(|_| response.nonce);
         if nonce.is_some() {
             meter::nonce_challenge(match error {
                 Error::Nonce(NonceError::Missing) => "missing",
@@ -76,6 +75,7 @@ impl Rejection {
                 _ => "replayed",
             });
         }
+        let nonce = nonce.filter(|_| response.nonce); // for `DPoP-Nonce`; under `PoP` it is in the challenge
         let explain = state.explain_rejections;
         let explanation = (explain || telemetry::explains()).then(|| Explanation::of(&error, state, target));
         Self { inner: Box::new(Inner { error, response, nonce, explanation, explain, handler: None }) }

@@ -149,7 +149,9 @@ pub(crate) fn without_query(url: &str) -> &str {
 pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Result<FetchResponse, FetchError> {
     let method = if request.form.is_some() { "POST" } else { "GET" };
     let span = span::http(method, without_query(&request.url));
+    let mut open = OpenExchange { span: &span, has_result: false };
     let result = exchange_in_time(fetch, request).instrument(span.clone()).await;
+    open.has_result = true;
     match &result {
         Ok(_) => {
             span.record("http.response.status_code", 200);
@@ -157,6 +159,20 @@ pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Re
         Err(error) => error.record_in(&span),
     }
     result
+}
+
+/// Records the end of an exchange that nobody waits for any more, for example because the time of its caller is over.
+struct OpenExchange<'s> {
+    span: &'s Span,
+    has_result: bool,
+}
+
+impl Drop for OpenExchange<'_> {
+    fn drop(&mut self) {
+        if !self.has_result {
+            span::failed(self.span, "cancelled");
+        }
+    }
 }
 
 async fn exchange_in_time(fetch: &dyn HttpFetch, request: FetchRequest) -> Result<FetchResponse, FetchError> {

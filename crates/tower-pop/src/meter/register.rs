@@ -36,7 +36,7 @@ mod with_metrics {
         measures!("pop_introspection_duration_seconds", Unit::Seconds, "Time of one introspection request");
         shows!("pop_introspection_breaker_open", "1 while tokens are rejected without an introspection request");
         counts!("pop_nonce_challenges_total", "Responses that demand a nonce");
-        shows!("pop_replay_store_entries", "Used proofs in the memory of this process");
+        shows!("pop_replay_store_entries", "Places for used proofs that are taken in the memory of this process");
         shows!("pop_replay_store_max_entries", "The capacity of the replay stores in the memory of this process");
         measures!("pop_replay_store_duration_seconds", Unit::Seconds, "Time of one question to a shared replay store");
         counts!("pop_replay_store_fallbacks_total", "Proofs that were accepted without the shared replay store");

@@ -6,12 +6,10 @@
 //! 3. The end of the last dropped set is kept. Entries that expire before it are rejected, so that no proof is accepted again
 //!    when the clock steps back.
 //! 4. An insert takes one lock: that of the client's shard. Shards take free places from the store in small lots, so that
-//!    they share no memory that every insert writes to; only a recorder of metrics, if one is installed, counts each insert.
+//!    they share no memory that every insert writes to. Metrics count lots too.
 
 use std::collections::hash_map::Entry;
 use std::fmt;
-#[cfg(feature = "metrics")]
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +20,7 @@ use super::pages::{ClientHash, Pages, PerClient, Used};
 use super::secret::Secret;
 use super::store::{ReplayAnswer, ReplayStore};
 use crate::clock::{Clock, SystemClock};
-use crate::meter;
+use crate::meter::{Occupancy, StoreUse};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, SHARDS};
 
 /// The default capacity of a [`MemoryReplayStore`], in entries.
@@ -31,6 +29,8 @@ pub const DEFAULT_CAPACITY: usize = 4_000_000;
 const DEFAULT_SPAN: u64 = 23;
 /// The number of inserts into a shard after which it cleans up another shard.
 const CLEAN_UP_EVERY: u32 = 64;
+/// The number of shards that are cleaned up in each second with an insert.
+const CLEAN_UP_A_SECOND: usize = 4;
 
 /// The default [`ReplayStore`], in the memory of this process.
 ///
@@ -64,9 +64,9 @@ pub struct MemoryReplayStore {
     span: u64,
     secret: Secret,
     clock: Arc<dyn Clock>,
-    /// Whether the capacity is part of the gauge of all stores: from the first entry on.
-    #[cfg(feature = "metrics")]
-    is_counted: AtomicBool,
+    /// The second in which shards were last cleaned up.
+    cleaned_up: AtomicUsize,
+    occupancy: Occupancy,
 }
 
 /// A shard that shares no cache line with another one.
@@ -90,8 +90,8 @@ impl MemoryReplayStore {
             span: DEFAULT_SPAN,
             secret: Secret::random(),
             clock: Arc::new(SystemClock::default()),
-            #[cfg(feature = "metrics")]
-            is_counted: AtomicBool::new(false),
+            cleaned_up: AtomicUsize::new(0),
+            occupancy: Occupancy::of(StoreUse::Store),
         }
     }
 
@@ -129,6 +129,13 @@ impl MemoryReplayStore {
         self.len() == 0
     }
 
+    /// Counts this store apart from those that stand alone.
+    #[cfg(feature = "redis")]
+    pub(super) fn beside_redis(mut self) -> Self {
+        self.occupancy = Occupancy::of(StoreUse::BesideRedis);
+        self
+    }
+
     /// Returns what an insert would answer, without recording anything.
     #[cfg(feature = "redis")]
     pub(super) fn check(&self, entry: &ReplayEntry) -> Result<(), ReplayError> {
@@ -136,9 +143,7 @@ impl MemoryReplayStore {
     }
 
     fn insert_now(&self, entry: &ReplayEntry) -> Result<FirstUse, ReplayError> {
-        self.examine::<true>(entry)?;
-        meter::replay_entry_added();
-        Ok(FirstUse::assertion())
+        self.examine::<true>(entry).map(|()| FirstUse::assertion())
     }
 
     /// Checks an entry, and records it if `RECORD` is set.
@@ -154,12 +159,13 @@ impl MemoryReplayStore {
         if shard.now != entry.now {
             shard.now = entry.now;
             shard.monotonic = self.clock.monotonic().as_secs();
+            self.clean_up_this_second(entry.now, shard.monotonic);
         }
         let monotonic = shard.monotonic;
         self.drop_expired(shard, entry.now, monotonic);
         shard.inserts = shard.inserts.wrapping_add(1);
         if shard.inserts.is_multiple_of(CLEAN_UP_EVERY) {
-            self.clean_up_another(shard.inserts / CLEAN_UP_EVERY, entry.now, monotonic);
+            self.clean_up_another((shard.inserts / CLEAN_UP_EVERY) as usize, entry.now, monotonic);
         }
         let end = entry.expires_at / self.span;
         if entry.expires_at <= entry.now || shard.dropped.is_some_and(|dropped| end <= dropped) {
@@ -189,19 +195,17 @@ impl MemoryReplayStore {
 
     /// Takes free places for a shard, at least one. If there is none, all other shards drop expired entries first.
     fn take_places(&self, now: u64, monotonic: u64) -> Result<usize, ReplayError> {
-        #[cfg(feature = "metrics")]
-        if !self.is_counted.swap(true, Ordering::Relaxed) {
-            meter::replay_capacity_added(self.capacity);
-        }
         let take = || {
             let without_lot = |free: usize| free.checked_sub(free.min(self.lot)).filter(|_| free > 0);
             let before = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without_lot);
             before.map(|free| free.min(self.lot))
         };
-        take().or_else(|_| {
+        let taken = take().or_else(|_| {
             self.shards.iter().for_each(|shard| self.drop_expired_in(shard, now, monotonic));
             take().map_err(|_| ReplayError::Full)
-        })
+        })?;
+        self.occupancy.taken(taken, self.capacity);
+        Ok(taken)
     }
 
     fn drop_expired(&self, shard: &mut Shard, now: u64, monotonic: u64) {
@@ -211,14 +215,27 @@ impl MemoryReplayStore {
         let dropped = shard.drop_expired(self.span, now, monotonic);
         if dropped > 0 {
             self.free.fetch_add(dropped, Ordering::Relaxed);
-            meter::replay_entries_dropped(dropped);
+            self.occupancy.freed(dropped);
+        }
+    }
+
+    /// Cleans up some other shards, once a second in the whole store: with few requests, inserts alone do not get to all of
+    /// them.
+    #[allow(clippy::cast_possible_truncation)]
+    fn clean_up_this_second(&self, now: u64, monotonic: u64) {
+        let second = now as usize;
+        if self.cleaned_up.load(Ordering::Relaxed) != second
+            && self.cleaned_up.swap(second, Ordering::Relaxed) != second
+        {
+            for turn in 0..CLEAN_UP_A_SECOND {
+                self.clean_up_another(second.wrapping_mul(CLEAN_UP_A_SECOND).wrapping_add(turn), now, monotonic);
+            }
         }
     }
 
     /// Drops expired entries of another shard, in turn, because a shard without inserts does not drop its own.
-    #[allow(clippy::cast_possible_truncation)]
-    fn clean_up_another(&self, turn: u32, now: u64, monotonic: u64) {
-        if let Some(shard) = self.shards.get(turn as usize % SHARDS) {
+    fn clean_up_another(&self, turn: usize, now: u64, monotonic: u64) {
+        if let Some(shard) = self.shards.get(turn % SHARDS) {
             self.drop_expired_in(shard, now, monotonic);
         }
     }
@@ -250,13 +267,10 @@ impl Default for MemoryReplayStore {
     }
 }
 
-#[cfg(feature = "metrics")]
 impl Drop for MemoryReplayStore {
     fn drop(&mut self) {
-        if self.is_counted.load(Ordering::Relaxed) {
-            meter::replay_capacity_removed(self.capacity);
-            meter::replay_entries_dropped(self.len());
-        }
+        let free = self.free.load(Ordering::Relaxed);
+        self.occupancy.dropped(self.capacity - free, self.capacity);
     }
 }
 

@@ -227,7 +227,7 @@ impl RedisReplayStoreBuilder {
         let server = self.place.server(&self.access, self.timeout)?;
         let prefix: Box<[u8]> = self.prefix.as_bytes().into();
         let link = LinkOptions { timeout: self.timeout, prefix: prefix.clone(), may_evict: self.may_evict };
-        let mut seen = MemoryReplayStore::with_capacity(self.capacity);
+        let mut seen = MemoryReplayStore::with_capacity(self.capacity).beside_redis();
         if let Some(entries) = self.per_key {
             seen = seen.per_key(entries);
         }

@@ -142,7 +142,7 @@ impl Introspector {
             Err(failure) => failure,
         };
         let inactive = matches!(failure.error, Error::Token(TokenError::Inactive));
-        if inactive || (failure.cause != Cause::Neither && priority != Priority::KnownToken) {
+        if inactive || (!matches!(failure.cause, Cause::NotSent | Cause::NoKeys) && priority != Priority::KnownToken) {
             self.priorities.inactive(&hash, priority);
         }
         if failure.may_be_cached() {
@@ -169,7 +169,9 @@ impl Introspector {
             Ok(result) => result,
             Err(_) => Err(self.endpoint.failed(&FetchError::Timeout)),
         };
-        meter::introspection(outcome(&result), start.elapsed());
+        if let Some(outcome) = outcome(&result) {
+            meter::introspection(outcome, start.elapsed());
+        }
         let server_failed = result.as_ref().is_err_and(|failure| failure.cause == Cause::Server);
         if !server_failed {
             attempt.succeeded();

@@ -24,8 +24,10 @@ pub(super) enum Cause {
     Server,
     /// The token.
     Token,
-    /// Neither: the request was not sent, or there were no keys to verify the response with.
-    Neither,
+    /// Neither of them: the request was not sent.
+    NotSent,
+    /// Neither of them: there were no keys to verify the response with.
+    NoKeys,
 }
 
 /// A failed introspection.
@@ -37,12 +39,12 @@ pub(super) struct Failure {
 impl Failure {
     /// Returns the failure of a request that was not sent.
     pub(super) fn not_sent() -> Self {
-        Self { error: Unavailable::Introspection.into(), cause: Cause::Neither }
+        Self { error: Unavailable::Introspection.into(), cause: Cause::NotSent }
     }
 
     /// Returns the failure of a signed response that cannot be verified.
     pub(super) fn without_keys(unavailable: Unavailable) -> Self {
-        Self { error: unavailable.into(), cause: Cause::Neither }
+        Self { error: unavailable.into(), cause: Cause::NoKeys }
     }
 
     /// Returns whether the failure may be cached: the token is not active, or the response is unusable. An active token that this
@@ -53,13 +55,14 @@ impl Failure {
     }
 }
 
-/// The outcome of an introspection request, for metrics.
-pub(super) const fn outcome(result: &Result<ActiveToken, Failure>) -> &'static str {
-    match result {
+/// The outcome of an introspection request, for metrics. There is none if it was not sent.
+pub(super) const fn outcome(result: &Result<ActiveToken, Failure>) -> Option<&'static str> {
+    Some(match result {
         Ok(_) => "active",
-        Err(Failure { cause: Cause::Server | Cause::Neither, .. }) => "failed",
+        Err(Failure { cause: Cause::NotSent, .. }) => return None,
+        Err(Failure { cause: Cause::Server, .. }) => "failed",
         Err(Failure { error: Error::Unavailable(_), .. }) => "unusable",
         Err(Failure { error: Error::Token(TokenError::Inactive), .. }) => "inactive",
         Err(_) => "rejected",
-    }
+    })
 }
