@@ -14,6 +14,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use opentelemetry::trace::{SpanId, SpanKind, Status, TracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use pop_authserver::{Algorithm, TestAuthServer};
 use pop_core::content::content_digest;
 use tower::{Layer as _, ServiceExt, service_fn};
@@ -134,7 +136,10 @@ fn rejected(code: &str) -> [(&str, &str); 3] {
 #[tokio::test]
 async fn every_verification_is_a_span_without_secrets() {
     let spans = Spans::default();
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(spans.clone())).unwrap();
+    let exported = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exported.clone()).build();
+    let export = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(spans.clone()).with(export)).unwrap();
     let mut all = Vec::new();
     let mut secrets = verdicts(&spans, &mut all).await;
     secrets.extend(stores(&spans, &mut all).await);
@@ -147,7 +152,8 @@ async fn every_verification_is_a_span_without_secrets() {
     })
     .await
     .unwrap();
-    let text = format!("{all:?}");
+    understood(&exported.get_finished_spans().unwrap());
+    let text = format!("{all:?}{:?}", exported.get_finished_spans());
     assert!(all.len() > 20 && !text.contains("s3cret"), "{text}");
     for secret in &secrets {
         assert!(secret.split('.').all(|part| !text.contains(part)), "{text}");
@@ -335,6 +341,37 @@ async fn introspection(spans: &Spans, all: &mut Vec<Seen>) -> Vec<String> {
         all.extend(seen);
     }
     Vec::new()
+}
+
+/// OpenTelemetry has kinds, parents and errors of its own. It gets them from the fields.
+fn understood(spans: &[SpanData]) {
+    let text = |span: &SpanData, key: &str| {
+        let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
+        found.map(|attribute| attribute.value.to_string()).unwrap_or_default()
+    };
+    let named = |name: &'static str| spans.iter().filter(move |span| span.name == name);
+    for (name, kind, parent) in [
+        ("pop.verify", SpanKind::Internal, None),
+        ("pop.fetch_keys", SpanKind::Internal, Some("pop.verify")),
+        ("pop.introspect", SpanKind::Internal, Some("pop.verify")),
+        ("pop.http", SpanKind::Client, Some("pop.introspect")),
+        ("pop.replay_store", SpanKind::Client, Some("pop.verify")),
+    ] {
+        assert!(named(name).all(|span| span.span_kind == kind) && named(name).next().is_some(), "{name}");
+        let is_child = |span: &SpanData| match parent {
+            Some(parent) => named(parent).any(|parent| parent.span_context.span_id() == span.parent_span_id),
+            None => span.parent_span_id == SpanId::INVALID,
+        };
+        assert!(named(name).any(is_child), "{name}");
+    }
+    let is_error = |span: &SpanData| matches!(span.status, Status::Error { .. });
+    let mut failures = named("pop.verify").filter(|span| is_error(span));
+    assert!(
+        failures.all(|span| ["replay.unavailable", "unavailable.introspection"].contains(&&*text(span, "error.type")))
+    );
+    assert!(named("pop.verify").any(is_error) && named("pop.verify").any(|span| !is_error(span)));
+    let statuses: Vec<String> = named("pop.http").map(|span| text(span, "http.response.status_code")).collect();
+    assert!(["200", "401", "500"].iter().all(|status| statuses.iter().any(|found| found == status)), "{statuses:?}");
 }
 
 /// Nobody waits for the response any more when the program stops.
