@@ -200,7 +200,7 @@ async fn problem_documents_explain_rejections_when_configured() {
             let expected = json!({
                 "title": "Unauthorized", "status": 401, "detail": "The access token is not valid",
                 "error": "invalid_token", "code": "token.missing_claim", "claim": "client_id", "found": "nothing",
-                "remedy": "`IssuerConfig::allow_missing_client_id()`",
+                "remedy": "`IssuerConfig::client_id_claim(..)` if another claim names the client, or `IssuerConfig::allow_missing_client_id()`",
             });
             assert_eq!(document, expected, "ERR-15");
             assert_eq!((&off["code"], &off["claim"]), (&json!("proof.htu_mismatch"), &json!("htu")));

@@ -9,6 +9,7 @@ mod dpop;
 mod errors;
 mod explain;
 mod introspection;
+mod issuer_profiles;
 mod jose;
 mod keys;
 mod log;

@@ -99,6 +99,8 @@ async fn claims_of_any_name_guard_routes() {
         ("/roles", json!({ "roles": ["adm", "in"] }), 403),
         ("/roles", json!({ "roles": [["admin"]] }), 403),
         ("/roles", json!({ "roles": { "admin": true } }), 403),
+        ("/roles", json!({ "roles": { "admin": { "2717": "acme.example" } } }), 200),
+        ("/roles", json!({ "roles": { "x": { "admin": {} } } }), 403),
         ("/roles", json!({ "roles": null }), 403),
         ("/roles", json!({ "Roles": "admin", "role": "admin" }), 403),
         ("/roles", json!({}), 403),

@@ -82,73 +82,6 @@ impl ScopeError {
     }
 }
 
-/// The name of the claim that holds the scopes of a token, for issuers that use another claim than `scope`, such as `scp`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ScopeClaim {
-    // An array, not a `String`: the expectations of a token are `Copy`.
-    name: [u8; Self::MAX_LEN],
-    len: usize,
-}
-
-impl ScopeClaim {
-    /// The maximum length of a name, in bytes.
-    pub const MAX_LEN: usize = 120;
-
-    /// Claims that have another meaning.
-    const RESERVED: [&str; 23] = [
-        "iss",
-        "sub",
-        "aud",
-        "exp",
-        "nbf",
-        "iat",
-        "jti",
-        "cnf",
-        "scope",
-        "active",
-        "client_id",
-        "token_type",
-        "username",
-        "auth_time",
-        "acr",
-        "amr",
-        "azp",
-        "act",
-        "may_act",
-        "nonce",
-        "sid",
-        "typ",
-        "authorization_details",
-    ];
-
-    /// Checks the name of a claim. It is the exact name of a member of the outermost object of the token.
-    ///
-    /// Returns `None` if the name is empty, is longer than [`MAX_LEN`](Self::MAX_LEN) bytes, contains anything but printable
-    /// ASCII without the space, or is a claim that has another meaning, such as `sub`.
-    #[must_use]
-    pub fn new(name: &str) -> Option<Self> {
-        let printable = name.bytes().all(|byte| byte.is_ascii_graphic());
-        if name.is_empty() || !printable || Self::RESERVED.contains(&name) {
-            return None;
-        }
-        let mut claim = Self { name: [0; Self::MAX_LEN], len: name.len() };
-        claim.name.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-        Some(claim)
-    }
-
-    /// Returns the name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.name.get(..self.len).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for ScopeClaim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,18 +109,6 @@ mod tests {
         }
         for text in ["a\tb", "a\nb", "a\u{a0}b", "a\u{3000}b", "a\"b", "a\\b", "é", "a,\u{7f}", "\t"] {
             assert!(Scopes::parse(text).is_none(), "{text:?}");
-        }
-    }
-
-    /// ATK-35: `sub` or `cnf` holds no scopes.
-    #[test]
-    fn names_of_other_claims_are_no_scope_claims() {
-        for name in ["scp", "permissions", "scopes", "roles", "https://api.example/scope", "Scope", &"x".repeat(120)] {
-            let claim = ScopeClaim::new(name).unwrap();
-            assert_eq!((claim.as_str(), format!("{claim:?}")), (name, format!("{name:?}")));
-        }
-        for name in ["", " ", "a b", "a\n", "é", "scope", "sub", "iss", "cnf", "act", &"x".repeat(121)] {
-            assert_eq!(ScopeClaim::new(name), None, "{name:?}");
         }
     }
 }

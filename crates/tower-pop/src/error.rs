@@ -156,6 +156,17 @@ pub enum ConfigError {
         /// The name of the claim.
         claim: String,
     },
+    /// Not the name of a claim that can identify a client: longer than 120 bytes, or a claim with another meaning.
+    #[error("the clients of {issuer:?} cannot be identified by the claim {claim:?}")]
+    ClientIdClaim {
+        /// The issuer.
+        issuer: String,
+        /// The name of the claim.
+        claim: String,
+    },
+    /// The issuer of Microsoft Entra ID does not name a tenant by its identifier, a GUID.
+    #[error("{0:?} does not name a tenant by its GUID: tokens never have names such as \"common\" in iss")]
+    EntraTenant(String),
     /// A string that cannot be written in a challenge.
     #[error("{0:?} cannot be written in a WWW-Authenticate challenge")]
     NotQuotable(String),

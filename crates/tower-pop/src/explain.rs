@@ -131,9 +131,15 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
             let explanation = explanation.claim(claim).found(Found::Nothing.as_str());
             match claim {
                 "sub" => explanation.remedy("`IssuerConfig::allow_missing_sub()`"),
-                "client_id" => explanation.remedy("`IssuerConfig::allow_missing_client_id()`"),
+                "client_id" => explanation.remedy(
+                    "`IssuerConfig::client_id_claim(..)` if another claim names the client, or `IssuerConfig::allow_missing_client_id()`",
+                ),
                 "jti" => explanation.remedy("`IssuerConfig::allow_missing_jti()`"),
                 "iat" => explanation.remedy("`IssuerConfig::allow_missing_iat()`"),
+                "typ" | "token_use" => explanation.remedy(
+                    "client: send the access token. All access tokens of this product have the claim; `IssuerConfig::new(..)` \
+                     if the issuer is another one",
+                ),
                 _ => explanation.remedy("authorization server: every token needs this claim"),
             }
         }

@@ -172,7 +172,7 @@ pub use pop_core::jose::{KeyEncryptionKeys, KeyEncryptionKeysError};
 #[cfg(feature = "http-client")]
 pub use pop_core::jose::{KeyError, SigningKey};
 pub use pop_core::names::UnknownName;
-pub use pop_core::policy::{EnvelopeClaims, IatPolicy, Mode, Preset, ReplayQuota, SignedContent};
+pub use pop_core::policy::{EnvelopeClaims, IatPolicy, IssuerProfile, Mode, Preset, ReplayQuota, SignedContent};
 pub use pop_core::proof::{ClientKey, ClientKeys, ClientKeysError, ProofKind, ProofOfPossession, StaticClientKeys};
 pub use pop_core::scope::Scopes;
 

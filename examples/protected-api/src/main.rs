@@ -51,7 +51,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let tls = args.tls.server_config()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let public_url = args.public_url.clone().unwrap_or(format!("{scheme}://{}", listener.local_addr()?));
-    match &args.issuer {
+    match &args.issuer.url {
         Some(issuer) => protect(&args, listener, tls, &public_url, issuer).await,
         None => demonstrate(&args, listener, &public_url).await,
     }
@@ -66,7 +66,7 @@ async fn protect(
     public_url: &str,
     issuer: &str,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let builder = args.config(args.issuer(issuer)?, args.client_certificates()?, public_url)?;
+    let builder = args.config(args.issuer.config(issuer)?, args.client_certificates()?, public_url)?;
     let cfg = args.replicas.add_store_to(builder).await?.build()?;
     let app = api::router(&cfg, args.signatures.cover_content(), args.cors.layer());
     let hangups = signal(SignalKind::hangup())?;

@@ -7,7 +7,7 @@ use super::expectations::Expectations;
 use super::token::{AccessToken, Audience};
 use crate::confirmation::{Confirmation, ConfirmationPolicy};
 use crate::jose::{Found, Json, JsonLimits, Malformed, Member, Object, WrongType};
-use crate::policy::TokenPolicy;
+use crate::policy::{TokenKind, TokenPolicy};
 use crate::scope::Scopes;
 use crate::{ConfirmationError, Error, TokenError};
 
@@ -43,6 +43,8 @@ pub(super) struct TokenClaims<'c> {
     token_use: Member<'c>,
     typ: Member<'c>,
     authorization_details: Member<'c>,
+    /// Whether there is a claim that access tokens never have.
+    is_another_kind: bool,
 }
 
 impl<'c> TokenClaims<'c> {
@@ -85,6 +87,10 @@ impl<'c> TokenClaims<'c> {
             "token_use" => &mut self.token_use,
             "typ" => &mut self.typ,
             "authorization_details" => &mut self.authorization_details,
+            "at_hash" | "c_hash" | "events" => {
+                self.is_another_kind = true;
+                return;
+            }
             _ => return,
         };
         *claim = value.into();
@@ -103,11 +109,25 @@ impl<'c> TokenClaims<'c> {
         Ok(self.token_type.text("token_type")?)
     }
 
-    /// Returns whether the claims `token_use` and `typ`, where present, name an access token.
+    /// Returns whether the claims `token_use` and `typ`, where present, name an access token, and nothing else says that this is
+    /// an ID token (OpenID Connect Core §3.1.3.6, §3.3.2.11) or a logout token (OpenID Connect Back-Channel Logout §2.4).
     pub(super) fn may_be_an_access_token(&self) -> Result<bool, TokenError> {
         let is_one_of = |name: &str, allowed: &[&str]| allowed.iter().any(|one| one.eq_ignore_ascii_case(name));
-        Ok(self.token_use.text("token_use")?.is_none_or(|name| is_one_of(name, &ACCESS_TOKEN_USES))
+        Ok(!self.is_another_kind
+            && self.token_use.text("token_use")?.is_none_or(|name| is_one_of(name, &ACCESS_TOKEN_USES))
             && self.typ.text("typ")?.is_none_or(|name| is_one_of(name, &ACCESS_TOKEN_TYPES)))
+    }
+
+    /// Checks that a token without `typ: at+jwt` is an access token.
+    pub(super) fn check_kind(&self, kind: TokenKind) -> Result<(), TokenError> {
+        if !self.may_be_an_access_token()? {
+            return Err(TokenError::TokenType);
+        }
+        match kind {
+            TokenKind::TypClaim if self.typ.json().is_none() => Err(TokenError::MissingClaim("typ")),
+            TokenKind::TokenUseClaim if self.token_use.json().is_none() => Err(TokenError::MissingClaim("token_use")),
+            _ => Ok(()),
+        }
     }
 
     /// Reads `cnf`; `None` if there is no such claim.
@@ -160,7 +180,7 @@ impl<'c> TokenClaims<'c> {
             not_before: self.nbf.date("nbf")?,
             issued_at: self.iat.date("iat")?,
             subject: kept(self.sub.text("sub")?),
-            client_id: kept(self.client_id.text("client_id")?),
+            client_id: kept(self.client_id(expected)?.as_deref()),
             jti: kept(self.jti.text("jti")?),
             scope: kept(self.scope(expected)?.as_deref()).unwrap_or_default(),
             auth_time: self.auth_time.date("auth_time")?,
@@ -199,6 +219,19 @@ impl<'c> TokenClaims<'c> {
             return Err(TokenError::Audience(self.aud.found()));
         }
         Ok(Audience::Many(all.into_iter().map(keep).collect()))
+    }
+
+    /// Reads `client_id` or, without it, the claim that is configured for the issuer.
+    fn client_id(&self, expected: &Expectations<'_>) -> Result<Option<Cow<'_, str>>, TokenError> {
+        let client_id = self.client_id.text("client_id")?.map(Cow::Borrowed);
+        match (client_id, expected.allowances.client_id_claim) {
+            (None, Some(name)) => {
+                let claim = self.other(name.as_str(), expected.policy.json)?;
+                let is_absent = self.empty_is_absent && claim.json().is_some_and(is_empty);
+                if is_absent { Ok(None) } else { Ok(claim.into_text("client_id")?) }
+            }
+            (client_id, _) => Ok(client_id),
+        }
     }
 
     /// Reads the scopes from the one claim that is configured for the issuer.

@@ -85,8 +85,8 @@ impl<'j> UnverifiedToken<'j> {
     /// [`Error::Token`] or [`Error::Confirmation`].
     pub fn check_claims(&self, expected: &Expectations<'_>, now: u64) -> Result<AccessToken, Error> {
         let typed = check_type(&self.header, expected.allowances)?;
-        if !typed && !self.claims.may_be_an_access_token()? {
-            return Err(TokenError::TokenType.into());
+        if !typed {
+            self.claims.check_kind(expected.allowances.kind)?;
         }
         let token = self.claims.read(self.issuer()?, expected)?;
         if token.audience.spans().is_empty() {

@@ -1,16 +1,19 @@
 //! The options of verification, and the presets that set several of them together.
 
+mod claim_name;
+mod issuer_profile;
 mod signature;
 mod signed_request;
 
 use std::time::Duration;
 
+pub use self::claim_name::ClaimName;
+pub use self::issuer_profile::IssuerProfile;
 pub use self::signature::SignaturePolicy;
 pub use self::signed_request::{EnvelopeClaims, EnvelopeForm, SignedRequestPolicy};
 use crate::jose::crypto::CryptoBackend;
 use crate::jose::{AlgorithmSet, JsonLimits, RsaLimits};
 use crate::names::named;
-use crate::scope::ScopeClaim;
 
 /// Which requests are accepted.
 ///
@@ -174,7 +177,9 @@ pub struct TokenAllowances {
     /// `scope` as an array of strings.
     pub scope_array: bool,
     /// The claim that is read instead of `scope`: a string with spaces or an array of strings.
-    pub scope_claim: Option<ScopeClaim>,
+    pub scope_claim: Option<ClaimName>,
+    /// The claim that is read if there is no `client_id`.
+    pub client_id_claim: Option<ClaimName>,
     /// No `sub`.
     pub missing_sub: bool,
     /// No `client_id`.
@@ -183,10 +188,26 @@ pub struct TokenAllowances {
     pub missing_jti: bool,
     /// No `iat`.
     pub missing_iat: bool,
+    /// What a token must say if `typ` in its header does not name an access token. This is a requirement, not a deviation.
+    pub kind: TokenKind,
     /// Introspection responses without `aud`.
     pub introspection_without_aud: bool,
     /// Introspection responses with an unencrypted symmetric key in `cnf.jwk`. The caller must have authenticated itself, over TLS.
     pub introspected_symmetric_keys: bool,
+}
+
+/// How a token without `typ: at+jwt` says that it is an access token. Claims that name another kind of token, and claims that only
+/// ID tokens and logout tokens have, are always rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum TokenKind {
+    /// By its audience alone.
+    #[default]
+    Audience,
+    /// By the claim `typ`, which must be present.
+    TypClaim,
+    /// By the claim `token_use`, which must be present.
+    TokenUseClaim,
 }
 
 /// The requirements on access tokens.
@@ -229,7 +250,7 @@ pub enum Preset {
     Rfc9449,
     /// FAPI 2.0 Security Profile: 60 s and 10 s; ES256, Ed25519 and PS256 only; every route proves possession.
     Fapi2,
-    /// The Model Context Protocol's DPoP extension (SEP-1932): 300 s and 300 s.
+    /// The Model Context Protocol's DPoP extension (SEP-1932): 300 s and 300 s; tokens without `client_id`, `jti` and `iat`.
     Mcp,
     /// Signed HTTP requests as the libraries of Microsoft Entra send them: 300 s, RS256 and PS256, and the deviations of
     /// [`EnvelopeForm::Entra`]. Everything else as in [`Rfc9449`](Self::Rfc9449).
@@ -244,6 +265,16 @@ named!("a preset", Preset {
 });
 
 impl Preset {
+    /// Returns the deviations of an issuer together with those that the preset accepts from all issuers. The Model Context
+    /// Protocol asks for `iss`, `aud`, `exp`, `sub` and `cnf`: `client_id`, `jti` and `iat` may be missing.
+    #[must_use]
+    pub const fn allowances(self, issuer: TokenAllowances) -> TokenAllowances {
+        match self {
+            Self::Rfc9449 | Self::Fapi2 | Self::Entra => issuer,
+            Self::Mcp => TokenAllowances { missing_client_id: true, missing_jti: true, missing_iat: true, ..issuer },
+        }
+    }
+
     /// Returns the requirements on DPoP proofs.
     #[must_use]
     pub fn dpop(self) -> DpopPolicy {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use pop_core::policy::TokenPolicy;
-use pop_core::scope::ScopeClaim;
+use pop_core::policy::{ClaimName, IssuerProfile, TokenAllowances, TokenPolicy};
 use pop_core::target::Origin;
 
 use super::PopConfigBuilder;
@@ -30,8 +29,8 @@ impl PopConfigBuilder {
                 return Err(ConfigError::DuplicateIssuer(name));
             }
             self.check_issuer(&name)?;
-            let mut allow = config.allow;
-            allow.scope_claim = scope_claim(config)?;
+            check_tenant(config)?;
+            let allow = self.preset.allowances(allowances(config)?);
             let keys = match (&config.static_jwks, &config.jwks_uri) {
                 (Some(jwks), None) => self.static_keys(config, jwks, policy)?,
                 (None, Some(uri)) => self.remote_keys(config, KeyLocation::Uri(uri.clone()), policy, client.get()?)?,
@@ -105,11 +104,31 @@ impl PopConfigBuilder {
     }
 }
 
-fn scope_claim(config: &IssuerConfig) -> Result<Option<ScopeClaim>, ConfigError> {
-    match config.scope_claim.as_deref() {
-        None | Some("scope") => Ok(None),
-        Some(claim) => ScopeClaim::new(claim)
-            .map(Some)
-            .ok_or_else(|| ConfigError::ScopeClaim { issuer: config.issuer.clone(), claim: claim.to_owned() }),
+/// Returns the allowances of an issuer, with the claims that it uses.
+fn allowances(config: &IssuerConfig) -> Result<TokenAllowances, ConfigError> {
+    let mut allow = config.allow;
+    let issuer = || config.issuer.clone();
+    if let Some(claim) = &config.scope_claim {
+        let unusable = || ConfigError::ScopeClaim { issuer: issuer(), claim: claim.clone() };
+        let other = || ClaimName::of_scopes(claim).ok_or_else(unusable);
+        allow.scope_claim = if claim == "scope" { None } else { Some(other()?) };
     }
+    if let Some(claim) = &config.client_id_claim {
+        let unusable = || ConfigError::ClientIdClaim { issuer: issuer(), claim: claim.clone() };
+        let other = || ClaimName::of_client_id(claim).ok_or_else(unusable);
+        allow.client_id_claim = if claim == "client_id" { None } else { Some(other()?) };
+    }
+    Ok(allow)
+}
+
+/// Tokens of Microsoft Entra ID name their tenant by its GUID, whatever the client called it.
+fn check_tenant(config: &IssuerConfig) -> Result<(), ConfigError> {
+    if !matches!(config.profile, IssuerProfile::Entra | IssuerProfile::EntraV1) {
+        return Ok(());
+    }
+    let is_guid = |segment: &str| {
+        let lengths = segment.split('-').map(str::len);
+        lengths.eq([8, 4, 4, 4, 12]) && segment.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    };
+    if config.issuer.split('/').any(is_guid) { Ok(()) } else { Err(ConfigError::EntraTenant(config.issuer.clone())) }
 }

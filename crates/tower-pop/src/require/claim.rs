@@ -7,7 +7,8 @@ use super::{Require, RequireError, part};
 /// Requires values of a claim, such as roles. Other tokens are rejected with 403 and the code `claim.insufficient`. The
 /// challenge is `insufficient_scope` without `scope` (RFC 6750 §3.1): it does not tell which claim is required.
 ///
-/// A claim is a string that equals a value, or an array with such a string. Values are not split, folded or converted. A
+/// A claim is a string that equals a value, an array with such a string, or an object whose member of that name is an
+/// object, as ZITADEL writes roles. Values are not split, folded or converted. A
 /// name with dots is first looked up as it is, then as a path through objects.
 ///
 /// ```
@@ -94,6 +95,7 @@ impl ClaimRequirement {
         let is = |member: &Value, value: &str| member.as_str() == Some(value);
         let has = |value: &str| match claim {
             Value::Array(members) => members.iter().any(|member| is(member, value)),
+            Value::Object(members) => members.get(value).is_some_and(Value::is_object),
             other => is(other, value),
         };
         if self.all { self.values.iter().all(|value| has(value)) } else { self.values.iter().any(|value| has(value)) }

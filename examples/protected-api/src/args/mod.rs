@@ -2,6 +2,7 @@
 
 mod cors;
 mod introspection;
+mod issuer;
 mod names;
 mod proxy;
 mod replicas;
@@ -10,14 +11,13 @@ mod tls;
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, PopConfigBuilder, Preset};
 
 use self::cors::CorsArgs;
-use self::introspection::IntrospectionArgs;
+use self::issuer::IssuerArgs;
 use self::names::by_name;
 use self::proxy::ProxyArgs;
 use self::replicas::ReplicaArgs;
@@ -37,16 +37,11 @@ pub(crate) struct Args {
     /// The URL of the API for clients [default: http:// and the address, or https:// with --tls-cert].
     #[arg(long, env = "POP_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
-    /// The issuer whose tokens the API accepts. The development authorization server and the demonstration do not
-    /// start.
-    #[arg(long, env = "POP_ISSUER")]
-    pub(crate) issuer: Option<String>,
+    #[command(flatten)]
+    pub(crate) issuer: IssuerArgs,
     /// The identifier of the API that tokens must have in `aud` [default: the public URL].
     #[arg(long, env = "POP_AUDIENCE")]
     pub(crate) audience: Option<String>,
-    /// A file with the JWK set of the issuer, instead of discovery.
-    #[arg(long, env = "POP_JWKS_FILE", requires = "issuer")]
-    pub(crate) jwks_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
@@ -55,8 +50,6 @@ pub(crate) struct Args {
     pub(crate) signatures: SignatureArgs,
     #[command(flatten)]
     pub(crate) replicas: ReplicaArgs,
-    #[command(flatten)]
-    introspection: IntrospectionArgs,
     #[command(flatten)]
     pub(crate) cors: CorsArgs,
     /// The profile whose settings the API uses.
@@ -74,9 +67,6 @@ pub(crate) struct Args {
     /// Which requests the layer lets pass.
     #[arg(long, env = "POP_MODE", default_value = "required", value_parser = by_name::<Mode>(Mode::ALL.iter().map(|mode| mode.name())))]
     pub(crate) mode: Mode,
-    /// The claim that has the scopes of a token, such as scp [default: scope].
-    #[arg(long, env = "POP_SCOPE_CLAIM", requires = "issuer")]
-    scope_claim: Option<String>,
     /// Explain rejections in the response. For development only.
     #[arg(long, env = "POP_EXPLAIN")]
     explain: bool,
@@ -120,22 +110,6 @@ impl Args {
             builder = builder.explain_rejections();
         }
         self.signatures.add_to(self.replicas.add_to(builder)?)
-    }
-
-    /// Returns the issuer with its keys and its introspection endpoint.
-    pub(crate) fn issuer(&self, issuer: &str) -> Result<IssuerConfig, Box<dyn Error>> {
-        let issuer = match &self.jwks_file {
-            Some(path) => IssuerConfig::new(issuer).static_jwks(std::fs::read(path)?),
-            None => IssuerConfig::new(issuer),
-        };
-        let issuer = match &self.scope_claim {
-            Some(claim) => issuer.scope_claim(claim),
-            None => issuer,
-        };
-        Ok(match self.introspection.introspection() {
-            Some(introspection) => issuer.introspection(introspection),
-            None => issuer,
-        })
     }
 
     /// Returns the sources of client certificates, if there are any.

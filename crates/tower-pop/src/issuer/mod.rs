@@ -1,23 +1,28 @@
 //! The configuration of one issuer.
 
+mod profiles;
+
 use std::fmt;
 
-use pop_core::policy::TokenAllowances;
+use pop_core::policy::{IssuerProfile, TokenAllowances};
 
 use crate::keys::JwksCaching;
 use crate::token_source::Introspection;
 
 /// An authorization server: its issuer identifier, where its keys are, and how its tokens may deviate from RFC 9068.
 ///
-/// Strict by default. Every allowance applies to this issuer alone.
+/// Strict by default. Every allowance applies to this issuer alone. For products with known deviations there are constructors,
+/// such as [`IssuerConfig::keycloak`], which allow what is needed there.
 #[derive(Clone)]
 pub struct IssuerConfig {
     pub(crate) issuer: String,
     pub(crate) jwks_uri: Option<String>,
     pub(crate) static_jwks: Option<Vec<u8>>,
+    pub(crate) profile: IssuerProfile,
     pub(crate) allow: TokenAllowances,
     pub(crate) rsa_leading_zero: bool,
     pub(crate) scope_claim: Option<String>,
+    pub(crate) client_id_claim: Option<String>,
     pub(crate) caching: Option<JwksCaching>,
     pub(crate) introspection: Option<Introspection>,
 }
@@ -40,9 +45,11 @@ impl IssuerConfig {
             issuer: issuer.into(),
             jwks_uri: None,
             static_jwks: None,
+            profile: IssuerProfile::default(),
             allow: TokenAllowances::default(),
             rsa_leading_zero: false,
             scope_claim: None,
+            client_id_claim: None,
             caching: None,
             introspection: None,
         }
@@ -133,7 +140,7 @@ impl IssuerConfig {
     ///
     /// # Security
     /// ID tokens are then told apart from access tokens by their audience, and by the claims `token_use` and `typ` if the issuer
-    /// writes them: they must name an access token.
+    /// writes them: they must name an access token. Tokens with `at_hash`, `c_hash` or `events` are rejected.
     ///
     /// ```
     /// use tower_pop::{IssuerConfig, PopConfig};
@@ -168,6 +175,24 @@ impl IssuerConfig {
     #[must_use]
     pub fn scope_claim(mut self, name: impl Into<String>) -> Self {
         self.scope_claim = Some(name.into());
+        self
+    }
+
+    /// Sets the claim that identifies the client in tokens without `client_id`, such as `azp`, in JWTs and in introspection responses.
+    /// A token must have one of the two.
+    ///
+    /// `build()` rejects the names that [`scope_claim`](Self::scope_claim) rejects, except `azp` and `appid`.
+    ///
+    /// ```
+    /// use tower_pop::{IssuerConfig, PopConfig};
+    ///
+    /// let issuer = IssuerConfig::new("https://login.example").client_id_claim("azp");
+    /// let cfg = PopConfig::builder(issuer, "https://api.example").build()?;
+    /// # Ok::<(), tower_pop::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn client_id_claim(mut self, name: impl Into<String>) -> Self {
+        self.client_id_claim = Some(name.into());
         self
     }
 
@@ -260,6 +285,7 @@ impl fmt::Debug for IssuerConfig {
             .field("issuer", &self.issuer)
             .field("jwks_uri", &self.jwks_uri)
             .field("static_jwks", &self.static_jwks.as_ref().map(|jwks| format!("{} bytes", jwks.len())))
+            .field("profile", &self.profile)
             .field("allow", &self.allow)
             .field("introspection", &self.introspection)
             .finish_non_exhaustive()
