@@ -23,7 +23,7 @@ const { issuer, stop } = await startProvider(server)
 
 function startApi(flags) {
   const tls = ['--tls-cert', server.certPath, '--tls-key', server.keyPath, '--client-cert-any']
-  return startProgram(program, ['--issuer', issuer, '--audience', audience, ...tls, ...flags])
+  return startProgram(program, ['--issuer', issuer, '--issuer-profile', 'oidc-provider', '--audience', audience, ...tls, ...flags])
 }
 
 // Somebody with a certificate, a DPoP key, both or neither.

@@ -33,6 +33,9 @@ struct GettingStarted;
 #[doc = include_str!("../../../docs/introspection.md")]
 struct Introspection;
 
+#[doc = include_str!("../../../docs/issuer-profiles.md")]
+struct IssuerProfiles;
+
 #[doc = include_str!("../../../docs/issuers.md")]
 struct Issuers;
 

@@ -61,6 +61,11 @@ fn contradicting_flags_are_named_at_start() {
         ),
         (&["--issuer", "https://as.example", "--trusted-proxy", "10.0.0.0/99"], "10.0.0.0/99"),
         (&["--issuer", "https://as.example", "--introspection-url", "https://as.example/i"], "client-id"),
+        (&["--issuer", "https://as.example", "--issuer-profile", "keyclock"], "keycloak"),
+        (&["--issuer", "https://as.example/common", "--issuer-profile", "entra"], "GUID"),
+        (&["--issuer", "https://as.example", "--allow-missing", "exp"], "client_id"),
+        (&["--issuer", "https://as.example", "--client-id-claim", "sub"], "\"sub\""),
+        (&["--issuer-profile", "keycloak"], "--issuer"),
         (
             &[
                 "--issuer",
@@ -258,6 +263,55 @@ async fn keys_can_come_from_a_file() {
     let bad = call(token.expires_in(-100).mint()).await.unwrap().status();
     let _ = (child.kill(), child.wait(), std::fs::remove_file(file));
     assert_eq!((good.as_u16(), bad.as_u16()), (200, 401));
+}
+
+/// Tokens as Keycloak issues them: which flags accept them, and what the log says without.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_product_need_its_profile_or_its_flags() {
+    let issuer = "https://login.example/realms/acme";
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let server = TestAuthServer::offline(issuer);
+    let files = std::env::temp_dir().join(format!("poplayer-profiles-{}", std::process::id()));
+    std::fs::create_dir_all(&files).unwrap();
+    let (keys, log) = (files.join("jwks.json"), files.join("log"));
+    std::fs::write(&keys, server.jwks_json()).unwrap();
+    let token = server.token().audience("https://notes.example").header("typ", "JWT").claim("typ", "Bearer");
+    let token = token.without("client_id").without("jti").claim("azp", "shop").bound_to(&key).mint();
+    for (flags, logged) in [
+        (&["--issuer-profile", "keycloak", "--allow-missing", "jti"][..], None),
+        (&["--allow-typ-jwt", "--allow-missing", "client_id,jti"], None),
+        (&["--allow-typ-jwt", "--allow-missing", "jti", "--client-id-claim", "azp"], None),
+        (&["--preset", "mcp", "--allow-typ-jwt"], None),
+        (&["--issuer-profile", "keycloak"], Some(("jti", "allow_missing_jti()"))),
+        (&["--allow-typ-jwt", "--allow-missing", "jti"], Some(("client_id", "client_id_claim(..)"))),
+        (&["--allow-missing", "client_id,jti"], Some(("typ", "allow_typ_jwt()"))),
+    ] {
+        let mut child = program(&["--issuer", issuer, "--audience", "https://notes.example", "--jwks-file"])
+            .arg(&keys)
+            .args(flags)
+            .env("RUST_LOG", "tower_pop=debug")
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let url = format!("{}/whoami", ready.trim().strip_prefix("ready ").unwrap());
+        let proof = proof(&key).url(&url).for_token(&token).mint();
+        let request = reqwest::Client::new().get(&url).header("authorization", format!("DPoP {token}"));
+        let status = request.header("dpop", proof).send().await.unwrap().status();
+        let _ = (child.kill(), child.wait());
+        let log = std::fs::read_to_string(&log).unwrap();
+        match logged {
+            None => assert!(status == 200 && !log.contains("rejected"), "{flags:?}: {status} {log}"),
+            Some((claim, option)) => {
+                assert_eq!(status, 401, "{flags:?}");
+                assert!(log.contains(&format!("claim=\"{claim}\"")) && log.contains(option), "{flags:?}: {log}");
+                assert!(!log.contains("azp=") && !log.contains("shop"), "{flags:?}: {log}");
+            }
+        }
+    }
+    std::fs::remove_dir_all(files).unwrap();
 }
 
 fn introspecting(server: &TestAuthServer, more: &[&str]) -> Vec<String> {
