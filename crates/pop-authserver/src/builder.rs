@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use pop_client::{Algorithm, ClientOptions, KeyError};
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::DpopPolicy;
@@ -53,6 +54,7 @@ pub struct AuthServerBuilder {
     algorithm: Algorithm,
     clock: Arc<dyn Clock>,
     mutual_tls: bool,
+    cors_origins: Vec<String>,
 }
 
 impl Default for AuthServerBuilder {
@@ -67,6 +69,7 @@ impl Default for AuthServerBuilder {
             algorithm: Algorithm::ES256,
             clock: Arc::new(SystemClock::default()),
             mutual_tls: false,
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -190,11 +193,24 @@ impl AuthServerBuilder {
         self
     }
 
+    /// Lets web pages of this origin, such as `http://127.0.0.1:3000`, read metadata and keys, and request tokens (CORS).
+    /// Repeatable. No other page can by default.
+    ///
+    /// ```
+    /// # use pop_authserver::AuthServer;
+    /// let server = AuthServer::builder().cors_origin("http://127.0.0.1:3000").build("https://as.example")?;
+    /// # Ok::<(), pop_authserver::StartError>(())
+    /// ```
+    pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
+        self.cors_origins.push(origin.into());
+        self
+    }
+
     /// Builds the server for this issuer, without a listener. [`AuthServer::serve`] takes one.
     ///
     /// # Errors
-    /// [`StartError::Issuer`], [`StartError::Key`], [`StartError::DuplicateClient`], [`StartError::TokenLifetime`] or
-    /// [`StartError::MutualTlsWithoutListener`].
+    /// [`StartError::Issuer`], [`StartError::Key`], [`StartError::DuplicateClient`], [`StartError::TokenLifetime`],
+    /// [`StartError::CorsOrigin`] or [`StartError::MutualTlsWithoutListener`].
     pub fn build(self, issuer: impl Into<String>) -> Result<AuthServer, StartError> {
         if self.mutual_tls {
             return Err(StartError::MutualTlsWithoutListener);
@@ -245,6 +261,7 @@ impl AuthServerBuilder {
             Ok(origin) => origin,
             Err(source) => return Err(StartError::Issuer { issuer, source }),
         };
+        let cors_origins = cors_origins(self.cors_origins)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| KeyError)?;
         let mut policy = DpopPolicy::default();
@@ -264,6 +281,7 @@ impl AuthServerBuilder {
                 replay: MemoryReplayStore::with_capacity(REPLAY_CAPACITY).clock(Arc::clone(&self.clock)),
                 clock: self.clock,
                 nonces,
+                cors_origins,
                 tls,
                 state: State::new(SigningKeys::generate(self.algorithm)?),
                 issuer,
@@ -317,6 +335,16 @@ impl AuthServerBuilder {
         self.http_options = options;
         self
     }
+}
+
+/// Checks that browsers send the origins as they are written.
+fn cors_origins(origins: Vec<String>) -> Result<Vec<HeaderValue>, StartError> {
+    let check = |origin: String| {
+        let is_sent = Origin::parse(&origin).is_ok_and(|parsed| parsed.as_str() == origin);
+        let value = HeaderValue::try_from(&origin).ok().filter(|_| is_sent);
+        value.ok_or(StartError::CorsOrigin(origin))
+    };
+    origins.into_iter().map(check).collect()
 }
 
 impl fmt::Debug for AuthServerBuilder {

@@ -46,6 +46,9 @@ pub enum StartError {
     /// The lifetime of tokens is not a whole number of seconds, or longer than `u32::MAX` seconds.
     #[error("token_lifetime is {0:?}, but it must be a whole number of seconds, at most {max}", max = u32::MAX)]
     TokenLifetime(Duration),
+    /// Browsers do not send the origin in this form.
+    #[error("the origin {0:?} is not as browsers send it, such as \"http://127.0.0.1:3000\"")]
+    CorsOrigin(String),
     /// Mutual TLS needs a listener, but the server is built without one.
     #[error("mutual_tls() needs a listener: use listen() instead of build()")]
     MutualTlsWithoutListener,

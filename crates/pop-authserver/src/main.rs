@@ -42,6 +42,9 @@ struct Args {
     /// A resource server that may introspect tokens for the first audience: `id:secret`. Repeatable.
     #[arg(long, env = "POP_AS_RESOURCE_SERVER", hide_env_values = true)]
     resource_server: Vec<String>,
+    /// The origin of web pages that may request tokens, such as http://127.0.0.1:3000. Repeatable.
+    #[arg(long, env = "POP_AS_CORS_ORIGIN", value_delimiter = ',')]
+    cors_origin: Vec<String>,
     /// Listen for TLS too, on a free port, and request client certificates there. The certificate of that port is
     /// written to this file (PEM). Clients must trust it.
     #[arg(long, env = "POP_AS_MUTUAL_TLS", value_name = "FILE")]
@@ -96,6 +99,9 @@ async fn run(args: Args) -> Result<(), ProgramError> {
     for pair in args.resource_server {
         let (id, secret) = pair.split_once(':').ok_or_else(|| ProgramError::ResourceServer(pair.clone()))?;
         builder = builder.client(Client::confidential(id, secret).introspects(&resource));
+    }
+    for origin in args.cors_origin {
+        builder = builder.cors_origin(origin);
     }
     if args.mutual_tls.is_some() {
         builder = builder.mutual_tls();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderValue;
 use pop_client::{Algorithm, ClientOptions, DpopKey, KeyError};
 use pop_core::access_token::UnverifiedToken;
 use pop_core::jose::{DecodedJws, JwkSet};
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) policy: DpopPolicy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) nonces: NonceKeys,
+    pub(crate) cors_origins: Vec<HeaderValue>,
     pub(crate) replay: MemoryReplayStore,
     pub(crate) tls: Option<TlsEndpoint>,
     pub(crate) state: State,

@@ -7,6 +7,7 @@ mod api;
 mod args;
 mod demo;
 mod metrics;
+mod page;
 mod serve;
 mod whoami;
 
@@ -109,11 +110,15 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
     for client in demo::clients(&audience) {
         builder = builder.client(client);
     }
+    builder = builder.client(page::client(public_url, args.cors.origins())).cors_origin(public_url);
+    for origin in args.cors.origins() {
+        builder = builder.cors_origin(origin);
+    }
     let (server, listeners) = builder.listen(args.authserver_listen, None).await?;
     let certificates = Some(demo::client_certificates());
     let builder = args.config(demo::issuer(&server), certificates, public_url)?;
     let cfg = demo::config(args.replicas.add_store_to(builder).await?, &kek)?;
-    let app = demo::router(&cfg, args.cors.layer());
+    let app = demo::router(&cfg, args.cors.layer()).merge(page::router(server.issuer())?);
     let setup = TlsSetup::new().await?;
     let (tls_url, tls) = (setup.url().to_owned(), setup.server_config()?);
     let authorization_server = tokio::spawn({
@@ -124,6 +129,7 @@ async fn demonstrate(args: &Args, listener: TcpListener, public_url: &str) -> Re
     let api_over_tls = tokio::spawn(serve::serve(setup.listener, Some(tls), app, false));
     println!("authorization server  {}   (for development only: approves every request)", server.issuer());
     println!("protected API         {public_url}");
+    println!("  a page to try it    {public_url}/demo");
     println!("  the same over mTLS  {tls_url}\n");
     let as_expected = if args.mode == Mode::ReportOnly {
         println!("mode report-only lets invalid requests pass, so there is no demonstration\n");

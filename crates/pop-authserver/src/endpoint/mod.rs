@@ -26,7 +26,9 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::StatusCode;
+use http::{Method, StatusCode};
+use tower_http::cors::CorsLayer;
+use tower_pop::cors;
 
 use crate::server::AuthServer;
 
@@ -50,7 +52,17 @@ impl AuthServer {
             .route(&at("/revoke"), post(revocation::revoke))
             .route(&at("/rotate"), post(jwks::rotate))
             .layer(middleware::from_fn_with_state(self.clone(), fail_during_outage))
+            .layer(self.cors())
             .with_state(self.clone())
+    }
+
+    /// Returns the layer that lets web pages of the configured origins send proofs and read nonces.
+    fn cors(&self) -> CorsLayer {
+        CorsLayer::new()
+            .allow_origin(self.inner.cors_origins.clone())
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers(cors::allow_headers([]))
+            .expose_headers(cors::expose_headers([]))
     }
 }
 

@@ -15,6 +15,11 @@ pub(crate) struct CorsArgs {
 }
 
 impl CorsArgs {
+    /// Returns the origins, without `*`.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
+        self.cors_origin.iter().filter_map(|origin| origin.to_str().ok()).filter(|origin| *origin != "*")
+    }
+
     /// Returns the layer that lets browsers send proofs and read challenges and nonces, if an origin is set.
     pub(crate) fn layer(&self) -> Option<CorsLayer> {
         let origins = match self.cors_origin.as_slice() {
