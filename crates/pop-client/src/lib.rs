@@ -69,6 +69,8 @@ mod challenge;
 mod client_authentication;
 mod client_certificate;
 mod clock;
+#[cfg(feature = "tower")]
+mod destination;
 mod discovery;
 mod dpop_client;
 mod endpoints;
@@ -76,6 +78,8 @@ mod error;
 mod grant;
 mod header;
 mod json;
+#[cfg(feature = "tower")]
+mod layer;
 mod message_signature;
 mod mtls_client;
 mod mtls_token_client;
@@ -90,6 +94,7 @@ mod response_key;
 mod response_signature;
 mod signature_key;
 mod signed_request;
+mod signer;
 mod token_client;
 mod token_endpoint;
 mod token_request_key;
@@ -110,6 +115,8 @@ pub use error::{
     ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, ResponseSignatureError, UrlError,
     UrlSyntaxError,
 };
+#[cfg(feature = "tower")]
+pub use layer::{ProofFuture, ProofLayer, ProofService, ProofServiceError, RepeatableBody};
 pub use message_signature::RequestSignature;
 pub use mtls_client::MtlsClient;
 pub use mtls_token_client::MtlsTokenClient;

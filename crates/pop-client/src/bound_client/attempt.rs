@@ -3,30 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
 use http_body::Body as _;
 use reqwest::Request;
 
+use crate::signer::Content;
 use crate::upload::Upload;
-
-/// The content of a request, as far as a proof can cover it.
-#[derive(Clone, Copy)]
-pub(super) enum Content<'b> {
-    None,
-    Bytes(&'b [u8]),
-    Stream,
-}
-
-/// What a proof covers beside the method, the URL and the token.
-#[derive(Clone, Copy)]
-pub(super) struct Covered<'c> {
-    pub(super) content: Content<'c>,
-    pub(super) fields: &'c [HeaderName],
-}
-
-impl Covered<'_> {
-    pub(super) const NOTHING: Self = Self { content: Content::None, fields: &[] };
-}
 
 /// What is kept of a request that was sent, to send it again.
 pub(super) struct Attempt {

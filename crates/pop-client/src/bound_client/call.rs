@@ -6,12 +6,14 @@ use http::{HeaderName, Method, StatusCode};
 use pop_core::target::Origin;
 use reqwest::{Request, Response, Url};
 
-use super::attempt::{Attempt, Covered, is_large};
+use super::attempt::{Attempt, is_large};
 use super::client::BoundClient;
+use super::error_response::check_for_nonce_challenge;
 use super::redirect;
 use crate::error::{ClientError, HttpError, with_causes};
 use crate::nonce::{MalformedNonce, NonceState, Role};
 use crate::redaction::redacted;
+use crate::signer::Covered;
 use crate::url::origin_of;
 
 impl BoundClient {
@@ -37,10 +39,11 @@ impl BoundClient {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let learned = self.learn_nonce(&origin, &response);
-            let clock = self.server_clock.as_ref();
+            let learned = self.signer.learn_nonce(&origin, &url, response.headers());
+            let clock = self.signer.server_clock.as_ref();
             let clock_differs = clock.is_some_and(|clock| clock.update(&origin, response.headers()));
-            let (response, asks) = self.check_for_nonce_challenge(response, &url, options.head_timeout()).await;
+            let (response, asks) =
+                check_for_nonce_challenge(response, &self.signer, &url, options.head_timeout()).await;
             if asks {
                 let renewed = learned.and_then(|present| if present { Ok(()) } else { Err(MalformedNonce) });
                 renewed.map_err(ClientError::Nonce)?;
@@ -51,13 +54,14 @@ impl BoundClient {
                 request = attempt.into_request().ok_or(ClientError::BodyNotReplayable)?;
                 continue;
             }
-            if clock_differs && !clock_corrected && self.is_proof_rejected(&response) {
+            if clock_differs && !clock_corrected && self.signer.is_proof_rejected(response.status(), response.headers())
+            {
                 clock_corrected = true;
                 request = attempt.into_request().ok_or(ClientError::BodyNotReplayable)?;
                 continue;
             }
             if response.status() != StatusCode::UNAUTHORIZED {
-                self.nonces.mark_current(Role::ResourceServer, &origin);
+                self.signer.nonces.mark_current(Role::ResourceServer, &origin);
             }
             match redirect::target(&response, &url, &origin, options.allow_http) {
                 Some(target) => {
@@ -80,7 +84,7 @@ impl BoundClient {
         if !is_large(request, options.large_body_len) {
             return Duration::ZERO;
         }
-        match self.nonces.state(Role::ResourceServer, origin, options.max_nonce_age) {
+        match self.signer.nonces.state(Role::ResourceServer, origin, options.max_nonce_age) {
             NonceState::Unknown => options.body_delay,
             NonceState::NotRequired | NonceState::Fresh => Duration::ZERO,
             NonceState::Stale => {
@@ -103,7 +107,7 @@ impl BoundClient {
         origin: &Origin,
         interrupted: &mut bool,
     ) -> Result<Request, ClientError> {
-        self.nonces.mark_uncertain(Role::ResourceServer, origin);
+        self.signer.nonces.mark_uncertain(Role::ResourceServer, origin);
         if !method.is_idempotent() || *interrupted {
             return Err(ClientError::Interrupted(error));
         }

@@ -6,12 +6,12 @@ use http::{Method, StatusCode};
 use pop_core::target::Origin;
 use reqwest::{Request, Url};
 
-use super::attempt::Covered;
 use crate::bound_token::BoundToken;
 use crate::clock::ServerClock;
 use crate::error::ClientError;
 use crate::nonce::{NonceMemory, Role};
 use crate::options::ClientOptions;
+use crate::signer::{Covered, Signer, Unsigned};
 use crate::transport::Transport;
 use crate::url::{checked_url, origin_of};
 
@@ -44,11 +44,7 @@ use crate::url::{checked_url, origin_of};
 #[derive(Clone)]
 pub struct BoundClient {
     pub(super) transport: Transport,
-    pub(super) token: BoundToken,
-    /// Whether a message signature is added to DPoP proofs.
-    pub(super) adds_signature: bool,
-    pub(super) nonces: NonceMemory,
-    pub(super) server_clock: Option<ServerClock>,
+    pub(super) signer: Signer,
 }
 
 impl BoundClient {
@@ -69,7 +65,7 @@ impl BoundClient {
     }
 
     pub(crate) const fn with_transport(transport: Transport, token: BoundToken, nonces: NonceMemory) -> Self {
-        Self { transport, token, adds_signature: false, nonces, server_clock: None }
+        Self { transport, signer: Signer::new(token, nonces) }
     }
 
     /// Adds an HTTP message signature to each DPoP proof, by the same key (tag `fapi-2-request`). It covers the whole
@@ -77,7 +73,7 @@ impl BoundClient {
     /// default.
     #[must_use]
     pub const fn with_message_signature(mut self) -> Self {
-        self.adds_signature = true;
+        self.signer.adds_signature = true;
         self
     }
 
@@ -86,7 +82,7 @@ impl BoundClient {
     /// default.
     #[must_use]
     pub fn follow_server_clock(mut self) -> Self {
-        self.server_clock = Some(ServerClock::default());
+        self.signer.server_clock = Some(ServerClock::default());
         self
     }
 
@@ -103,11 +99,18 @@ impl BoundClient {
         let url = self.checked_url(url.as_ref())?;
         let origin = origin_of(&url)?;
         self.fetch_nonce(&url, &origin).await?;
-        Ok(self.nonces.newest(Role::ResourceServer, &origin).is_some())
+        Ok(self.signer.nonces.newest(Role::ResourceServer, &origin).is_some())
     }
 
     pub(super) fn checked_url(&self, url: &str) -> Result<Url, ClientError> {
         Ok(checked_url(url, self.transport.options.allow_http)?)
+    }
+
+    /// Adds the token and a new proof.
+    pub(super) fn sign(&self, request: &mut Request, origin: &Origin, covered: Covered<'_>) -> Result<(), ClientError> {
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let mut unsigned = Unsigned { method: method.as_str(), url: &url, headers: request.headers_mut() };
+        self.signer.sign(&mut unsigned, origin, covered)
     }
 
     pub(super) async fn fetch_nonce(&self, url: &Url, origin: &Origin) -> Result<(), ClientError> {
@@ -115,12 +118,12 @@ impl BoundClient {
         *request.timeout_mut() = Some(self.transport.options.head_timeout());
         self.sign(&mut request, origin, Covered::NOTHING)?;
         let response = self.transport.send(request, None).await?;
-        if let Ok(false) = self.learn_nonce(origin, &response)
+        if let Ok(false) = self.signer.learn_nonce(origin, url, response.headers())
             && response.status() != StatusCode::UNAUTHORIZED
         {
-            self.nonces.mark_current(Role::ResourceServer, origin);
+            self.signer.nonces.mark_current(Role::ResourceServer, origin);
         }
-        if let Some(clock) = &self.server_clock {
+        if let Some(clock) = &self.signer.server_clock {
             clock.update(origin, response.headers());
         }
         Ok(())
@@ -129,6 +132,6 @@ impl BoundClient {
 
 impl fmt::Debug for BoundClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BoundClient").field("proof", self.token.proof()).finish_non_exhaustive()
+        f.debug_struct("BoundClient").field("proof", self.signer.token.proof()).finish_non_exhaustive()
     }
 }

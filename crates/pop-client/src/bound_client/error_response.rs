@@ -10,18 +10,26 @@ use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
 use reqwest::{Response, ResponseBuilderExt, Url};
 
-use crate::nonce_challenge::{body_asks_for_nonce, challenge_asks_for_nonce, may_ask_for_nonce};
+use crate::bound_token::ProofMethod;
+use crate::nonce_challenge::{body_asks_for_nonce, may_ask_for_nonce};
+use crate::signer::Signer;
 
 /// The maximum size in bytes of an OAuth error that is recognised without a challenge.
 const MAX_ERROR_LEN: usize = 8 * 1024;
 
 /// Returns whether a response asks for a nonce, and the complete response.
-pub(super) async fn check_for_nonce_challenge(response: Response, url: &Url, timeout: Duration) -> (Response, bool) {
-    if !may_ask_for_nonce(response.status()) {
-        return (response, false);
-    }
-    if challenge_asks_for_nonce(response.headers()) {
+pub(super) async fn check_for_nonce_challenge(
+    response: Response,
+    signer: &Signer,
+    url: &Url,
+    timeout: Duration,
+) -> (Response, bool) {
+    if signer.head_asks_for_nonce(response.status(), response.headers()) {
         return (response, true);
+    }
+    let is_dpop = matches!(signer.token.proof(), ProofMethod::Dpop(_));
+    if !is_dpop || !may_ask_for_nonce(response.status()) {
+        return (response, false);
     }
     let is_json = response.headers().get(CONTENT_TYPE).is_none_or(|media_type| {
         media_type.to_str().is_ok_and(|media_type| media_type.to_ascii_lowercase().contains("json"))

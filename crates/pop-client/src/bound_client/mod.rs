@@ -5,10 +5,8 @@ mod attempt;
 mod call;
 mod client;
 mod error_response;
-mod nonce;
 mod redirect;
 mod request_builder;
-mod signing;
 
 pub use self::client::BoundClient;
 pub use self::request_builder::RequestBuilder;

@@ -37,6 +37,12 @@ pub enum UrlError {
         /// The URL without query and userinfo.
         url: String,
     },
+    /// The request goes to another origin than the one that a layer or middleware presents its token to.
+    #[error("{url:?} is beyond the origin that the token is for")]
+    OtherOrigin {
+        /// The URL without query and userinfo.
+        url: String,
+    },
     /// Plain http where https is required: with a client certificate, or for the endpoints of an https issuer.
     #[error("{url:?} is not https")]
     NotHttps {
