@@ -69,16 +69,15 @@ mod challenge;
 mod client_authentication;
 mod client_certificate;
 mod clock;
-#[cfg(feature = "tower")]
-mod destination;
 mod discovery;
 mod dpop_client;
 mod endpoints;
 mod error;
+mod error_response;
 mod grant;
 mod header;
 mod json;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "reqwest-middleware"))]
 mod layer;
 mod message_signature;
 mod mtls_client;
@@ -115,8 +114,10 @@ pub use error::{
     ClientError, DiscoveryError, EnvelopeError, HttpError, HttpFailure, OptionsError, ResponseSignatureError, UrlError,
     UrlSyntaxError,
 };
+#[cfg(any(feature = "tower", feature = "reqwest-middleware"))]
+pub use layer::ProofLayer;
 #[cfg(feature = "tower")]
-pub use layer::{ProofFuture, ProofLayer, ProofService, ProofServiceError, RepeatableBody};
+pub use layer::{ProofFuture, ProofService, ProofServiceError, RepeatableBody};
 pub use message_signature::RequestSignature;
 pub use mtls_client::MtlsClient;
 pub use mtls_token_client::MtlsTokenClient;

@@ -8,9 +8,9 @@ use reqwest::{Request, Response, Url};
 
 use super::attempt::{Attempt, is_large};
 use super::client::BoundClient;
-use super::error_response::check_for_nonce_challenge;
 use super::redirect;
 use crate::error::{ClientError, HttpError, with_causes};
+use crate::error_response::check_for_nonce_challenge;
 use crate::nonce::{MalformedNonce, NonceState, Role};
 use crate::redaction::redacted;
 use crate::signer::Covered;

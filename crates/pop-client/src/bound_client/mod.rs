@@ -4,7 +4,6 @@
 mod attempt;
 mod call;
 mod client;
-mod error_response;
 mod redirect;
 mod request_builder;
 

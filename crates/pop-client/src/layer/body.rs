@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::error::BoxError;
+use super::BoxError;
 
 /// The request body that a [`ProofService`](crate::ProofService) gives to its inner service. It keeps the parts that were
 /// sent, up to [`ProofLayer::max_kept_len`](crate::ProofLayer::max_kept_len), without copying them. So the layer can send
@@ -19,6 +19,7 @@ use super::error::BoxError;
 ///
 /// An inner service with a body type of its own takes it through a conversion below the layer. See
 /// [`ProofLayer`](crate::ProofLayer).
+#[cfg_attr(not(feature = "tower"), expect(unreachable_pub, reason = "public with the tower layer only"))]
 pub struct RepeatableBody<B>(Arc<Mutex<Parts<B>>>);
 
 /// The body in parts. After [`Handle::repeat`] the original owns nothing.

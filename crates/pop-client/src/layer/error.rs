@@ -3,9 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use super::BoxError;
 use crate::error::ClientError;
-
-pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why a request through a [`ProofService`](crate::ProofService) has no response. No variant of the layer holds a token, a
 /// proof or a key. [`source`](Error::source) returns the cause.

@@ -14,12 +14,13 @@ use pin_project_lite::pin_project;
 use reqwest::Url;
 use tower_service::Service;
 
+use super::BoxError;
 use super::body::{Handle, RepeatableBody};
-use super::error::{BoxError, ProofServiceError};
+use super::error::ProofServiceError;
 use super::proof_layer::Settings;
-use crate::destination::set_path_and_query;
+use super::request_uri::url_of;
 use crate::error::ClientError;
-use crate::signer::{Content, Covered, Unsigned};
+use crate::signer::{Answer, Content, Covered, Repetitions, Unsigned};
 
 pin_project! {
     /// The future of a [`ProofService`](crate::ProofService).
@@ -50,8 +51,7 @@ struct Call<B> {
     head: Parts,
     url: Url,
     body: Handle<B>,
-    repeated_for_nonce: bool,
-    repeated_for_clock: bool,
+    repetitions: Repetitions,
 }
 
 impl<S, B> ProofFuture<S, B>
@@ -62,13 +62,12 @@ where
 {
     pub(super) fn start(mut inner: S, settings: Arc<Settings>, request: Request<B>) -> Self {
         let (mut head, body) = request.into_parts();
-        let url = match settings.destination.url_of(&head.uri) {
+        let url = match url_of(&mut head.uri, &settings.destination) {
             Ok(url) => url,
             Err(error) => return Self::failed(inner, error.into()),
         };
-        set_path_and_query(&mut head.uri, &url);
         let (body, handle) = RepeatableBody::new(body, settings.max_kept_len);
-        let call = Call { settings, head, url, body: handle, repeated_for_nonce: false, repeated_for_clock: false };
+        let call = Call { settings, head, url, body: handle, repetitions: Repetitions::default() };
         match call.sign(body) {
             Ok(request) => {
                 let response = inner.call(request);
@@ -101,19 +100,13 @@ where
     /// Stores what the response says. Returns the body to send again, if the request is to be repeated.
     fn repetition<ResBody>(&mut self, response: &Response<ResBody>) -> Option<RepeatableBody<B>> {
         let Settings { signer, destination, .. } = &*self.settings;
-        let (origin, headers) = (destination.origin(), response.headers());
+        let headers = response.headers();
         let status = http_status(response.status(), headers);
-        let learned = signer.learn_nonce(origin, &self.url, headers) == Ok(true);
-        let clock = signer.server_clock.as_ref();
-        let clock_differs = clock.is_some_and(|clock| clock.update(origin, headers));
-        let reason = if signer.head_asks_for_nonce(status, headers) {
-            Some(&mut self.repeated_for_nonce).filter(|_| learned)
-        } else {
-            let is_late = clock_differs && signer.is_proof_rejected(status, headers);
-            Some(&mut self.repeated_for_clock).filter(|_| is_late)
-        };
-        let repeated = reason.filter(|repeated| !**repeated)?;
-        *repeated = true;
+        let asks_for_nonce = signer.head_asks_for_nonce(status, headers);
+        let answer = Answer { url: &self.url, status, headers, asks_for_nonce };
+        if !self.repetitions.next(signer, destination.origin(), &answer) {
+            return None;
+        }
         let (body, handle) = self.body.repeat()?;
         self.body = handle;
         Some(body)

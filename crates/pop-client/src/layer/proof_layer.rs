@@ -1,14 +1,17 @@
 //! The layer.
 
 use std::fmt;
+#[cfg(feature = "tower")]
 use std::sync::Arc;
 
+#[cfg(feature = "tower")]
 use tower_layer::Layer;
 
+use super::destination::Destination;
+#[cfg(feature = "tower")]
 use super::service::ProofService;
 use crate::bound_token::BoundToken;
 use crate::clock::ServerClock;
-use crate::destination::Destination;
 use crate::error::UrlError;
 use crate::nonce::NonceMemory;
 use crate::signer::Signer;
@@ -72,7 +75,7 @@ use crate::signer::Signer;
 /// are marked as sensitive.
 #[derive(Clone)]
 pub struct ProofLayer {
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 /// What a layer and its services share.
@@ -127,6 +130,7 @@ impl ProofLayer {
     }
 }
 
+#[cfg(feature = "tower")]
 impl<S> Layer<S> for ProofLayer {
     type Service = ProofService<S>;
 

@@ -9,8 +9,9 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use super::BoxError;
 use super::body::RepeatableBody;
-use super::error::{BoxError, ProofServiceError};
+use super::error::ProofServiceError;
 use super::future::ProofFuture;
 use super::proof_layer::Settings;
 

@@ -18,7 +18,7 @@ use crate::signer::Signer;
 const MAX_ERROR_LEN: usize = 8 * 1024;
 
 /// Returns whether a response asks for a nonce, and the complete response.
-pub(super) async fn check_for_nonce_challenge(
+pub(crate) async fn check_for_nonce_challenge(
     response: Response,
     signer: &Signer,
     url: &Url,
