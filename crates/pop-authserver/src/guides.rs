@@ -30,6 +30,9 @@ struct Errors;
 #[doc = include_str!("../../../docs/getting-started.md")]
 struct GettingStarted;
 
+#[doc = include_str!("../../../docs/grpc.md")]
+struct Grpc;
+
 #[doc = include_str!("../../../docs/introspection.md")]
 struct Introspection;
 

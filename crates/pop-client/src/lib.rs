@@ -7,6 +7,7 @@
 //! | a client certificate, and tokens that are bound to it (RFC 8705) | [`MtlsTokenClient`], [`MtlsClient`] |
 //! | both | [`TokenClient::discover_mtls`] |
 //! | tokens that are bound in another way | [`TokenBinding`], [`BoundClient`] |
+//! | a `hyper-util` client, a `tonic` channel, another tower service, or `reqwest-middleware` | [`ProofLayer`] |
 //! | another HTTP client | [`Proof`], [`RequestSignature`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
@@ -58,7 +59,12 @@
 //!
 //! # Features
 //!
-//! This crate has no optional features.
+//! Both are off by default. They add [`ProofLayer`], which signs the requests of other HTTP clients:
+//! - `tower`: as a tower layer for every `tower::Service<http::Request<B>>`, such as `hyper-util` clients and `tonic`
+//!   channels.
+//! - `reqwest-middleware`: as a middleware for the crate of this name.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorization_request;
 mod authorization_server;

@@ -66,6 +66,19 @@ impl ProofLayer {
     }
 }
 
+/// A request that cannot be signed, or is for another origin, fails with a [`ClientError`] in
+/// [`Error::Middleware`](reqwest_middleware::Error::Middleware). The `reqwest` client must not follow redirects: they would
+/// have the proof of the first request.
+///
+/// ```
+/// # fn client(token: pop_client::BoundToken) -> Result<(), Box<dyn std::error::Error>> {
+/// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+/// let client = reqwest_middleware::ClientBuilder::new(client)
+///     .with(pop_client::ProofLayer::new(token, "https://api.example")?)
+///     .build();
+/// # drop(client);
+/// # Ok(()) }
+/// ```
 #[async_trait]
 impl Middleware for ProofLayer {
     async fn handle(

@@ -16,9 +16,9 @@ use crate::error::UrlError;
 use crate::nonce::NonceMemory;
 use crate::signer::Signer;
 
-/// Adds the access token and a new proof to each request of a client, which may be any
-/// `tower::Service<http::Request<B>>`: `hyper-util`, a `tonic` channel, a function. Needs the feature `tower`. Cheap to
-/// clone. `Debug` shows only the origin and the thumbprint of the key.
+/// Adds the access token and a new proof to each request of another HTTP client: as a tower layer for every
+/// `tower::Service<http::Request<B>>` (feature `tower`), or as a middleware of `reqwest-middleware` (feature of that name).
+/// Cheap to clone. `Debug` shows only the origin and the thumbprint of the key.
 ///
 /// The proof is the one that the [`BoundToken`] needs, as [`BoundClient`](crate::BoundClient) makes it. The layer stores
 /// the nonces of the server. When the server asks for one (RFC 9449 §9), the request is sent again, once, with the same
@@ -64,12 +64,14 @@ use crate::signer::Signer;
 /// sent again, unary and streaming gRPC calls included. A body of which more was sent, usually a long stream, is not sent
 /// again: the caller gets the response that asks for a nonce. The nonce is stored, so the next request has it.
 ///
-/// DPoP proofs and the signatures of requests without content need no content. Other proofs cover it, and the layer does
-/// not read bodies ahead: such requests must have a `Content-Digest` field, or they fail with
-/// [`ClientError::StreamNotCovered`](crate::ClientError::StreamNotCovered).
+/// DPoP proofs do not cover content. Other proofs do, and the layer does not read bodies ahead: with them, a request that
+/// has content needs a `Content-Digest` field for message signatures, and fails with
+/// [`ClientError::StreamNotCovered`](crate::ClientError::StreamNotCovered) otherwise. The bytes of a `reqwest` body are
+/// covered.
 ///
 /// # Security
-/// The token is for one origin. A request whose URI names another one is not sent. A URI without scheme and host, as
+/// The token is for one origin. A request whose URI names another one is not sent, with
+/// [`ClientError::Url`](crate::ClientError::Url). A URI without scheme and host, as
 /// `tonic` clients make it, goes where the inner service sends it, and its proof names the origin of the layer. So check
 /// that the channel below has TLS. Layers that log header fields below this one see the token and the proof: their values
 /// are marked as sensitive.
