@@ -1,0 +1,33 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::explain::ExplainArguments;
+use crate::inspect::InspectArguments;
+use crate::jwks::JwksArguments;
+use crate::keygen::KeygenArguments;
+
+/// Makes, explains and attacks requests with proof of possession.
+///
+/// Exit status: 0 if all is well, 1 if a check or the network failed, 2 if the input cannot be used.
+#[derive(Debug, Parser)]
+#[command(name = "poplayer", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a token and its proof, and say what is wrong: the answer to "why 401?"
+    Inspect(Box<InspectArguments>),
+    /// Explain a code of a rejection, such as `proof.htu_mismatch`
+    Explain(ExplainArguments),
+    /// Generate a private key
+    Keygen(KeygenArguments),
+    /// Print the public keys of private keys as a JWK Set
+    Jwks(JwksArguments),
+}

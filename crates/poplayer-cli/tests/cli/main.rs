@@ -1,0 +1,6 @@
+//! Runs the program `poplayer` as its users do.
+#![allow(clippy::unwrap_used)]
+
+mod inspect;
+mod keys;
+mod support;
