@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::call::CallArguments;
 use crate::explain::ExplainArguments;
 use crate::inspect::InspectArguments;
 use crate::jwks::JwksArguments;
@@ -22,6 +23,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Call an API with a token and a proof of possession
+    Call(Box<CallArguments>),
     /// Check a token and its proof, and say what is wrong: the answer to "why 401?"
     Inspect(Box<InspectArguments>),
     /// Explain a code of a rejection, such as `proof.htu_mismatch`

@@ -3,14 +3,18 @@
 //! Exit status: 0 if all is well, 1 if a check or the network failed, 2 if the input cannot be used.
 
 mod arguments;
+mod call;
 mod explain;
 mod failure;
+mod http_client;
 mod inspect;
 mod json;
 mod jwks;
 mod key_file;
 mod keygen;
 mod output;
+mod signed;
+mod token;
 
 use std::process::ExitCode;
 
@@ -30,6 +34,7 @@ async fn main() -> ExitCode {
     };
     let output = Output::new(arguments.json);
     let result = match arguments.command {
+        Command::Call(arguments) => call::run(*arguments, &output).await,
         Command::Inspect(arguments) => inspect::run(*arguments, &output).await,
         Command::Explain(arguments) => explain::run(&arguments, &output),
         Command::Keygen(arguments) => keygen::run(&arguments, &output),

@@ -37,6 +37,12 @@ impl Output {
         let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
     }
 
+    /// Prints bytes as they are.
+    pub(crate) fn bytes(self, bytes: &[u8]) {
+        let mut out = std::io::stdout();
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
     /// Prints a JSON document.
     pub(crate) fn document(self, document: &Value) {
         self.line(format!("{document:#}"));

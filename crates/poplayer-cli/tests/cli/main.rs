@@ -1,6 +1,8 @@
 //! Runs the program `poplayer` as its users do.
 #![allow(clippy::unwrap_used)]
 
+mod api;
+mod call;
 mod inspect;
 mod keys;
 mod support;

@@ -1,0 +1,75 @@
+//! What `-v` shows on standard error: tokens and proofs decoded, not as they are sent.
+
+use std::io::Write;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::exchange::Answer;
+use crate::json::Decoded;
+use crate::signed::{DPOP, Draft};
+use crate::token::BoundToken;
+
+/// Shows what happens, if the user wants to see it.
+#[derive(Clone, Copy)]
+pub(super) struct Show {
+    pub(super) verbose: bool,
+}
+
+impl Show {
+    fn line(self, line: &str) {
+        if self.verbose {
+            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+
+    pub(super) fn note(self, note: &str) {
+        self.line(&format!("* {note}"));
+    }
+
+    pub(super) fn notes(self, notes: &[String]) {
+        notes.iter().for_each(|note| self.note(note));
+    }
+
+    pub(super) fn token(self, token: &BoundToken) {
+        self.note(&format!("key: {} {}", token.key.algorithm().name(), token.key.thumbprint()));
+        self.decoded("token", &token.access_token);
+    }
+
+    /// Shows a JWS decoded, and a string that is none by its length.
+    fn decoded(self, what: &str, jws: &str) {
+        let decoded = Decoded::of(jws);
+        if decoded.header.is_null() {
+            self.note(&format!("{what}: opaque, {} characters", jws.len()));
+        } else {
+            self.note(&format!("{what} header: {}", decoded.header));
+            self.note(&format!("{what} claims: {}", decoded.claims));
+        }
+    }
+
+    pub(super) fn request(self, draft: &Draft, headers: &HeaderMap) {
+        let query = draft.url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        self.line(&format!("> {} {}{query}", draft.method, draft.url.path()));
+        self.line(&format!("> host: {}", draft.url.authority()));
+        for (name, value) in headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            if name == AUTHORIZATION {
+                let (scheme, credentials) = value.split_once(' ').unwrap_or_default();
+                self.line(&format!("> {name}: {scheme} (not shown: --print-headers prints it)"));
+                if Decoded::of(credentials).claims.get("at").is_some() {
+                    self.decoded("signed request", credentials);
+                }
+            } else if name == DPOP {
+                self.line(&format!("> {name}: (not shown)"));
+                self.decoded("proof", &value);
+            } else {
+                self.line(&format!("> {name}: {value}"));
+            }
+        }
+    }
+
+    pub(super) fn response(self, answer: &Answer) {
+        answer.head_lines().iter().for_each(|line| self.line(&format!("< {line}")));
+    }
+}

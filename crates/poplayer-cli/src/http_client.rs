@@ -1,0 +1,120 @@
+//! The HTTP clients: of the authorization server and of the resource.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pop_client::reqwest::redirect::Policy;
+use pop_client::reqwest::{Certificate, Client, Identity, Url};
+use pop_client::{ClientCertificate, ClientError, ClientOptions};
+use pop_core::target::Origin;
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, with_causes};
+use crate::key_file::read_text;
+use crate::token::TokenArguments;
+
+/// A client for resources. It follows no redirects.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpClient {
+    pub(crate) client: Client,
+}
+
+impl HttpClient {
+    pub(crate) fn new(arguments: &TokenArguments, url: &Url, timeout: Duration) -> Result<Self, Failure> {
+        let mut builder = Client::builder().redirect(Policy::none()).timeout(timeout);
+        builder = builder.tls_certs_merge(trusted(arguments)?);
+        if url.scheme() == "http" {
+            builder = builder.no_proxy(); // it stays on this machine
+        }
+        if let (Some(chain), Some(key)) = (&arguments.certificate, &arguments.certificate_key) {
+            let pem = Zeroizing::new(format!("{}\n{}", *Zeroizing::new(read_text(key)?), read_text(chain)?));
+            builder = builder.identity(Identity::from_pem(pem.as_bytes()).map_err(|_| no_certificate(chain, key))?);
+        }
+        let client = builder.build().map_err(|error| Failure::failed(with_causes(&error)))?;
+        Ok(Self { client })
+    }
+}
+
+/// Returns the options for requests to the authorization server.
+pub(crate) fn options(arguments: &TokenArguments, timeout: Duration) -> Result<ClientOptions, Failure> {
+    let trusted = trusted(arguments)?;
+    let options = ClientOptions::new().document_timeout(timeout).token_timeout(timeout).connect_timeout(timeout);
+    Ok(options.http(move |builder| builder.tls_certs_merge(trusted.clone())))
+}
+
+/// Returns the certificate of the client.
+pub(crate) fn certificate(arguments: &TokenArguments) -> Result<Option<ClientCertificate>, Failure> {
+    let (Some(chain), Some(key)) = (&arguments.certificate, &arguments.certificate_key) else {
+        return Ok(None);
+    };
+    let secret = Zeroizing::new(read_text(key)?);
+    let certificate = ClientCertificate::from_pem(&read_text(chain)?, &secret);
+    Ok(Some(certificate.map_err(|_| no_certificate(chain, key))?))
+}
+
+fn no_certificate(chain: &Path, key: &Path) -> Failure {
+    let (chain, key) = (chain.display(), key.display());
+    Failure::input(format!("{chain} and {key} cannot be used: expected a certificate and its private key, as PEM"))
+}
+
+fn trusted(arguments: &TokenArguments) -> Result<Vec<Certificate>, Failure> {
+    let Some(path) = &arguments.cacert else {
+        return Ok(Vec::new());
+    };
+    let expected = || Failure::input(format!("{} has no certificate: expected PEM", path.display()));
+    let certificates = Certificate::from_pem_bundle(read_text(path)?.as_bytes()).map_err(|_| expected())?;
+    if certificates.is_empty() { Err(expected()) } else { Ok(certificates) }
+}
+
+/// Parses the URL of a resource. Plain http is accepted on loopback only (RFC 9449 §2).
+pub(crate) fn resource_url(text: &str) -> Result<Url, String> {
+    let expected = || "expected an https URL, or http on loopback, such as https://api.example/notes".to_owned();
+    let mut url = Url::parse(text).map_err(|_| expected())?;
+    let origin = Origin::parse(&url.origin().ascii_serialization()).map_err(|_| expected())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("expected a URL without user and password".to_owned());
+    }
+    if !origin.is_https() && !origin.is_loopback() {
+        return Err(expected());
+    }
+    url.set_fragment(None);
+    let path = strict_path(url.path());
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// Percent-encodes what RFC 3986 does not allow in a path, so that the request has the path of its proof.
+fn strict_path(path: &str) -> String {
+    let bytes = path.bytes().map(|byte| match byte {
+        byte if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    bytes.collect()
+}
+
+/// Maps an error of the client library: what the user typed has status 2.
+pub(crate) fn client_failure(error: &ClientError) -> Failure {
+    match error {
+        ClientError::Url(_) | ClientError::Options(_) => Failure::input(with_causes(error)),
+        _ => Failure::failed(with_causes(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_has_tls_or_is_on_loopback() {
+        for (text, url) in [
+            ("https://api.example", "https://api.example/"),
+            ("http://127.0.0.1:3000/a|b?c|d#e", "http://127.0.0.1:3000/a%7Cb?c|d"),
+            ("http://localhost/a%20b", "http://localhost/a%20b"),
+        ] {
+            assert_eq!(resource_url(text).map(|url| url.to_string()).as_deref(), Ok(url), "{text}");
+        }
+        for text in ["", "api.example", "http://api.example/", "ftp://127.0.0.1/", "https://me:pw@api.example/"] {
+            assert!(resource_url(text).unwrap_err().contains("expected"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Where tokens come from.
+
+use std::time::Duration;
+
+use pop_client::reqwest::Url;
+use pop_client::{
+    Algorithm, ClientAuthentication, DpopKey, MtlsTokenClient, TokenClient, TokenClientBuilder, TokenResponse,
+};
+use zeroize::Zeroizing;
+
+use super::arguments::{Binding, TokenArguments};
+use super::{browser, metadata};
+use crate::failure::Failure;
+use crate::http_client::{HttpClient, certificate, client_failure, options};
+use crate::key_file;
+
+/// An access token, the key that it is bound to, and how requests prove it.
+#[derive(Clone)]
+pub(crate) struct BoundToken {
+    pub(crate) access_token: String,
+    pub(crate) key: DpopKey,
+    pub(crate) binding: Binding,
+}
+
+/// Where the tokens of a run come from.
+pub(crate) struct Source {
+    kind: Kind,
+    binding: Binding,
+    key: DpopKey,
+    scope: Option<String>,
+    resource: Option<String>,
+    browser: bool,
+    /// Lines that say what was found.
+    pub(crate) notes: Vec<String>,
+}
+
+enum Kind {
+    /// One token that the user gave.
+    Given(String),
+    Server(Box<TokenClient>),
+    MutualTls(Box<MtlsTokenClient>),
+}
+
+impl Source {
+    /// Finds the authorization server, unless the user gave a token.
+    pub(crate) async fn find(
+        arguments: &TokenArguments,
+        url: &Url,
+        http: &HttpClient,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let binding = arguments.binding;
+        if binding == Binding::Certificate && arguments.certificate.is_none() {
+            return Err(Failure::input("--binding certificate needs a certificate: expected --certificate"));
+        }
+        let mut source = Self {
+            kind: Kind::Given(String::new()),
+            binding,
+            key: own_key(arguments)?,
+            scope: arguments.scope.clone(),
+            resource: arguments.resource.clone(),
+            browser: arguments.browser,
+            notes: Vec::new(),
+        };
+        if let Some(token) = &arguments.token {
+            if arguments.key.is_none() && binding != Binding::Certificate {
+                return Err(Failure::input("--token needs the key that it is bound to: expected --key"));
+            }
+            source.kind = Kind::Given(text_or_file(token)?);
+            return Ok(source);
+        }
+        source.kind = source.server(arguments, url, http, timeout).await?;
+        Ok(source)
+    }
+
+    async fn server(
+        &mut self,
+        arguments: &TokenArguments,
+        url: &Url,
+        http: &HttpClient,
+        timeout: Duration,
+    ) -> Result<Kind, Failure> {
+        let client_id = arguments.client_id.as_deref();
+        let client_id =
+            client_id.ok_or_else(|| Failure::input("there is no token: expected --token, or --client-id"))?;
+        let options = options(arguments, timeout)?;
+        let issuer = match &arguments.issuer {
+            Some(issuer) => issuer.clone(),
+            None => {
+                let metadata = metadata::find(url, http, &options).await?;
+                self.notes.push(format!("resource: {}", metadata.resource));
+                let issuer = metadata.authorization_servers.into_iter().next();
+                self.resource.get_or_insert(metadata.resource);
+                issuer.ok_or_else(|| Failure::failed("the resource names no authorization server (use --issuer)"))?
+            }
+        };
+        self.notes.push(format!("authorization server: {issuer}"));
+        let mut builder = TokenClientBuilder::new(&issuer, client_id).options(options);
+        builder = builder.authentication(authentication(arguments)?);
+        if let Some(certificate) = certificate(arguments)? {
+            builder = builder.certificate(certificate);
+        }
+        let failed = |error| client_failure(&error);
+        Ok(match self.binding.of_token() {
+            Some(binding) => {
+                let built = builder.binding(binding).build(self.key.clone()).await;
+                Kind::Server(Box::new(built.map_err(failed)?))
+            }
+            None => Kind::MutualTls(Box::new(builder.build_certificate_bound().await.map_err(failed)?)),
+        })
+    }
+
+    /// Returns a token that is bound to the key of this run.
+    pub(crate) async fn token(&self) -> Result<BoundToken, Failure> {
+        let access_token = match &self.kind {
+            Kind::Given(token) => token.clone(),
+            _ => self.request().await?.access_token.clone(),
+        };
+        Ok(BoundToken { access_token, key: self.key.clone(), binding: self.binding })
+    }
+
+    async fn request(&self) -> Result<TokenResponse, Failure> {
+        let (scope, resource) = (self.scope.as_deref(), self.resource.as_deref());
+        let failed = |error| client_failure(&error);
+        if self.browser {
+            let callback = browser::Callback::listen().await?;
+            let uri = callback.redirect_uri();
+            return match &self.kind {
+                Kind::Server(client) => {
+                    let mut request = client.authorize(&uri, scope, resource).map_err(failed)?;
+                    if client.requires_push() {
+                        request = client.push(request).await.map_err(failed)?;
+                    }
+                    let redirected_to = callback.ask(request.url.as_str()).await?;
+                    client.exchange(&request, &redirected_to).await.map_err(failed)
+                }
+                Kind::MutualTls(client) => {
+                    let request = client.authorize(&uri, scope, resource).map_err(failed)?;
+                    let redirected_to = callback.ask(request.url.as_str()).await?;
+                    client.exchange(&request, &redirected_to).await.map_err(failed)
+                }
+                Kind::Given(_) => Err(Failure::input("--browser gets a token: expected no --token")),
+            };
+        }
+        match &self.kind {
+            Kind::Server(client) => client.client_credentials(scope, resource).await.map_err(failed),
+            Kind::MutualTls(client) => client.client_credentials(scope, resource).await.map_err(failed),
+            Kind::Given(_) => Err(Failure::failed("there is one token only")),
+        }
+    }
+}
+
+fn own_key(arguments: &TokenArguments) -> Result<DpopKey, Failure> {
+    match &arguments.key {
+        Some(path) => key_file::read(path, arguments.alg),
+        None => DpopKey::generate(arguments.alg.unwrap_or(Algorithm::ES256))
+            .map_err(|error| Failure::failed(error.to_string())),
+    }
+}
+
+fn authentication(arguments: &TokenArguments) -> Result<ClientAuthentication, Failure> {
+    if let Some(secret) = &arguments.client_secret {
+        return Ok(ClientAuthentication::SecretBasic(text_or_file(secret)?));
+    }
+    if let Some(path) = &arguments.client_key {
+        return Ok(ClientAuthentication::PrivateKeyJwt(key_file::read(path, None)?));
+    }
+    Ok(ClientAuthentication::None)
+}
+
+fn text_or_file(text: &str) -> Result<String, Failure> {
+    match text.strip_prefix('@') {
+        Some(path) => Ok(Zeroizing::new(key_file::read_text(path.as_ref())?).trim().to_owned()),
+        None => Ok(text.to_owned()),
+    }
+}

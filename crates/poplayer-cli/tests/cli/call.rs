@@ -1,0 +1,113 @@
+//! `call`: discovery, tokens, proofs and nonces against servers on loopback.
+
+use pop_authserver::{Algorithm, AuthServerBuilder, DpopKey};
+use pop_core::jose::encode_standard;
+use tower_pop::NoncePolicy;
+
+use crate::api::Api;
+use crate::support::{Folder, poplayer, poplayer_with};
+
+fn api() -> Api {
+    Api::start(|builder| builder, |builder| builder)
+}
+
+#[test]
+fn finds_the_authorization_server_and_proves_possession() {
+    let api = api();
+    let ran = api.call(&[]);
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "GET /echo?a=1 - -  by Dpop", ""), "{ran:?}");
+    for (binding, kind) in [("httpsig", "HttpSig"), ("pop", "SignedRequest"), ("pop-thumbprint", "SignedRequest")] {
+        let ran = api.call(&["--binding", binding, "-d", "x=1", "-d", "y", "-H", "X-Own: z"]);
+        let expected = format!("POST /echo?a=1 application/x-www-form-urlencoded z x=1&y by {kind}");
+        assert_eq!((ran.status, &ran.out), (0, &expected), "{ran:?}");
+    }
+}
+
+/// RFC 9449 §8, §9: at both servers, once.
+#[test]
+fn repeats_a_request_with_the_nonce_of_the_server() {
+    let api = Api::start(AuthServerBuilder::require_nonce, |builder| builder.nonce(NoncePolicy::Required));
+    for binding in ["dpop", "pop"] {
+        let report = api.call(&["--json", "-X", "PUT", "--data-binary", "a\nb", "--binding", binding]).json();
+        assert_eq!((&report["status"], &report["attempts"]), (&200.into(), &2.into()), "{binding} {report}");
+    }
+    let twin = self::api().call(&["--json"]).json();
+    assert_eq!((&twin["status"], &twin["attempts"]), (&200.into(), &1.into()), "{twin}");
+    let stale = api.call(&["--json", "--nonce", "made-up"]).json();
+    assert_eq!((&stale["status"], &stale["attempts"]), (&200.into(), &2.into()), "{stale}");
+}
+
+#[test]
+fn shows_tokens_and_proofs_decoded_but_not_as_they_are() {
+    let api = api();
+    let ran = api.call(&["-v", "-i"]);
+    assert!(ran.out.starts_with("HTTP 200 OK\n") && ran.out.ends_with("by Dpop"), "{}", ran.out);
+    for part in
+        ["* token claims: {", "\"jkt\":", "* proof claims: {", "\"htm\":\"GET\"", "> GET /echo?a=1", "< HTTP 200 OK"]
+    {
+        assert!(ran.err.contains(part), "{part} in {}", ran.err);
+    }
+    assert!(!ran.err.contains("eyJ") && !ran.err.contains("hunter2"), "no token, no proof, no secret: {}", ran.err);
+}
+
+#[test]
+fn prints_header_lines_that_another_client_can_use() {
+    let api = api();
+    let ran = api.call(&["--print-headers"]);
+    let lines: Vec<_> = ran.out.lines().map(|line| line.split_once(": ").unwrap()).collect();
+    assert_eq!(lines.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["authorization", "dpop"], "{ran:?}");
+    let mut request = pop_client::reqwest::Client::new().get(api.echo());
+    for (name, value) in &lines {
+        request = request.header(*name, *value);
+    }
+    let response = api.block_on(request.send()).unwrap();
+    assert_eq!(response.status(), 200);
+    // The same lines say to `inspect` what they are.
+    let arguments = ["inspect", "--json", "--url", &api.echo(), "--issuer", api.server.issuer()];
+    let report = poplayer_with(&arguments, &ran.out, &[]).json();
+    assert_eq!(report["accepted"], true, "{report:#}");
+}
+
+#[test]
+fn uses_a_token_and_a_key_that_it_is_given() {
+    let (api, folder) = (api(), Folder::new("call-token"));
+    let key = DpopKey::generate(Algorithm::Ed25519).unwrap();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        encode_standard(&*key.to_pkcs8_der().unwrap())
+    );
+    let key_file = folder.file("key.pem", pem);
+    let token = api.server.token().bound_to(&key).mint();
+    let token_file = folder.file("token", format!("{token}\n"));
+    for token in [token.clone(), format!("@{token_file}")] {
+        let ran = api.call_with(&["--token", &token, "--key", &key_file]);
+        assert_eq!((ran.status, ran.out.as_str()), (0, "GET /echo?a=1 - -  by Dpop"), "{ran:?}");
+    }
+    let thief = folder.path("thief.pem");
+    assert_eq!(poplayer(&["keygen", "-o", &thief]).status, 0);
+    let stolen = ["--token", &token, "--key", &thief];
+    let ran = api.call_with(&[&stolen[..], &["--fail", "-i"]].concat());
+    assert!(ran.status == 1 && ran.out.contains("error=\"invalid_token\""), "{ran:?}");
+    assert_eq!(api.call_with(&stolen).status, 0, "as curl, without --fail");
+    poplayer(&["call", &api.echo(), "--token", &token]).is_rejected("expected --key");
+}
+
+#[test]
+fn says_in_one_line_what_it_expects() {
+    let api = api();
+    api.call_with(&[]).is_rejected("expected --token, or --client-id");
+    api.call_with(&["-H", "no line"]).is_rejected("expected `Name: value`");
+    api.call_with(&["-H", "DPoP: x"]).is_rejected("is what this program sets");
+    api.call_with(&["-X", "G E T"]).is_rejected("is not a method");
+    api.call_with(&["-d", "@/nowhere"]).is_rejected("cannot read /nowhere");
+    api.call_with(&["--binding", "certificate"]).is_rejected("expected --certificate");
+    api.call_with(&["--max-time", "0"]).is_rejected("expected 1 to 3600 seconds");
+    poplayer(&["call", "http://api.example/"]).is_rejected("expected an https URL");
+    poplayer(&["call", &api.echo(), "--client-id", "x", "--issuer", "ftp://x"]).is_rejected("ftp://x");
+    // What the network says is no wrong input.
+    let ran =
+        poplayer_with(&["call", &api.echo(), "--client-id", "worker"], "", &[("POPLAYER_CLIENT_SECRET", "wrong")]);
+    assert!(ran.status == 1 && ran.err.contains("invalid_client") && !ran.err.contains("wrong"), "{ran:?}");
+    let ran = poplayer(&["call", "http://127.0.0.1:9/", "--client-id", "worker"]);
+    assert_eq!((ran.status, ran.err.lines().count()), (1, 1), "{ran:?}");
+}
