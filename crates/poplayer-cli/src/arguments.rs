@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::attack::AttackArguments;
 use crate::call::CallArguments;
 use crate::explain::ExplainArguments;
 use crate::inspect::InspectArguments;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Call(Box<CallArguments>),
     /// Check a token and its proof, and say what is wrong: the answer to "why 401?"
     Inspect(Box<InspectArguments>),
+    /// Attack a resource server, and report which bad requests it accepts
+    Attack(Box<AttackArguments>),
     /// Explain a code of a rejection, such as `proof.htu_mismatch`
     Explain(ExplainArguments),
     /// Generate a private key

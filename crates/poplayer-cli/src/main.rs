@@ -3,6 +3,7 @@
 //! Exit status: 0 if all is well, 1 if a check or the network failed, 2 if the input cannot be used.
 
 mod arguments;
+mod attack;
 mod call;
 mod explain;
 mod failure;
@@ -35,6 +36,7 @@ async fn main() -> ExitCode {
     let output = Output::new(arguments.json);
     let result = match arguments.command {
         Command::Call(arguments) => call::run(*arguments, &output).await,
+        Command::Attack(arguments) => attack::run(*arguments, &output).await,
         Command::Inspect(arguments) => inspect::run(*arguments, &output).await,
         Command::Explain(arguments) => explain::run(&arguments, &output),
         Command::Keygen(arguments) => keygen::run(&arguments, &output),

@@ -5,7 +5,7 @@ mod draft;
 mod exchange;
 mod show;
 
-pub(crate) use self::arguments::CallArguments;
+pub(crate) use self::arguments::{CallArguments, seconds};
 use self::exchange::Exchange;
 use self::show::Show;
 use crate::Passed;

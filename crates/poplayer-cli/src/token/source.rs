@@ -56,7 +56,7 @@ impl Source {
         let mut source = Self {
             kind: Kind::Given(String::new()),
             binding,
-            key: own_key(arguments)?,
+            key: arguments.own_key()?,
             scope: arguments.scope.clone(),
             resource: arguments.resource.clone(),
             browser: arguments.browser,
@@ -150,11 +150,14 @@ impl Source {
     }
 }
 
-fn own_key(arguments: &TokenArguments) -> Result<DpopKey, Failure> {
-    match &arguments.key {
-        Some(path) => key_file::read(path, arguments.alg),
-        None => DpopKey::generate(arguments.alg.unwrap_or(Algorithm::ES256))
-            .map_err(|error| Failure::failed(error.to_string())),
+impl TokenArguments {
+    /// Returns the key of the client, or a new one.
+    pub(crate) fn own_key(&self) -> Result<DpopKey, Failure> {
+        match &self.key {
+            Some(path) => key_file::read(path, self.alg),
+            None => DpopKey::generate(self.alg.unwrap_or(Algorithm::ES256))
+                .map_err(|error| Failure::failed(error.to_string())),
+        }
     }
 }
 

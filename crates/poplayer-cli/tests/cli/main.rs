@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod attack;
+mod broken;
 mod call;
 mod inspect;
 mod keys;

@@ -1,0 +1,115 @@
+//! What the requests of an attack are made of: one good request, and its parts.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pop_authserver::{ProofMint, proof};
+use pop_client::DpopKey;
+use pop_client::reqwest::Url;
+use pop_core::jose::{decode, encode};
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::inspect::time::now;
+use crate::signed::DPOP;
+
+/// The target, a token and its key, and the key of a thief.
+pub(super) struct Bench {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) token: String,
+    pub(super) key: DpopKey,
+    pub(super) thief: DpopKey,
+    /// The newest nonce of the server, if it wants one.
+    pub(super) nonce: Option<String>,
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(super) struct Shot {
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+}
+
+impl Bench {
+    /// Returns the URL as a proof names it.
+    pub(super) fn htu(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.to_string()
+    }
+
+    /// Returns a good proof that is not signed yet.
+    pub(super) fn proof(&self) -> ProofMint {
+        self.proof_by(&self.key)
+    }
+
+    pub(super) fn proof_by(&self, key: &DpopKey) -> ProofMint {
+        let proof = proof(key).method(self.method.as_str()).url(&self.htu()).for_token(&self.token).issued_at(now());
+        match &self.nonce {
+            Some(nonce) => proof.nonce(nonce),
+            None => proof,
+        }
+    }
+
+    /// Returns a request with this proof.
+    pub(super) fn with(&self, proof: &ProofMint) -> Result<Shot, Failure> {
+        self.shot(&[("DPoP", &self.token)], &[&mint(proof)?])
+    }
+
+    /// Returns a request with this token, and a proof for it.
+    pub(super) fn with_token(&self, token: &str) -> Result<Shot, Failure> {
+        self.shot(&[("DPoP", token)], &[&mint(&self.proof().for_token(token))?])
+    }
+
+    /// Returns a request with these credentials and proofs.
+    pub(super) fn shot(&self, credentials: &[(&str, &str)], proofs: &[&str]) -> Result<Shot, Failure> {
+        let mut headers = HeaderMap::new();
+        for (scheme, token) in credentials {
+            append(&mut headers, AUTHORIZATION, &format!("{scheme} {token}"))?;
+        }
+        for proof in proofs {
+            append(&mut headers, DPOP, proof)?;
+        }
+        Ok(Shot { url: self.url.clone(), headers })
+    }
+
+    /// Returns the token with a changed signature; an opaque token with a changed character.
+    pub(super) fn token_with_another_signature(&self) -> String {
+        let flipped = self.token.rsplit_once('.').and_then(|(signed, signature)| {
+            let mut signature = decode(signature).ok()?;
+            *signature.get_mut(8)? ^= 1;
+            Some(format!("{signed}.{}", encode(signature)))
+        });
+        flipped.unwrap_or_else(|| {
+            let other = if self.token.ends_with('A') { 'B' } else { 'A' };
+            let mut token = self.token.clone();
+            token.pop();
+            token.push(other);
+            token
+        })
+    }
+
+    /// Returns the token with changed header or claims and the old signature. `None` if it is opaque.
+    pub(super) fn token_with(&self, change: impl FnOnce(&mut Value, &mut Value)) -> Option<[String; 3]> {
+        let mut segments = self.token.split('.');
+        let mut json = || serde_json::from_slice::<Value>(&decode(segments.next()?).ok()?).ok();
+        let (mut header, mut claims) = (json()?, json()?);
+        let signature = segments.next()?.to_owned();
+        change(&mut header, &mut claims);
+        Some([encode(header.to_string()), encode(claims.to_string()), signature])
+    }
+}
+
+/// Signs a proof.
+pub(super) fn mint(proof: &ProofMint) -> Result<String, Failure> {
+    proof.try_mint().map_err(|error| Failure::failed(error.to_string()))
+}
+
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Failure> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        Failure::input("the token has characters that no header field can have: expected visible ASCII")
+    })?;
+    value.set_sensitive(true);
+    headers.append(name, value);
+    Ok(())
+}

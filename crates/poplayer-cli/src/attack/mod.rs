@@ -1,0 +1,96 @@
+//! `poplayer attack`: which bad requests does a resource server accept?
+//!
+//! 1. [`vectors`]: the requests, and what a server must do with each.
+//! 2. [`bench`]: what they are made of.
+//! 3. [`run`]: sends them and judges the responses.
+//! 4. [`report`]: table, JSON, JUnit XML.
+
+mod arguments;
+mod bench;
+mod report;
+mod run;
+mod vectors;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use http::Method;
+use pop_client::DpopKey;
+use pop_client::reqwest::Url;
+use pop_core::target::Origin;
+
+pub(crate) use self::arguments::AttackArguments;
+use self::bench::Bench;
+use self::run::Run;
+use crate::Passed;
+use crate::failure::Failure;
+use crate::http_client::HttpClient;
+use crate::output::Output;
+use crate::token::{Binding, Source};
+
+/// How long the command that prints a token may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<Passed, Failure> {
+    if arguments.list {
+        report::list(*output);
+        return Ok(true);
+    }
+    let url = arguments.url.clone().ok_or_else(|| Failure::input("there is no target: expected a URL"))?;
+    check_target(&url, arguments.i_own_this_host)?;
+    if arguments.token.binding != Binding::Dpop {
+        return Err(Failure::input("attacks are requests with DPoP proofs: expected --binding dpop"));
+    }
+    let method = Method::from_bytes(arguments.request.as_bytes())
+        .map_err(|_| Failure::input(format!("{:?} is not a method: expected such as GET", arguments.request)))?;
+    let http = HttpClient::new(&arguments.token, &url, arguments.max_time)?;
+    let (token, key) = token(&arguments, &url, &http).await?;
+    let thief = DpopKey::generate(key.algorithm()).map_err(|error| Failure::failed(error.to_string()))?;
+    let bench = Bench { method, url: url.clone(), token, key, thief, nonce: None };
+    let findings = Run::start(&http, bench, Duration::from_millis(arguments.pause)).await?.all().await?;
+    // The query may have secrets.
+    let target = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    if let Some(path) = &arguments.junit {
+        let written = std::fs::write(path, report::junit(&findings, &target));
+        written.map_err(|error| Failure::input(format!("cannot write {}: {error}", path.display())))?;
+    }
+    report::print(&findings, &target, *output);
+    Ok(findings.iter().all(|finding| finding.outcome.is_good()))
+}
+
+/// Attacks stay on this machine, unless the user says that the host is theirs.
+fn check_target(url: &Url, owned: bool) -> Result<(), Failure> {
+    let is_loopback = Origin::parse(&url.origin().ascii_serialization()).is_ok_and(|origin| origin.is_loopback());
+    if is_loopback || owned {
+        return Ok(());
+    }
+    let host = url.host_str().unwrap_or_default();
+    Err(Failure::input(format!("{host} is beyond this machine: expected --i-own-this-host, if it is yours")))
+}
+
+/// Gets the token of the run, and its key.
+async fn token(arguments: &AttackArguments, url: &Url, http: &HttpClient) -> Result<(String, DpopKey), Failure> {
+    let Some(command) = &arguments.token_command else {
+        let token = Source::find(&arguments.token, url, http, arguments.max_time).await?.token().await?;
+        return Ok((token.access_token, token.key));
+    };
+    let key = arguments.token.own_key()?;
+    let failed = |why: &str| Failure::failed(format!("--token-command {why}: expected a command that prints a token"));
+    let shell = if cfg!(windows) { ["cmd", "/C"] } else { ["sh", "-c"] };
+    let [shell, flag] = shell;
+    let child = tokio::process::Command::new(shell)
+        .args([flag, command])
+        .env("POPLAYER_JWK", key.public_jwk().to_string())
+        .env("POPLAYER_JKT", key.thumbprint().to_string())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output();
+    let ended = tokio::time::timeout(COMMAND_TIMEOUT, child).await.map_err(|_| failed("took more than 60 s"))?;
+    let ended = ended.map_err(|error| failed(&format!("cannot run ({error})")))?;
+    let token = String::from_utf8(ended.stdout).map_err(|_| failed("printed something else"))?.trim().to_owned();
+    if !ended.status.success() || token.is_empty() {
+        return Err(failed("failed"));
+    }
+    Ok((token, key))
+}

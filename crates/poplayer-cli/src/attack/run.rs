@@ -1,0 +1,170 @@
+//! Sends the requests, and judges the responses.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, StatusCode};
+use pop_client::{Challenge, NonceMemory, Role};
+use pop_core::target::Origin;
+
+use super::bench::{Bench, Shot};
+use super::vectors::{Must, VECTORS, Vector, When};
+use crate::failure::{Failure, with_causes};
+use crate::http_client::HttpClient;
+
+/// What came of one vector.
+pub(super) struct Finding {
+    pub(super) vector: &'static Vector,
+    pub(super) outcome: Outcome,
+    pub(super) took: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The server did what it must.
+    Passed(StatusCode),
+    /// The server accepted what it must reject, or the other way round.
+    Failed(StatusCode),
+    /// The response says neither: a server error, too many requests, or nothing at all.
+    Unclear(String),
+    /// The request makes no sense here.
+    Skipped(&'static str),
+}
+
+impl Outcome {
+    pub(super) const fn is_good(&self) -> bool {
+        matches!(self, Self::Passed(_) | Self::Skipped(_))
+    }
+}
+
+/// Sends all requests, one after the other.
+pub(super) struct Run<'h> {
+    pub(super) http: &'h HttpClient,
+    pub(super) bench: Bench,
+    pub(super) pause: Duration,
+    /// The status of the good request.
+    accepted: StatusCode,
+}
+
+impl<'h> Run<'h> {
+    /// Sends the good request first: without it, the rejections of the others show nothing.
+    pub(super) async fn start(http: &'h HttpClient, bench: Bench, pause: Duration) -> Result<Self, Failure> {
+        let mut run = Self { http, bench, pause, accepted: StatusCode::OK };
+        let (status, headers) = run.good().await?;
+        run.learn_nonce(&headers);
+        let (status, headers) = if asks_for_nonce(status, &headers) { run.good().await? } else { (status, headers) };
+        if is_rejection(status) || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let challenges = Challenge::from_headers(&headers);
+            let said = challenges.iter().find_map(|challenge| challenge.error());
+            let said = said.map(|error| format!(", {error}")).unwrap_or_default();
+            return Err(Failure::failed(format!(
+                "the server rejects a good request with status {}{said}: an attack would show nothing; `poplayer call` says more",
+                status.as_u16()
+            )));
+        }
+        run.accepted = status;
+        Ok(run)
+    }
+
+    async fn good(&self) -> Result<(StatusCode, HeaderMap), Failure> {
+        self.send(&self.bench.with(&self.bench.proof())?).await.map_err(Failure::Failed)
+    }
+
+    pub(super) async fn all(&mut self) -> Result<Vec<Finding>, Failure> {
+        let mut findings = Vec::with_capacity(VECTORS.len());
+        let shows_progress = std::io::stderr().is_terminal();
+        for (number, vector) in VECTORS.iter().enumerate() {
+            if shows_progress {
+                let _ = write!(std::io::stderr(), "\r{}/{} ", number + 1, VECTORS.len());
+            }
+            let started = Instant::now();
+            let outcome = self.one(vector).await?;
+            findings.push(Finding { vector, outcome, took: started.elapsed() });
+        }
+        if shows_progress {
+            let _ = write!(std::io::stderr(), "\r          \r");
+        }
+        Ok(findings)
+    }
+
+    async fn one(&mut self, vector: &'static Vector) -> Result<Outcome, Failure> {
+        if vector.when == When::Nonces && self.bench.nonce.is_none() {
+            return Ok(Outcome::Skipped("the server wants no nonce"));
+        }
+        // A nonce that became too old would be rejected, whatever else is wrong: the request is repeated with a new one.
+        for _ in 0..2 {
+            let Some(shots) = (vector.shots)(&self.bench)? else {
+                return Ok(Outcome::Skipped("the token is opaque"));
+            };
+            let last = shots.len() - 1;
+            let mut renewed = false;
+            for (number, shot) in shots.iter().enumerate() {
+                tokio::time::sleep(self.pause).await;
+                let (status, headers) = match self.send(shot).await {
+                    Ok(answer) => answer,
+                    Err(error) => return Ok(Outcome::Unclear(error)),
+                };
+                self.learn_nonce(&headers);
+                if asks_for_nonce(status, &headers) && vector.when != When::Nonces {
+                    renewed = true;
+                    break;
+                }
+                if number == last {
+                    return Ok(self.judge(vector.must, status));
+                }
+                if !self.is_accepted(status) {
+                    return Ok(Outcome::Unclear(format!("the request before it got status {}", status.as_u16())));
+                }
+            }
+            if !renewed {
+                break;
+            }
+        }
+        // It asks for a nonce again. That is a rejection, and no acceptance.
+        Ok(match vector.must {
+            Must::Reject => Outcome::Passed(StatusCode::UNAUTHORIZED),
+            Must::Accept => Outcome::Failed(StatusCode::UNAUTHORIZED),
+        })
+    }
+
+    fn is_accepted(&self, status: StatusCode) -> bool {
+        status == self.accepted || status.is_success()
+    }
+
+    fn judge(&self, must: Must, status: StatusCode) -> Outcome {
+        match must {
+            _ if status.is_server_error() => Outcome::Unclear(format!("a server error, status {}", status.as_u16())),
+            Must::Accept if self.is_accepted(status) => Outcome::Passed(status),
+            Must::Reject if is_rejection(status) => Outcome::Passed(status),
+            Must::Accept if is_rejection(status) => Outcome::Failed(status),
+            Must::Reject if self.is_accepted(status) => Outcome::Failed(status),
+            _ => Outcome::Unclear(format!("status {} is neither acceptance nor rejection", status.as_u16())),
+        }
+    }
+
+    /// Keeps the newest nonce.
+    fn learn_nonce(&mut self, headers: &HeaderMap) {
+        let nonces = NonceMemory::default();
+        let Ok(origin) = Origin::parse(&self.bench.url.origin().ascii_serialization()) else { return };
+        if let Ok(true) = nonces.learn(Role::ResourceServer, &origin, headers) {
+            self.bench.nonce = nonces.newest(Role::ResourceServer, &origin);
+        }
+    }
+
+    async fn send(&self, shot: &Shot) -> Result<(StatusCode, HeaderMap), String> {
+        let request = self.http.client.request(self.bench.method.clone(), shot.url.clone());
+        match request.headers(shot.headers.clone()).send().await {
+            Ok(response) => Ok((response.status(), response.headers().clone())),
+            Err(error) => Err(with_causes(&error.without_url())),
+        }
+    }
+}
+
+const fn is_rejection(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+fn asks_for_nonce(status: StatusCode, headers: &HeaderMap) -> bool {
+    let asks = |challenge: &Challenge| challenge.is("DPoP") && challenge.error() == Some("use_dpop_nonce");
+    status == StatusCode::UNAUTHORIZED && Challenge::from_headers(headers).iter().any(asks)
+}
