@@ -5,6 +5,7 @@ mod api;
 mod attack;
 mod broken;
 mod call;
+mod codes;
 mod inspect;
 mod keys;
 mod support;
