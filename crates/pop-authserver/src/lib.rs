@@ -76,6 +76,7 @@ mod keys;
 mod listeners;
 mod mint;
 mod oauth_error;
+pub mod program;
 mod random;
 mod resource_server;
 mod revocation;

@@ -72,7 +72,7 @@ fn wrong_flags_are_named() {
     for (args, part) in [
         (&["--listen", "0.0.0.0:0"][..], "not on loopback"),
         (&["--mtls-client", "a"], "--mutual-tls"),
-        (&["--resource-server", "nosecret"], "nosecret"),
+        (&["--resource-server", "nosecret"], "a value of --resource-server is not id:secret"),
         (&["--issuer", "nonsense"], "nonsense"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pop-authserver"));

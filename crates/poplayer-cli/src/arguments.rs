@@ -5,9 +5,11 @@ use clap::{Parser, Subcommand};
 use crate::attack::AttackArguments;
 use crate::call::CallArguments;
 use crate::explain::ExplainArguments;
+use crate::generated::{CompletionsArguments, ManArguments};
 use crate::inspect::InspectArguments;
 use crate::jwks::JwksArguments;
 use crate::keygen::KeygenArguments;
+use crate::serve_as::ServeAsArguments;
 
 /// Makes, explains and attacks requests with proof of possession.
 ///
@@ -36,4 +38,10 @@ pub(crate) enum Command {
     Keygen(KeygenArguments),
     /// Print the public keys of private keys as a JWK Set
     Jwks(JwksArguments),
+    /// Start an authorization server for development. NOT FOR PRODUCTION
+    ServeAs(ServeAsArguments),
+    /// Print the completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one for each command
+    Man(ManArguments),
 }

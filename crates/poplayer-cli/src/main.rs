@@ -7,6 +7,7 @@ mod attack;
 mod call;
 mod explain;
 mod failure;
+mod generated;
 mod http_client;
 mod inspect;
 mod json;
@@ -14,6 +15,7 @@ mod jwks;
 mod key_file;
 mod keygen;
 mod output;
+mod serve_as;
 mod signed;
 mod token;
 
@@ -39,6 +41,9 @@ async fn main() -> ExitCode {
         Command::Attack(arguments) => attack::run(*arguments, &output).await,
         Command::Inspect(arguments) => inspect::run(*arguments, &output).await,
         Command::Explain(arguments) => explain::run(&arguments, &output),
+        Command::ServeAs(arguments) => serve_as::run(arguments, &output).await,
+        Command::Completions(arguments) => Ok(generated::completions(&arguments, &output)),
+        Command::Man(arguments) => generated::man(&arguments, &output),
         Command::Keygen(arguments) => keygen::run(&arguments, &output),
         Command::Jwks(arguments) => jwks::run(&arguments, &output),
     };

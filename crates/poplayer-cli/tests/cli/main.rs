@@ -8,4 +8,5 @@ mod call;
 mod codes;
 mod inspect;
 mod keys;
+mod servers;
 mod support;
