@@ -98,7 +98,8 @@ impl Client {
         }
     }
 
-    /// Adds a redirect URI. Requests must name it exactly. Defaults to none.
+    /// Adds a redirect URI. Requests must name it exactly; with `http://127.0.0.1/…` and `http://[::1]/…`, they may add a port
+    /// (RFC 8252 §7.3). Defaults to none.
     ///
     /// ```
     /// # use pop_authserver::Client;

@@ -16,8 +16,21 @@ const CHALLENGE_LEN: usize = 43;
 /// Returns the redirect URI, which must be registered. The browser is never redirected to another URI.
 pub(super) fn registered_redirect_uri<'f>(client: &Client, form: &'f Form) -> Result<&'f str, OAuthError> {
     let redirect_uri = form.required("redirect_uri")?;
-    let registered = client.redirect_uris.iter().any(|own| own == redirect_uri);
+    let registered = client.redirect_uris.iter().any(|own| own == redirect_uri || is_own_port(own, redirect_uri));
     if registered { Ok(redirect_uri) } else { Err(OAuthError::invalid_request("redirect_uri is not registered")) }
+}
+
+/// Returns whether two redirect URIs on loopback differ in their port only. A program on the user's machine listens on whatever
+/// port is free (RFC 8252 §7.3).
+fn is_own_port(registered: &str, requested: &str) -> bool {
+    ["http://127.0.0.1", "http://[::1]"].into_iter().any(|host| {
+        let (Some(path), Some(rest)) = (registered.strip_prefix(host), requested.strip_prefix(host)) else {
+            return false;
+        };
+        let port = rest.strip_prefix(':').and_then(|rest| rest.strip_suffix(path));
+        path.starts_with('/')
+            && port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 /// An authorization request that may be approved.
@@ -58,5 +71,29 @@ impl CheckedRequest {
         let Self { grant, challenge, dpop_jkt } = self;
         let code = Code { grant, redirect_uri: redirect_uri.to_owned(), challenge, dpop_jkt };
         server.codes().insert(code, Code::LIFETIME, server.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_uris_on_loopback_may_have_another_port() {
+        let own = "http://127.0.0.1/callback";
+        for (registered, requested, accepted) in [
+            (own, "http://127.0.0.1:4711/callback", true),
+            ("http://[::1]/callback", "http://[::1]:4711/callback", true),
+            (own, "http://127.0.0.1:4711/other", false),
+            (own, "http://127.0.0.1:/callback", false),
+            (own, "http://127.0.0.1:1@other.example/callback", false),
+            (own, "http://127.0.0.1.other.example/callback", false),
+            (own, "http://localhost:4711/callback", false),
+            (own, "https://127.0.0.1:4711/callback", false),
+            ("http://127.0.0.1", "http://127.0.0.1:4711", false),
+            ("https://app.example/callback", "https://app.example:4711/callback", false),
+        ] {
+            assert_eq!(is_own_port(registered, requested), accepted, "{registered} {requested}");
+        }
     }
 }

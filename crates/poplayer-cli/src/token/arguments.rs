@@ -44,6 +44,9 @@ pub(crate) struct TokenArguments {
     /// Ask the user in the browser: authorization code with PKCE, instead of client credentials
     #[arg(long)]
     pub(crate) browser: bool,
+    /// The port of the redirect URI, http://127.0.0.1:PORT/callback [default: a free one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true, requires = "browser")]
+    pub(crate) redirect_port: u16,
     /// The client's certificate, as PEM
     #[arg(long, value_name = "FILE", requires = "certificate_key")]
     pub(crate) certificate: Option<PathBuf>,

@@ -21,9 +21,9 @@ pub(super) struct Callback {
 }
 
 impl Callback {
-    pub(super) async fn listen() -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::failed(format!("no port on loopback: {error}"));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+    pub(super) async fn listen(port: u16) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::failed(format!("cannot listen on 127.0.0.1:{port}: {error}"));
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         Ok(Self { listener, port })
     }

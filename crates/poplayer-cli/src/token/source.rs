@@ -29,7 +29,8 @@ pub(crate) struct Source {
     key: DpopKey,
     scope: Option<String>,
     resource: Option<String>,
-    browser: bool,
+    /// The port of the redirect URI, if the user is asked in the browser. 0 is a free one.
+    browser: Option<u16>,
     /// Lines that say what was found.
     pub(crate) notes: Vec<String>,
 }
@@ -59,7 +60,7 @@ impl Source {
             key: arguments.own_key()?,
             scope: arguments.scope.clone(),
             resource: arguments.resource.clone(),
-            browser: arguments.browser,
+            browser: arguments.browser.then_some(arguments.redirect_port),
             notes: Vec::new(),
         };
         if let Some(token) = &arguments.token {
@@ -122,8 +123,8 @@ impl Source {
     async fn request(&self) -> Result<TokenResponse, Failure> {
         let (scope, resource) = (self.scope.as_deref(), self.resource.as_deref());
         let failed = |error| client_failure(&error);
-        if self.browser {
-            let callback = browser::Callback::listen().await?;
+        if let Some(port) = self.browser {
+            let callback = browser::Callback::listen(port).await?;
             let uri = callback.redirect_uri();
             return match &self.kind {
                 Kind::Server(client) => {
