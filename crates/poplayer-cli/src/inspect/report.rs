@@ -58,7 +58,8 @@ fn print_text(lines: &[Line], rejection: Option<&Rejection>, values: &Values<'_>
             Outcome::NotReached => (Colour::Dim, "  - "),
         };
         let Check { name, rule, reference, .. } = line.check;
-        output.line(format!("{}  {name:<20} {rule}  ({reference})", output.paint(colour, mark)));
+        let found = line.found.as_deref().filter(|_| line.outcome == Outcome::Passed).map(short).unwrap_or_default();
+        output.line(format!("{}  {name:<20} {rule}  ({reference}){found}", output.paint(colour, mark)));
         if let Outcome::Failed(code) = line.outcome {
             let details = [("code", Some(code)), ("found", line.found.as_deref())];
             let details =
@@ -79,7 +80,7 @@ fn print_text(lines: &[Line], rejection: Option<&Rejection>, values: &Values<'_>
     }
     output.line("");
     output.line(match rejection {
-        None => output.paint(Colour::Green, "accepted: the request passes all checks"),
+        None => output.paint(Colour::Green, "accepted, unless the proof was used before: that is not checked here"),
         Some(rejection) => {
             let error = rejection.oauth_error().map(|error| format!(" {error}")).unwrap_or_default();
             let text = format!("rejected: {}, status {}{error}", rejection.error().code(), rejection.status().as_u16());
@@ -115,9 +116,17 @@ fn document(lines: &[Line], rejection: Option<&Rejection>, values: &Values<'_>) 
         "status": rejection.map(|rejection| rejection.status().as_u16()),
         "error": rejection.and_then(Rejection::oauth_error),
         "checks": checks.collect::<Vec<_>>(),
+        "not_checked": ["replay"],
         "token": values.token.to_json(),
         "proof": values.proof.as_ref().map(crate::json::Decoded::to_json),
     })
+}
+
+/// Returns a value that was found, for the end of a line.
+fn short(value: &str) -> String {
+    let value = printable(value);
+    let kept: String = value.chars().take(60).collect();
+    format!(": {kept}{}", if kept.len() < value.len() { "…" } else { "" })
 }
 
 /// Replaces control characters: a token must not move the cursor.

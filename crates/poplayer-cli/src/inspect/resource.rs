@@ -98,6 +98,22 @@ impl<'a> Resource<'a> {
         Ok(issuer)
     }
 
+    /// Returns whether the arguments say that the server asks for what a check checks.
+    pub(super) fn asks_for(&self, check: &str) -> bool {
+        let server = &self.arguments.server;
+        match check {
+            "early-data" => server.reject_early_data,
+            "query" => server.reject_token_in_query,
+            "certificate-field" => server.certificate_field.is_some(),
+            "certificate" => server.certificate_field.is_some() || self.arguments.certificate.is_some(),
+            "nonce" => server.nonce_keys.is_some(),
+            "scope" => !server.require_scope.is_empty(),
+            "step-up" => !server.require_acr.is_empty() || server.require_max_age.is_some(),
+            "claims" => !server.require_claim.is_empty(),
+            _ => true,
+        }
+    }
+
     /// Returns what the route requires, if anything.
     pub(super) fn required(&self) -> Result<Option<Require>, Failure> {
         let server = &self.arguments.server;

@@ -61,7 +61,11 @@ pub(super) async fn verdict(
         },
         Of::Server => failed.is_some_and(|code| check.codes.contains(&code)),
     };
-    let outcomes = CHECKS.iter().filter(applies).map(|check| (check, known.outcome(check))).collect();
+    let outcomes = CHECKS.iter().filter(applies).map(|check| (check, known.outcome(check)));
+    // What the server does not ask for is shown only if it fails.
+    let shown =
+        |(check, outcome): &(&Check, Outcome)| matches!(outcome, Outcome::Failed(_)) || resource.asks_for(check.name);
+    let outcomes = outcomes.filter(shown).collect();
     Ok(Verdict { rejection, outcomes })
 }
 

@@ -55,6 +55,11 @@ fn a_good_request_passes_every_check() {
         assert_eq!(check["result"], "pass", "{check}");
     }
     assert_eq!(check(&report, "htm")["found"], "GET");
+    assert!(
+        report["checks"].as_array().unwrap().iter().all(|check| check["check"] != "nonce"),
+        "no nonce is asked for"
+    );
+    assert_eq!(report["not_checked"], serde_json::json!(["replay"]), "nothing is said of earlier requests");
     assert_eq!(report["token"]["claims"]["iss"], "https://as.example");
     assert_eq!(report["proof"]["claims"]["htu"], URL);
 }
