@@ -1,14 +1,14 @@
 //! `poplayer attack`: which bad requests does a resource server accept?
 //!
 //! 1. [`vectors`]: the requests, and what a server must do with each.
-//! 2. [`bench`]: what they are made of.
-//! 3. [`run`]: sends them and judges the responses.
+//! 2. [`requests`]: what they are made of.
+//! 3. [`runner`]: sends them and judges the responses.
 //! 4. [`report`]: table, JSON, JUnit XML.
 
 mod arguments;
-mod bench;
 mod report;
-mod run;
+mod requests;
+mod runner;
 mod vectors;
 
 use std::process::Stdio;
@@ -20,8 +20,8 @@ use pop_client::reqwest::Url;
 use pop_core::target::Origin;
 
 pub(crate) use self::arguments::AttackArguments;
-use self::bench::Bench;
-use self::run::Run;
+use self::requests::Requests;
+use self::runner::Runner;
 use crate::Passed;
 use crate::failure::Failure;
 use crate::http_client::HttpClient;
@@ -46,8 +46,8 @@ pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<P
     let http = HttpClient::new(&arguments.token, &url, arguments.max_time)?;
     let (token, key) = token(&arguments, &url, &http).await?;
     let thief = DpopKey::generate(key.algorithm()).map_err(|error| Failure::failed(error.to_string()))?;
-    let bench = Bench { method, url: url.clone(), token, key, thief, nonce: None };
-    let findings = Run::start(&http, bench, Duration::from_millis(arguments.pause)).await?.all().await?;
+    let requests = Requests { method, url: url.clone(), token, key, thief, nonce: None };
+    let findings = Runner::start(&http, requests, Duration::from_millis(arguments.pause)).await?.all().await?;
     // The query may have secrets.
     let target = format!("{}{}", url.origin().ascii_serialization(), url.path());
     if let Some(path) = &arguments.junit {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::run::{Finding, Outcome};
+use super::runner::{Finding, Outcome};
 use super::vectors::{Must, VECTORS, Vector};
 use crate::output::{Colour, Output};
 

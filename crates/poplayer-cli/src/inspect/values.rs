@@ -75,7 +75,7 @@ impl<'r> Values<'r> {
     fn window(&self) -> Option<String> {
         let policy = &self.resource.policy.dpop;
         let (age, skew) = (policy.max_age.as_secs(), policy.clock_skew.as_secs());
-        Some(format!("{} ± at most {age} s in the past or {skew} s in the future", self.now))
+        Some(format!("at most {age} s in the past and {skew} s in the future; now is {}", self.now))
     }
 
     fn token_times(&self) -> Option<String> {

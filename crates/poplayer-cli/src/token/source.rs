@@ -6,6 +6,7 @@ use pop_client::reqwest::Url;
 use pop_client::{
     Algorithm, ClientAuthentication, DpopKey, MtlsTokenClient, TokenClient, TokenClientBuilder, TokenResponse,
 };
+use pop_core::target::Origin;
 use zeroize::Zeroizing;
 
 use super::arguments::{Binding, TokenArguments};
@@ -92,7 +93,10 @@ impl Source {
                 self.notes.push(format!("resource: {}", metadata.resource));
                 let issuer = metadata.authorization_servers.into_iter().next();
                 self.resource.get_or_insert(metadata.resource);
-                issuer.ok_or_else(|| Failure::failed("the resource names no authorization server (use --issuer)"))?
+                let issuer = issuer
+                    .ok_or_else(|| Failure::failed("the resource names no authorization server (use --issuer)"))?;
+                check_secret(arguments, &issuer)?;
+                issuer
             }
         };
         self.notes.push(format!("authorization server: {issuer}"));
@@ -160,6 +164,17 @@ impl TokenArguments {
                 .map_err(|error| Failure::failed(error.to_string())),
         }
     }
+}
+
+/// A resource must not choose who gets the secret of the client. All other ways to authenticate show nothing that another server
+/// could use.
+fn check_secret(arguments: &TokenArguments, issuer: &str) -> Result<(), Failure> {
+    if arguments.client_secret.is_none() || Origin::of(issuer).is_ok_and(|origin| origin.is_loopback()) {
+        return Ok(());
+    }
+    Err(Failure::input(format!(
+        "the resource names the authorization server {issuer}: expected --issuer, if it may have the secret of the client"
+    )))
 }
 
 fn authentication(arguments: &TokenArguments) -> Result<ClientAuthentication, Failure> {

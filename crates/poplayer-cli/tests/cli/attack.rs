@@ -101,6 +101,10 @@ fn a_server_that_rejects_good_requests_or_fails_does_not_pass() {
 fn passes_the_layer_with_and_without_nonces() {
     for policy in [NoncePolicy::Off, NoncePolicy::Required] {
         let api = Api::start(|builder| builder, |builder| builder.nonce(policy.clone()));
+        for algorithm in ["PS256", "Ed25519"] {
+            let ran = attack(&api.echo(), &["--alg", algorithm]);
+            assert_eq!((ran.status, &ran.json()["passed"]), (0, &true.into()), "{algorithm} {ran:?}");
+        }
         let ran = attack(&api.echo(), &[]);
         let report = ran.json();
         assert_eq!((ran.status, &report["passed"]), (0, &true.into()), "{report:#}");

@@ -92,12 +92,35 @@ fn uses_a_token_and_a_key_that_it_is_given() {
     poplayer(&["call", &api.echo(), "--token", &token]).is_rejected("expected --key");
 }
 
+/// RFC 9728 §7: a resource must not choose who gets the secret of the client.
+#[test]
+fn sends_a_secret_only_to_a_server_that_the_user_names() {
+    let api = Api::start(|builder| builder, |builder| builder);
+    let url = api.block_on(async {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let metadata = serde_json::json!({ "resource": url, "authorization_servers": ["https://as.invalid"] });
+        let metadata = axum::routing::get(async move || metadata.to_string());
+        let app = axum::Router::new().route("/.well-known/oauth-protected-resource", metadata);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        url
+    });
+    let call = |more: &[&str]| poplayer(&[&["call", &url, "--client-id", "worker"], more].concat());
+    call(&["--client-secret", "hunter2"]).is_rejected("expected --issuer, if it may have the secret");
+    // Without a secret, and with a server that the user names, the program goes on.
+    let ran = call(&[]);
+    assert!(ran.status == 1 && ran.err.contains("as.invalid"), "{ran:?}");
+    let ran = call(&["--client-secret", "hunter2", "--issuer", "https://as.invalid"]);
+    assert!(ran.status == 1 && ran.err.contains("as.invalid") && !ran.err.contains("hunter2"), "{ran:?}");
+}
+
 #[test]
 fn says_in_one_line_what_it_expects() {
     let api = api();
     api.call_with(&[]).is_rejected("expected --token, or --client-id");
     api.call_with(&["-H", "no line"]).is_rejected("expected `Name: value`");
     api.call_with(&["-H", "DPoP: x"]).is_rejected("is what this program sets");
+    api.call_with(&["--token", "a\nb", "--key", "/nowhere"]).is_rejected("cannot read /nowhere");
     api.call_with(&["-X", "G E T"]).is_rejected("is not a method");
     api.call_with(&["-d", "@/nowhere"]).is_rejected("cannot read /nowhere");
     api.call_with(&["--binding", "certificate"]).is_rejected("expected --certificate");

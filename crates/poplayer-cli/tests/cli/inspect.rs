@@ -157,6 +157,8 @@ fn says_in_one_line_what_it_expects() {
     with(&["--jwks", &setup.jwks, "--url", "api.example"]).is_rejected("expected such as https://");
     with(&["--jwks", "/nowhere/jwks", "--url", URL]).is_rejected("cannot read /nowhere/jwks");
     with(&["--jwks", &setup.folder.file("bad", "{}"), "--url", URL]).is_rejected("static keys");
+    poplayer(&["inspect", "--jwks", &setup.jwks, "--url", URL, "--token", "a\nb"])
+        .is_rejected("expected visible ASCII");
     with(&["--jwks", &setup.jwks, "--url", URL, "--at", "soon"]).is_rejected("expected seconds");
     with(&["--jwks", &setup.jwks, "--url", URL, "--proofs", "magic"]).is_rejected("expected dpop");
     with(&["--jwks", &setup.jwks, "--url", URL, "--preset", "fapi2", "--mode", "allow-bearer"])
@@ -164,6 +166,28 @@ fn says_in_one_line_what_it_expects() {
     with(&["--jwks", &setup.jwks, "--url", URL, "--mode", "lax"]).is_rejected("use one of");
     let twin = with(&["--jwks", &setup.jwks, "--url", URL, "--at", "1800000000", "--preset", "fapi2"]);
     assert_eq!(twin.status, 0, "{twin:?}");
+}
+
+/// The keys of the issuer come from its metadata, or from a URL. If they cannot be fetched, that is the answer.
+#[test]
+fn fetches_the_keys_of_the_issuer() {
+    let api = crate::api::Api::start(|builder| builder, |builder| builder);
+    let key = DpopKey::generate(Algorithm::ES256).unwrap();
+    let token = api.server.token().bound_to(&key).mint();
+    let url = format!("{}/echo", api.url);
+    let proof = api.server.proof(&key).url(&url).for_token(&token).mint();
+    let inspect = |more: &[&str]| {
+        poplayer(&[&["inspect", "--json", "--url", &url, "--token", &token, "--proof", &proof], more].concat())
+    };
+    let (issuer, jwks) = (api.server.issuer(), format!("{}/jwks", api.server.issuer()));
+    for keys in [&["--issuer", issuer][..], &["--jwks", &jwks], &["--issuer", issuer, "--jwks", &jwks]] {
+        assert_eq!(inspect(keys).json()["accepted"], true, "{keys:?}");
+    }
+    let ran = inspect(&["--issuer", issuer, "--jwks", "http://127.0.0.1:9/jwks"]);
+    let report = ran.json();
+    assert_eq!((ran.status, &report["code"]), (1, &"unavailable.keys".into()), "{report:#}");
+    assert_eq!(check(&report, "keys")["result"], "fail");
+    assert_eq!(check(&report, "htm")["result"], "pass", "what needs no keys is checked");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 use pop_client::{Challenge, NonceMemory, Role};
 use pop_core::target::Origin;
 
-use super::bench::{Bench, Shot};
+use super::requests::{Attempt, Requests};
 use super::vectors::{Must, VECTORS, Vector, When};
 use crate::failure::{Failure, with_causes};
 use crate::http_client::HttpClient;
@@ -38,18 +38,18 @@ impl Outcome {
 }
 
 /// Sends all requests, one after the other.
-pub(super) struct Run<'h> {
+pub(super) struct Runner<'h> {
     pub(super) http: &'h HttpClient,
-    pub(super) bench: Bench,
+    pub(super) requests: Requests,
     pub(super) pause: Duration,
     /// The status of the good request.
     accepted: StatusCode,
 }
 
-impl<'h> Run<'h> {
+impl<'h> Runner<'h> {
     /// Sends the good request first: without it, the rejections of the others show nothing.
-    pub(super) async fn start(http: &'h HttpClient, bench: Bench, pause: Duration) -> Result<Self, Failure> {
-        let mut run = Self { http, bench, pause, accepted: StatusCode::OK };
+    pub(super) async fn start(http: &'h HttpClient, requests: Requests, pause: Duration) -> Result<Self, Failure> {
+        let mut run = Self { http, requests, pause, accepted: StatusCode::OK };
         let (status, headers) = run.good().await?;
         run.learn_nonce(&headers);
         let (status, headers) = if asks_for_nonce(status, &headers) { run.good().await? } else { (status, headers) };
@@ -67,7 +67,7 @@ impl<'h> Run<'h> {
     }
 
     async fn good(&self) -> Result<(StatusCode, HeaderMap), Failure> {
-        self.send(&self.bench.with(&self.bench.proof())?).await.map_err(Failure::Failed)
+        self.send(&self.requests.with(&self.requests.proof())?).await.map_err(Failure::Failed)
     }
 
     pub(super) async fn all(&mut self) -> Result<Vec<Finding>, Failure> {
@@ -88,19 +88,19 @@ impl<'h> Run<'h> {
     }
 
     async fn one(&mut self, vector: &'static Vector) -> Result<Outcome, Failure> {
-        if vector.when == When::Nonces && self.bench.nonce.is_none() {
+        if vector.when == When::Nonces && self.requests.nonce.is_none() {
             return Ok(Outcome::Skipped("the server wants no nonce"));
         }
         // A nonce that became too old would be rejected, whatever else is wrong: the request is repeated with a new one.
         for _ in 0..2 {
-            let Some(shots) = (vector.shots)(&self.bench)? else {
+            let Some(attempts) = (vector.attempts)(&self.requests)? else {
                 return Ok(Outcome::Skipped("the token is opaque"));
             };
-            let last = shots.len() - 1;
+            let last = attempts.len() - 1;
             let mut renewed = false;
-            for (number, shot) in shots.iter().enumerate() {
+            for (number, attempt) in attempts.iter().enumerate() {
                 tokio::time::sleep(self.pause).await;
-                let (status, headers) = match self.send(shot).await {
+                let (status, headers) = match self.send(attempt).await {
                     Ok(answer) => answer,
                     Err(error) => return Ok(Outcome::Unclear(error)),
                 };
@@ -145,15 +145,15 @@ impl<'h> Run<'h> {
     /// Keeps the newest nonce.
     fn learn_nonce(&mut self, headers: &HeaderMap) {
         let nonces = NonceMemory::default();
-        let Ok(origin) = Origin::parse(&self.bench.url.origin().ascii_serialization()) else { return };
+        let Ok(origin) = Origin::parse(&self.requests.url.origin().ascii_serialization()) else { return };
         if let Ok(true) = nonces.learn(Role::ResourceServer, &origin, headers) {
-            self.bench.nonce = nonces.newest(Role::ResourceServer, &origin);
+            self.requests.nonce = nonces.newest(Role::ResourceServer, &origin);
         }
     }
 
-    async fn send(&self, shot: &Shot) -> Result<(StatusCode, HeaderMap), String> {
-        let request = self.http.client.request(self.bench.method.clone(), shot.url.clone());
-        match request.headers(shot.headers.clone()).send().await {
+    async fn send(&self, attempt: &Attempt) -> Result<(StatusCode, HeaderMap), String> {
+        let request = self.http.client.request(self.requests.method.clone(), attempt.url.clone());
+        match request.headers(attempt.headers.clone()).send().await {
             Ok(response) => Ok((response.status(), response.headers().clone())),
             Err(error) => Err(with_causes(&error.without_url())),
         }

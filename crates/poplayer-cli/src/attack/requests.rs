@@ -13,7 +13,7 @@ use crate::inspect::time::now;
 use crate::signed::DPOP;
 
 /// The target, a token and its key, and the key of a thief.
-pub(super) struct Bench {
+pub(super) struct Requests {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) token: String,
@@ -25,12 +25,12 @@ pub(super) struct Bench {
 
 /// One request.
 #[derive(Debug, Clone)]
-pub(super) struct Shot {
+pub(super) struct Attempt {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
 }
 
-impl Bench {
+impl Requests {
     /// Returns the URL as a proof names it.
     pub(super) fn htu(&self) -> String {
         let mut url = self.url.clone();
@@ -52,17 +52,17 @@ impl Bench {
     }
 
     /// Returns a request with this proof.
-    pub(super) fn with(&self, proof: &ProofMint) -> Result<Shot, Failure> {
-        self.shot(&[("DPoP", &self.token)], &[&mint(proof)?])
+    pub(super) fn with(&self, proof: &ProofMint) -> Result<Attempt, Failure> {
+        self.attempt(&[("DPoP", &self.token)], &[&mint(proof)?])
     }
 
     /// Returns a request with this token, and a proof for it.
-    pub(super) fn with_token(&self, token: &str) -> Result<Shot, Failure> {
-        self.shot(&[("DPoP", token)], &[&mint(&self.proof().for_token(token))?])
+    pub(super) fn with_token(&self, token: &str) -> Result<Attempt, Failure> {
+        self.attempt(&[("DPoP", token)], &[&mint(&self.proof().for_token(token))?])
     }
 
     /// Returns a request with these credentials and proofs.
-    pub(super) fn shot(&self, credentials: &[(&str, &str)], proofs: &[&str]) -> Result<Shot, Failure> {
+    pub(super) fn attempt(&self, credentials: &[(&str, &str)], proofs: &[&str]) -> Result<Attempt, Failure> {
         let mut headers = HeaderMap::new();
         for (scheme, token) in credentials {
             append(&mut headers, AUTHORIZATION, &format!("{scheme} {token}"))?;
@@ -70,7 +70,7 @@ impl Bench {
         for proof in proofs {
             append(&mut headers, DPOP, proof)?;
         }
-        Ok(Shot { url: self.url.clone(), headers })
+        Ok(Attempt { url: self.url.clone(), headers })
     }
 
     /// Returns the token with a changed signature; an opaque token with a changed character.
