@@ -9,7 +9,8 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use pop_client::{BoundToken, ProofLayer, ProofMethod, RepeatableBody};
+use pop_client::{BoundToken, ClientError, ProofLayer, ProofMethod, ProofServiceError, RepeatableBody};
+use pop_core::content::content_digest;
 use serde_json::{Value, json};
 use tonic::body::Body;
 use tonic::client::Grpc;
@@ -47,6 +48,63 @@ async fn works_around_hyper_util() {
             assert!(seen.path.ends_with("/notes%7C1?a=b"), "CLI-02 the path that the proof names is sent");
             assert_eq!(seen.claim("htu"), format!("{url}/notes%7C1"), "CLI-02");
         }
+    }
+}
+
+/// CLI-16: message signatures and envelopes cover content, which the layer does not read ahead.
+#[tokio::test]
+async fn signs_with_the_proof_that_the_token_needs() {
+    for (proof, scheme) in
+        [(ProofMethod::Dpop(key()), "DPoP"), (ProofMethod::HttpSig(key()), "HTTPSig"), (ProofMethod::Pop(key()), "PoP")]
+    {
+        let (url, script) = server(vec![ok(), ok(), ok()]).await;
+        let layer = ProofLayer::new(BoundToken::new("the-token", proof), &url).unwrap();
+        let client = layer.layer(Client::builder(TokioExecutor::new()).build_http());
+        let request = |content: &'static str, digest: bool| {
+            let request = Request::post(&url).body(Full::new(Bytes::from(content)));
+            let mut request = request.unwrap();
+            if digest {
+                request.headers_mut().insert("content-digest", content_digest(content.as_bytes()));
+            }
+            request
+        };
+        assert!(client.clone().oneshot(request("", false)).await.is_ok(), "{scheme}");
+        let undigested = client.clone().oneshot(request("buy milk", false)).await;
+        let digested = client.oneshot(request("buy milk", true)).await;
+        match scheme {
+            "DPoP" => assert!(undigested.is_ok() && digested.is_ok()),
+            "HTTPSig" => assert!(is_not_covered(&undigested) && digested.is_ok(), "CLI-16"),
+            _ => assert!(is_not_covered(&undigested) && is_not_covered(&digested)),
+        }
+        for seen in seen(&script) {
+            assert!(seen.headers["authorization"].to_str().unwrap().starts_with(&format!("{scheme} ")));
+            assert_eq!(seen.headers.contains_key("signature"), scheme == "HTTPSig");
+        }
+    }
+}
+
+fn is_not_covered<R>(result: &Result<R, ProofServiceError>) -> bool {
+    matches!(result, Err(ProofServiceError::Request(ClientError::StreamNotCovered)))
+}
+
+/// CLI-10: once, and only if it is asked for.
+#[tokio::test]
+async fn follows_the_clock_of_the_server() {
+    let late = || {
+        let challenge = ("www-authenticate", "DPoP error=\"invalid_dpop_proof\"");
+        let date = ("date", "Mon, 01 Jan 2001 00:00:00 GMT");
+        (StatusCode::UNAUTHORIZED, [challenge, date]).into_response()
+    };
+    for (follows, requests) in [(true, 2), (false, 1)] {
+        let (url, script) = server(vec![late(), late(), ok()]).await;
+        let layer = if follows { layer(&url).follow_server_clock() } else { layer(&url) };
+        let client = layer.layer(Client::builder(TokioExecutor::new()).build_http());
+        let request = Request::get(&url).body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(client.oneshot(request).await.unwrap().status(), 401);
+        let times: Vec<u64> = seen(&script).iter().map(|seen| seen.claim("iat").as_u64().unwrap()).collect();
+        assert_eq!(times.len(), requests, "CLI-10");
+        let january_2001 = 978_307_200;
+        assert_eq!(times.last().unwrap().abs_diff(january_2001) < 60, follows, "CLI-10");
     }
 }
 
