@@ -1,7 +1,7 @@
 //! Private keys in files: PKCS#8 as PEM, readable by the owner only.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use pop_client::{Algorithm, DpopKey};
@@ -12,8 +12,8 @@ use crate::failure::Failure;
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
-/// Larger files hold no key.
-const MAX_LEN: u64 = 64 * 1024;
+/// The maximum length of a file with keys, a token or certificates, in bytes.
+const MAX_LEN: u64 = 1 << 20;
 
 /// Returns the key in PKCS#8 as PEM.
 pub(crate) fn to_pem(key: &DpopKey) -> Result<Zeroizing<String>, Failure> {
@@ -88,11 +88,12 @@ pub(crate) fn read(path: &Path, algorithm: Option<Algorithm>) -> Result<DpopKey,
 /// Reads a small text file.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let failed = |error: io::Error| Failure::input(format!("cannot read {}: {error}", path.display()));
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.is_file() && metadata.len() > 16 * MAX_LEN {
+    let mut text = String::new();
+    File::open(path).map_err(failed)?.take(MAX_LEN + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MAX_LEN {
         return Err(Failure::input(format!("{} is too large: expected at most 1 MiB", path.display())));
     }
-    std::fs::read_to_string(path).map_err(failed)
+    Ok(text)
 }
 
 /// Parses the name of a signature algorithm.

@@ -181,7 +181,7 @@ fn text_or_file(text: &str) -> Result<String, Failure> {
 }
 
 /// Returns the bytes of an argument, or of the file that it names.
-pub(crate) fn bytes_or_file(text: &str) -> Result<Vec<u8>, Failure> {
+fn bytes_or_file(text: &str) -> Result<Vec<u8>, Failure> {
     match text.strip_prefix('@') {
         Some(path) => std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {path}: {error}"))),
         None => Ok(text.as_bytes().to_vec()),

@@ -155,6 +155,7 @@ fn says_in_one_line_what_it_expects() {
     with(&["--url", URL]).is_rejected("--issuer <URL>");
     with(&["--jwks", &setup.jwks]).is_rejected("expected --url");
     with(&["--jwks", &setup.jwks, "--url", "api.example"]).is_rejected("expected such as https://");
+    with(&["--jwks", "/dev/zero", "--url", URL]).is_rejected("expected at most 1 MiB");
     with(&["--jwks", "/nowhere/jwks", "--url", URL]).is_rejected("cannot read /nowhere/jwks");
     with(&["--jwks", &setup.folder.file("bad", "{}"), "--url", URL]).is_rejected("static keys");
     poplayer(&["inspect", "--jwks", &setup.jwks, "--url", URL, "--token", "a\nb"])

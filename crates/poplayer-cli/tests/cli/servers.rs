@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use pop_authserver::{Client, TestCertificate};
+use tower_pop::tls::{self, TlsPeer};
+use tower_pop::{ClientCertificates, PopConfig, PopLayer};
 
 use crate::api::Api;
 use crate::support::{Folder, poplayer, poplayer_with};
@@ -102,6 +104,47 @@ fn gets_tokens_that_are_bound_to_a_certificate() {
         ["--certificate", &bad, "--certificate-key", &key, "--binding", "certificate", "--client-id", "bound"];
     api.call_with(&swapped).is_rejected("expected a certificate and its private key");
     api.call_with(&["--cacert", &bad, "--client-id", "bound"]).is_rejected("expected PEM");
+}
+
+/// Over TLS, with the certificate at both servers, and with one that the API does not know.
+#[test]
+fn calls_an_api_over_tls_with_a_client_certificate() {
+    let folder = Folder::new("call-tls");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let client = || Client::public("bound").certificate_bound_access_tokens();
+    let api = Api::start(|builder| builder.mutual_tls().client(client()).audience(&url), |builder| builder);
+    let certificate = TestCertificate::self_signed("127.0.0.1");
+    let trusted = format!("{}\n{}", api.server.tls_certificate_pem().unwrap(), certificate.pem());
+    let cacert = folder.file("trusted.pem", trusted);
+    api.block_on(async {
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certificate.key_der());
+        let chain = vec![certificate.der().to_vec().into()];
+        let tls = tls::server_config(chain, key.into(), tls::any_client_certificate()).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = tls::listener(tokio::net::TcpListener::from_std(listener).unwrap(), tls);
+        let cfg =
+            PopConfig::builder(api.server.issuer(), &url).client_certificates(ClientCertificates::from_connection());
+        let app = axum::Router::new().route("/", axum::routing::get(async || "hello"));
+        let app = app.layer(PopLayer::new(cfg.build().unwrap()));
+        let app = app.into_make_service_with_connect_info::<TlsPeer>();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+    });
+    let with = |name: &str, more: &[&str]| {
+        let own = TestCertificate::self_signed(name);
+        let (pem, key) = (folder.file("own.pem", own.pem()), folder.file("key.pem", own.key_pem()));
+        let arguments = ["call", &url, "--cacert", &cacert, "--certificate", &pem, "--certificate-key", &key];
+        poplayer(&[&arguments[..], &["--binding", "certificate"], more].concat())
+    };
+    let token = ["--issuer", api.server.issuer(), "--client-id", "bound", "--resource", &url];
+    let ran = with("bound", &token);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "hello"), "{ran:?}");
+    let printed = with("bound", &[&token[..], &["--print-headers"]].concat()).out;
+    let stolen = printed.trim().strip_prefix("authorization: Bearer ").unwrap();
+    let ran = with("thief", &["--token", stolen, "--fail", "-i"]);
+    assert!(ran.status == 1 && ran.out.starts_with("HTTP 401"), "{ran:?}");
+    let ran = poplayer(&["call", &url, "--token", "t", "--key", &folder.path("key.pem")]);
+    assert!(ran.status == 1 && ran.err.contains("certificate"), "a server that is not trusted: {ran:?}");
 }
 
 #[test]
