@@ -14,7 +14,7 @@ use crate::serve_as::ServeAsArguments;
 /// Makes, explains and attacks requests with proof of possession.
 ///
 /// Exit status: 0 if all is well, 1 if a check or the network failed, 2 if the input cannot be used.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "poplayer", version, propagate_version = true)]
 pub(crate) struct Arguments {
     /// Print JSON.
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// Call an API with a token and a proof of possession
     Call(Box<CallArguments>),

@@ -12,7 +12,7 @@ use crate::failure::{Failure, with_causes};
 use crate::output::Output;
 
 /// Starts an authorization server for development. It approves every request. NOT FOR PRODUCTION.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ServeAsArguments {
     #[command(flatten)]
     server: ServerArguments,

@@ -14,7 +14,7 @@ use crate::token::TokenArguments;
 /// Sends about 50 requests, one after the other. Good requests are among them: a server that rejects everything fails, too. The
 /// route must answer the good requests in the same way each time, without harm. Exit status: 0 if the server accepts what it must
 /// and rejects what it must, 1 if not, 2 if the input cannot be used.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct AttackArguments {
     /// The URL of a protected route
     #[arg(value_name = "URL", value_parser = resource_url, required_unless_present = "list")]
@@ -23,7 +23,7 @@ pub(crate) struct AttackArguments {
     #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
     pub(super) request: String,
     /// A command that prints an access token. The environment has the public key to bind it to: POPLAYER_JWK and POPLAYER_JKT
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["token", "client_id"])]
+    #[arg(long, value_name = "COMMAND")]
     pub(super) token_command: Option<String>,
     /// Attack a host beyond this machine. Do that only to hosts that are yours
     #[arg(long)]

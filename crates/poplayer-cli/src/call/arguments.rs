@@ -13,7 +13,7 @@ use crate::token::TokenArguments;
 ///
 /// Finds the authorization server by the metadata of the resource, gets a token, signs the request, and repeats it once if the
 /// server wants a nonce. `-X`, `-H`, `-d`, `-i`, `-o`, `-f` and `-v` are those of curl. Redirects are not followed.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct CallArguments {
     /// The URL
     #[arg(value_name = "URL", value_parser = resource_url)]

@@ -14,7 +14,7 @@ use super::time;
 /// The request comes from standard input (its header lines, as `curl -v` or `poplayer call --print-headers` prints them), or from
 /// flags. The checks are those of the layer `PopLayer` for axum and tower, in its order. Exit status: 0 if the request passes, 1 if
 /// a check fails, 2 if the input cannot be used.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct InspectArguments {
     /// The URL that the client requested [default: from the request line and `Host` on standard input]
     #[arg(long, value_name = "URL")]

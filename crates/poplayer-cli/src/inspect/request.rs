@@ -17,7 +17,6 @@ use crate::key_file;
 const MAX_INPUT: u64 = 1 << 20;
 
 /// A request, and what it carries.
-#[derive(Debug)]
 pub(super) struct Inspected {
     pub(super) parts: Parts,
     pub(super) content: Vec<u8>,

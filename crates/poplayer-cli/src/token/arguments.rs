@@ -8,7 +8,7 @@ use pop_client::{Algorithm, TokenBinding};
 use crate::key_file;
 
 /// How to get a token.
-#[derive(Debug, Args)]
+#[derive(Args)]
 #[command(next_help_heading = "The token")]
 pub(crate) struct TokenArguments {
     /// The access token, or `@` and a file. Needs --key, or --certificate
@@ -32,8 +32,8 @@ pub(crate) struct TokenArguments {
     /// The secret of the client, or `@` and a file
     #[arg(long, value_name = "SECRET", env = "POPLAYER_CLIENT_SECRET", hide_env_values = true)]
     pub(crate) client_secret: Option<String>,
-    /// A private key that authenticates the client (private_key_jwt)
-    #[arg(long, value_name = "FILE", conflicts_with = "client_secret")]
+    /// A private key that authenticates the client (private_key_jwt), instead of a secret
+    #[arg(long, value_name = "FILE")]
     pub(crate) client_key: Option<PathBuf>,
     /// The scopes to ask for, separated by spaces
     #[arg(long, value_name = "SCOPES")]

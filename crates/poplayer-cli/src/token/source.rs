@@ -169,7 +169,8 @@ impl TokenArguments {
 /// A resource must not choose who gets the secret of the client. All other ways to authenticate show nothing that another server
 /// could use.
 fn check_secret(arguments: &TokenArguments, issuer: &str) -> Result<(), Failure> {
-    if arguments.client_secret.is_none() || Origin::of(issuer).is_ok_and(|origin| origin.is_loopback()) {
+    let has_secret = arguments.client_secret.is_some() && arguments.client_key.is_none();
+    if !has_secret || Origin::of(issuer).is_ok_and(|origin| origin.is_loopback()) {
         return Ok(());
     }
     Err(Failure::input(format!(
@@ -178,11 +179,11 @@ fn check_secret(arguments: &TokenArguments, issuer: &str) -> Result<(), Failure>
 }
 
 fn authentication(arguments: &TokenArguments) -> Result<ClientAuthentication, Failure> {
-    if let Some(secret) = &arguments.client_secret {
-        return Ok(ClientAuthentication::SecretBasic(text_or_file(secret)?));
-    }
     if let Some(path) = &arguments.client_key {
         return Ok(ClientAuthentication::PrivateKeyJwt(key_file::read(path, None)?));
+    }
+    if let Some(secret) = &arguments.client_secret {
+        return Ok(ClientAuthentication::SecretBasic(text_or_file(secret)?));
     }
     Ok(ClientAuthentication::None)
 }

@@ -140,7 +140,8 @@ fn gets_tokens_from_a_command() {
     let jkt = generated["jkt"].as_str().unwrap();
     let token = api.server.token().claim("cnf", serde_json::json!({ "jkt": jkt })).mint();
     let command = format!("test \"$POPLAYER_JKT\" = {jkt} && echo {token}");
-    let ran = poplayer(&["attack", &url, "--key", &key, "--token-command", &command, "--json"]);
+    let arguments = ["attack", &url, "--key", &key, "--token-command", &command, "--json"];
+    let ran = poplayer_with(&arguments, "", &[("POPLAYER_CLIENT_ID", "of-another-command")]);
     assert_eq!(ran.status, 0, "{ran:?}");
     let ran = poplayer(&["attack", &url, "--token-command", "false"]);
     assert!(ran.status == 1 && ran.err.contains("expected a command that prints a token"), "{ran:?}");

@@ -107,6 +107,12 @@ fn sends_a_secret_only_to_a_server_that_the_user_names() {
     });
     let call = |more: &[&str]| poplayer(&[&["call", &url, "--client-id", "worker"], more].concat());
     call(&["--client-secret", "hunter2"]).is_rejected("expected --issuer, if it may have the secret");
+    // A key authenticates the client without a secret, also if there is one in the environment.
+    let key = Folder::new("call-secret").path("key.pem");
+    assert_eq!(poplayer(&["keygen", "-o", &key]).status, 0);
+    let arguments = ["call", &url, "--client-id", "worker", "--client-key", &key];
+    let ran = poplayer_with(&arguments, "", &[("POPLAYER_CLIENT_SECRET", "hunter2")]);
+    assert!(ran.status == 1 && ran.err.contains("as.invalid"), "{ran:?}");
     // Without a secret, and with a server that the user names, the program goes on.
     let ran = call(&[]);
     assert!(ran.status == 1 && ran.err.contains("as.invalid"), "{ran:?}");

@@ -34,7 +34,11 @@ pub(crate) fn poplayer(arguments: &[&str]) -> Ran {
 
 /// Runs the program with this standard input and these environment variables.
 pub(crate) fn poplayer_with(arguments: &[&str], input: &str, environment: &[(&str, &str)]) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_poplayer"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_poplayer"));
+    for name in ["TOKEN", "ISSUER", "CLIENT_ID", "CLIENT_SECRET"] {
+        command.env_remove(format!("POPLAYER_{name}"));
+    }
+    let mut child = command
         .args(arguments)
         .envs(environment.iter().copied())
         .stdin(Stdio::piped())
