@@ -1,6 +1,6 @@
 //! `call`: discovery, tokens, proofs and nonces against servers on loopback.
 
-use pop_authserver::{Algorithm, AuthServerBuilder, DpopKey};
+use pop_authserver::{Algorithm, AuthServerBuilder, Client, DpopKey};
 use pop_core::jose::encode_standard;
 use tower_pop::NoncePolicy;
 
@@ -90,6 +90,21 @@ fn uses_a_token_and_a_key_that_it_is_given() {
     assert!(ran.status == 1 && ran.out.contains("error=\"invalid_token\""), "{ran:?}");
     assert_eq!(api.call_with(&stolen).status, 0, "as curl, without --fail");
     poplayer(&["call", &api.echo(), "--token", &token]).is_rejected("expected --key");
+}
+
+/// RFC 7523: the assertion is for the authorization server alone.
+#[test]
+fn authenticates_the_client_with_a_key() {
+    let folder = Folder::new("call-client-key");
+    let (own, other) = (folder.path("own.pem"), folder.path("other.pem"));
+    let jwk = poplayer(&["keygen", "-o", &own, "--json"]).json()["jwk"].clone();
+    assert_eq!(poplayer(&["keygen", "-o", &other]).status, 0);
+    let client = Client::private_key_jwt("keyed", &jwk, Algorithm::ES256).unwrap();
+    let api = Api::start(|builder| builder.client(client), |builder| builder);
+    let ran = api.call_with(&["--client-id", "keyed", "--client-key", &own]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "GET /echo?a=1 - -  by Dpop"), "{ran:?}");
+    let ran = api.call_with(&["--client-id", "keyed", "--client-key", &other]);
+    assert!(ran.status == 1 && ran.err.contains("invalid_client"), "{ran:?}");
 }
 
 /// RFC 9728 §7: a resource must not choose who gets the secret of the client.
