@@ -58,6 +58,9 @@ fn finds_the_defect_of_every_broken_server() {
         (D::NoJti, &["jti-missing"]),
         (D::SchemeWithCase, &["scheme-case"]),
         (D::RejectsUnknownClaims, &["unknown-parameters"]),
+        (D::OffersNonces, &[]),
+        (D::RequiresNonces, &[]),
+        (D::AnyNonce, &["nonce-other"]),
     ];
     let api = Api::start(|builder| builder, |builder| builder);
     for (defect, caught) in rows {

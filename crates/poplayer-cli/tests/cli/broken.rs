@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::routing::any;
 use pop_core::access_token::UnverifiedToken;
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
@@ -13,6 +13,9 @@ use pop_core::policy::TokenPolicy;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
+
+/// The one nonce of the server.
+const NONCE: &str = "the-nonce-of-the-server";
 
 /// What the server fails to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,11 @@ pub(crate) enum Defect {
     RejectsUnknownClaims,
     RejectsEverySecond,
     Panics,
+    /// Not a defect: nonces are offered, and not required.
+    OffersNonces,
+    /// Not a defect: nonces are required.
+    RequiresNonces,
+    AnyNonce,
 }
 
 struct Server {
@@ -76,7 +84,31 @@ pub(crate) async fn start(listener: TcpListener, jwks: &str, defect: Defect) {
 }
 
 impl Server {
-    fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> StatusCode {
+    fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> (StatusCode, HeaderMap) {
+        let status = self.status(method, uri, headers);
+        let mut fields = HeaderMap::new();
+        if self.requires_nonces() || self.is(Defect::OffersNonces) {
+            fields.insert("dpop-nonce", HeaderValue::from_static(NONCE));
+        }
+        let proof = headers.get("dpop").and_then(|proof| json(proof.to_str().ok()?.split('.').nth(1)?));
+        if self.requires_nonces() && proof.is_some_and(|proof| !self.accepts_nonce(&proof)) {
+            fields.insert("www-authenticate", HeaderValue::from_static("DPoP error=\"use_dpop_nonce\""));
+        }
+        (status, fields)
+    }
+
+    fn requires_nonces(&self) -> bool {
+        matches!(self.defect, Defect::RequiresNonces | Defect::AnyNonce)
+    }
+
+    fn accepts_nonce(&self, claims: &Value) -> bool {
+        match claims.get("nonce") {
+            None => !self.requires_nonces(),
+            Some(nonce) => self.is(Defect::AnyNonce) || !self.requires_nonces() || nonce == NONCE,
+        }
+    }
+
+    fn status(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> StatusCode {
         let mut calls = self.calls.lock().unwrap();
         *calls += 1;
         if self.defect == Defect::RejectsEverySecond && calls.is_multiple_of(2) {
@@ -147,6 +179,7 @@ impl Server {
         self.method(&claims, &payload, method)?;
         self.target(&claims, uri)?;
         self.times(&claims)?;
+        self.accepts_nonce(&claims).then_some(())?;
         let ath = encode(Sha256::digest(token));
         match claims.get("ath") {
             _ if self.is(Defect::NoAth) => {}
