@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Print the public keys of private keys as a JWK Set
     Jwks(JwksArguments),
     /// Start an authorization server for development. NOT FOR PRODUCTION
-    ServeAs(ServeAsArguments),
+    ServeAs(Box<ServeAsArguments>),
     /// Print the completions for a shell
     Completions(CompletionsArguments),
     /// Print the manual page, or write one for each command

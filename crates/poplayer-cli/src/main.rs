@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
         Command::Attack(arguments) => attack::run(*arguments, &output).await,
         Command::Inspect(arguments) => inspect::run(*arguments, &output).await,
         Command::Explain(arguments) => explain::run(&arguments, &output),
-        Command::ServeAs(arguments) => serve_as::run(arguments, &output).await,
+        Command::ServeAs(arguments) => serve_as::run(*arguments, &output).await,
         Command::Completions(arguments) => Ok(generated::completions(&arguments, &output)),
         Command::Man(arguments) => generated::man(&arguments, &output),
         Command::Keygen(arguments) => keygen::run(&arguments, &output),
