@@ -93,7 +93,11 @@ async fn accepts_the_access_tokens_of_a_product_with_its_profile() {
             let accepted = api.with_token(&token.sign(&api)).await.is(Expected::Ok, &row).token.unwrap();
             assert_eq!(accepted.client_id(), Some(&*client_id), "{row}");
             let found: Vec<&str> = accepted.scopes().collect();
-            assert!(found == scopes || !token.claims.contains_key("scp") && found.is_empty(), "{row}: {found:?}");
+            let has_scopes = token.claims.contains_key("scope") || token.claims.contains_key("scp");
+            assert!(
+                if token.name == "with scope" { found.len() == 2 } else { found == scopes || !has_scopes },
+                "{row}: {found:?}"
+            );
             if let Some([path, role]) = &roles {
                 assert!(accepted.require(RequireClaim::any(path, [role])).is_ok(), "{row}");
                 assert!(accepted.require(RequireClaim::any(path, ["another"])).is_err(), "{row}");
@@ -127,36 +131,86 @@ async fn a_profile_allows_nothing_that_its_product_does_not_need() {
             ("sub", json!(null)),
             ("client_id", json!(7)),
             (scope, json!({ "a": "b" })),
-            ("at_hash", json!("x4Qd0hWc0tH2rA6vT1mB3g")),
-            ("events", json!({})),
         ] {
-            let typed = access_token.header.get("typ") == Some(&json!("at+jwt"));
-            let expected = if typed && ["at_hash", "events"].contains(&claim) { Expected::Ok } else { Expected::Token };
             let token = access_token.with(claim, value).sign(&api);
-            api.with_token(&token).await.is(expected, &format!("{profile} with another {claim}"));
+            api.with_token(&token).await.is(Expected::Token, &format!("{profile} with another {claim}"));
         }
+        let typed = [IssuerProfile::Rfc9068, IssuerProfile::OidcProvider, IssuerProfile::Duende].contains(&profile);
+        for typ in [json!("JWT"), json!(null), json!("at+jwt"), json!("logout+jwt"), json!("refresh+jwt")] {
+            let mut token = access_token.clone();
+            token.header.remove("typ");
+            if !typ.is_null() {
+                token.header.insert("typ".to_owned(), typ.clone());
+            }
+            let accepted = typ == "at+jwt" || !typed && (typ.is_null() || typ == "JWT");
+            let expected = if accepted { Expected::Ok } else { Expected::Token };
+            api.with_token(&token.sign(&api)).await.is(expected, &format!("{profile} with typ {typ}"));
+        }
+        let arrays = scope == "scp" || [IssuerProfile::Duende, IssuerProfile::Ping].contains(&profile);
+        let expected = if arrays { Expected::Ok } else { Expected::Token };
+        let token = access_token.with(scope, json!(["openid", "notes:read"])).sign(&api);
+        api.with_token(&token).await.is(expected, &format!("{profile} with an array of scopes"));
     }
 }
 
-/// ATK-19, ATK-20: ID tokens, refresh tokens and logout tokens are rejected by every profile. By its own one even if their
-/// audience is this resource, as it is for a client that is an API too.
+/// ATK-19, ATK-20: what tells access tokens from others, where `typ` in the header does not, cannot be allowed to be missing.
+#[tokio::test]
+async fn what_marks_an_access_token_is_needed_whatever_else_is_allowed() {
+    for Profile { profile, issuer, access_token, .. } in vectors().profiles {
+        if access_token.header.get("typ") == Some(&json!("at+jwt")) {
+            continue;
+        }
+        let mark = match profile {
+            IssuerProfile::Keycloak => "typ",
+            IssuerProfile::Cognito => "token_use",
+            IssuerProfile::Zitadel => "jti",
+            _ => "client_id",
+        };
+        let claims = if mark == "client_id" { &["client_id", "azp", "appid", "cid"][..] } else { &[mark] };
+        let server = TestAuthServer::offline_at(&issuer, NOW);
+        let config = IssuerConfig::with_profile(&issuer, profile).static_jwks(server.jwks_json());
+        let config = config.allow_missing_sub().allow_missing_client_id().allow_missing_jti().allow_missing_iat();
+        let api = api_for(server, config, |builder| builder.preset(Preset::Mcp));
+        api.with_token(&access_token.without("iat").sign(&api)).await.is(Expected::Ok, &format!("{profile}, the twin"));
+        let token = claims.iter().fold(access_token.clone(), |token, claim| token.without(claim));
+        let row = format!("{profile} without {mark}");
+        api.with_token(&token.sign(&api)).await.is(Expected::Token, &row).coded("token.token_type", &row);
+        for (claim, value, code) in [
+            ("at_hash", json!("x4Qd0hWc0tH2rA6vT1mB3g"), "token.token_type"),
+            ("c_hash", json!("x4Qd0hWc0tH2rA6vT1mB3g"), "token.token_type"),
+            ("events", json!({ "http://schemas.openid.net/event/backchannel-logout": {} }), "token.token_type"),
+        ] {
+            let row = format!("{profile} with {claim}");
+            let token = access_token.with(claim, value).sign(&api);
+            api.with_token(&token).await.is(Expected::Token, &row).coded(code, &row);
+        }
+        let token = access_token.with("events", json!(["gig-7"])).sign(&api);
+        api.with_token(&token).await.is(Expected::Ok, &format!("{profile} with another claim of that name"));
+    }
+}
+
+/// ATK-19, ATK-20: ID tokens, refresh tokens and logout tokens are rejected by every profile, even if their audience is this
+/// resource, as it is for a client that is an API too.
 #[tokio::test]
 async fn rejects_tokens_that_are_no_access_tokens() {
     for Profile { profile, issuer, other_tokens, .. } in vectors().profiles {
         assert!(other_tokens.iter().any(|token| token.name == "ID token"));
         for token in &other_tokens {
-            // An ID token that has this audience, and neither `at_hash` nor another mark, is known to its own profile only.
-            let unmarked = token.name == "ID token without at_hash" && token.claims["aud"].is_array();
+            // An ID token of ZITADEL without `at_hash`, for this audience: `jti` is missing, which ZITADEL alone always writes.
+            let unmarked = profile == IssuerProfile::Zitadel && token.name == "ID token without at_hash";
             for other in IssuerProfile::ALL.iter().filter(|other| !unmarked || **other == profile) {
                 // Any profile takes this issuer: it names a tenant.
                 let issuer = "https://login.example/2c3e8f4a-91d7-4c0b-8a51-6f0d1b7e9c34";
                 let api = api_of(issuer, *other);
-                let row = format!("{} of {profile} with profile {other}", token.name);
-                api.with_token(&token.with("iss", issuer).sign(&api)).await.is(Expected::Token, &row);
+                for token in [token.clone(), token.with("aud", AUDIENCE)] {
+                    let row = format!("{} of {profile} with profile {other}", token.name);
+                    api.with_token(&token.with("iss", issuer).sign(&api)).await.is(Expected::Token, &row);
+                }
             }
             let api = api_of(&issuer, profile);
             let row = format!("{} of {profile} for this resource", token.name);
-            api.with_token(&token.with("aud", AUDIENCE).sign(&api)).await.is(Expected::Token, &row);
+            let code = api.with_token(&token.with("aud", AUDIENCE).sign(&api)).await.is(Expected::Token, &row).code;
+            assert!(matches!(code, Some("token.token_type" | "token.typ")), "{row}: {code:?}");
         }
     }
 }
@@ -170,6 +224,11 @@ fn constructors_name_the_issuer_and_the_profile() {
         (IssuerConfig::keycloak("https://a.example/realms/b"), "https://a.example/realms/b", IssuerProfile::Keycloak),
         (IssuerConfig::auth0("https://a.example"), "https://a.example/", IssuerProfile::Auth0),
         (IssuerConfig::auth0("https://a.example/"), "https://a.example/", IssuerProfile::Auth0),
+        (
+            IssuerConfig::with_profile("https://a.example", IssuerProfile::Auth0),
+            "https://a.example/",
+            IssuerProfile::Auth0,
+        ),
         (IssuerConfig::entra(tenant), &microsoft, IssuerProfile::Entra),
         (IssuerConfig::entra_v1(tenant), &sts, IssuerProfile::EntraV1),
         (IssuerConfig::okta("https://a.example/oauth2/b"), "https://a.example/oauth2/b", IssuerProfile::Okta),
@@ -190,6 +249,8 @@ fn constructors_name_the_issuer_and_the_profile() {
 fn rejects_a_tenant_that_is_no_guid_in_build() {
     let build = |issuer| PopConfig::builder(issuer, AUDIENCE).build();
     let tenant = "2C3E8F4A-91D7-4C0B-8A51-6F0D1B7E9C34";
+    let upper = IssuerConfig::with_profile(format!("https://login.example/{tenant}/v2.0"), IssuerProfile::Entra);
+    assert!(matches!(build(upper), Err(ConfigError::EntraTenant(_))), "tokens have it in lower case");
     assert!(build(IssuerConfig::entra(tenant)).is_ok() && build(IssuerConfig::entra_v1(tenant)).is_ok());
     for tenant in ["common", "organizations", "acme.example", "2c3e8f4a-91d7-4c0b-8a51-6f0d1b7e9c3", ""] {
         for issuer in [IssuerConfig::entra(tenant), IssuerConfig::entra_v1(tenant)] {
@@ -208,7 +269,8 @@ async fn the_client_is_read_from_the_configured_claim() {
     for (token, client) in [
         (mint().claim("azp", "shop").mint(), Some("shop")),
         (mint().claim("azp", "sh\u{f6}p\n").mint(), Some("sh\u{f6}p\n")),
-        (api.token().claim("azp", "another").mint(), Some("app")),
+        (api.token().claim("azp", "another").mint(), Some("another")),
+        (api.token().mint(), Some("app")),
         (mint().mint(), None),
         (mint().claim("azp", json!(["shop"])).mint(), None),
         (mint().claim("cid", "shop").mint(), None),

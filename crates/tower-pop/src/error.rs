@@ -165,7 +165,9 @@ pub enum ConfigError {
         claim: String,
     },
     /// The issuer of Microsoft Entra ID does not name a tenant by its identifier, a GUID.
-    #[error("{0:?} does not name a tenant by its GUID: tokens never have names such as \"common\" in iss")]
+    #[error(
+        "{0:?} does not name a tenant by its GUID in lower case: tokens never have names such as \"common\" in iss"
+    )]
     EntraTenant(String),
     /// A string that cannot be written in a challenge.
     #[error("{0:?} cannot be written in a WWW-Authenticate challenge")]

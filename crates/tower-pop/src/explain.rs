@@ -136,10 +136,6 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
                 ),
                 "jti" => explanation.remedy("`IssuerConfig::allow_missing_jti()`"),
                 "iat" => explanation.remedy("`IssuerConfig::allow_missing_iat()`"),
-                "typ" | "token_use" => explanation.remedy(
-                    "client: send the access token. All access tokens of this product have the claim; `IssuerConfig::new(..)` \
-                     if the issuer is another one",
-                ),
                 _ => explanation.remedy("authorization server: every token needs this claim"),
             }
         }
@@ -157,7 +153,7 @@ fn of_token(error: TokenError, state: &State) -> Explanation {
                 explanation.remedy("authorization server")
             }
         }
-        TokenError::TokenType => explanation.claim("token_type"),
+        TokenError::TokenType(claim) => explanation.claim(claim).expected("an access token"),
         _ => explanation,
     }
 }

@@ -17,8 +17,8 @@ use tower_service::Service;
 use super::BoxError;
 use super::body::{Handle, RepeatableBody};
 use super::error::ProofServiceError;
-use super::proof_layer::Settings;
 use super::request_uri::url_of;
+use super::settings::Settings;
 use crate::error::ClientError;
 use crate::signer::{Answer, Content, Covered, Repetitions, Unsigned};
 

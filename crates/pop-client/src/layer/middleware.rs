@@ -8,7 +8,8 @@ use reqwest::{Body, Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
 
 use super::body::{Handle, RepeatableBody};
-use super::proof_layer::{ProofLayer, Settings};
+use super::proof_layer::ProofLayer;
+use super::settings::Settings;
 use crate::error::ClientError;
 use crate::error_response::check_for_nonce_challenge;
 use crate::signer::{Answer, Content, Covered, Repetitions, Unsigned};

@@ -19,6 +19,7 @@ mod proof_layer;
 mod request_uri;
 #[cfg(feature = "tower")]
 mod service;
+mod settings;
 
 #[cfg(feature = "tower")]
 pub use self::body::RepeatableBody;

@@ -10,6 +10,7 @@ use tower_layer::Layer;
 use super::destination::Destination;
 #[cfg(feature = "tower")]
 use super::service::ProofService;
+use super::settings::Settings;
 use crate::bound_token::BoundToken;
 use crate::clock::ServerClock;
 use crate::error::UrlError;
@@ -78,14 +79,6 @@ use crate::signer::Signer;
 #[derive(Clone)]
 pub struct ProofLayer {
     pub(super) settings: Settings,
-}
-
-/// What a layer and its services share.
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) signer: Signer,
-    pub(super) destination: Destination,
-    pub(super) max_kept_len: usize,
 }
 
 impl ProofLayer {

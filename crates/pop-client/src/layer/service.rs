@@ -13,7 +13,7 @@ use super::BoxError;
 use super::body::RepeatableBody;
 use super::error::ProofServiceError;
 use super::future::ProofFuture;
-use super::proof_layer::Settings;
+use super::settings::Settings;
 
 /// A client that adds the access token and a new proof to each request. [`ProofLayer`](crate::ProofLayer) makes it.
 #[derive(Clone)]

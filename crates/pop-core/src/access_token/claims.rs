@@ -43,8 +43,8 @@ pub(super) struct TokenClaims<'c> {
     token_use: Member<'c>,
     typ: Member<'c>,
     authorization_details: Member<'c>,
-    /// Whether there is a claim that access tokens never have.
-    is_another_kind: bool,
+    /// A claim that access tokens never have.
+    of_another_kind: Option<&'static str>,
 }
 
 impl<'c> TokenClaims<'c> {
@@ -87,10 +87,9 @@ impl<'c> TokenClaims<'c> {
             "token_use" => &mut self.token_use,
             "typ" => &mut self.typ,
             "authorization_details" => &mut self.authorization_details,
-            "at_hash" | "c_hash" | "events" => {
-                self.is_another_kind = true;
-                return;
-            }
+            "at_hash" => return self.of_another_kind = Some("at_hash"),
+            "c_hash" => return self.of_another_kind = Some("c_hash"),
+            "events" if value.as_object().is_some() => return self.of_another_kind = Some("events"),
             _ => return,
         };
         *claim = value.into();
@@ -109,25 +108,32 @@ impl<'c> TokenClaims<'c> {
         Ok(self.token_type.text("token_type")?)
     }
 
-    /// Returns whether the claims `token_use` and `typ`, where present, name an access token, and nothing else says that this is
-    /// an ID token (OpenID Connect Core §3.1.3.6, §3.3.2.11) or a logout token (OpenID Connect Back-Channel Logout §2.4).
-    pub(super) fn may_be_an_access_token(&self) -> Result<bool, TokenError> {
+    /// Checks that the claims `token_use` and `typ`, where present, name an access token, and that there is no claim of ID tokens
+    /// (OpenID Connect Core §3.1.3.6, §3.3.2.11) or logout tokens (OpenID Connect Back-Channel Logout §2.4).
+    pub(super) fn check_no_other_kind(&self) -> Result<(), TokenError> {
         let is_one_of = |name: &str, allowed: &[&str]| allowed.iter().any(|one| one.eq_ignore_ascii_case(name));
-        Ok(!self.is_another_kind
-            && self.token_use.text("token_use")?.is_none_or(|name| is_one_of(name, &ACCESS_TOKEN_USES))
-            && self.typ.text("typ")?.is_none_or(|name| is_one_of(name, &ACCESS_TOKEN_TYPES)))
+        if let Some(claim) = self.of_another_kind {
+            Err(TokenError::TokenType(claim))
+        } else if self.token_use.text("token_use")?.is_some_and(|name| !is_one_of(name, &ACCESS_TOKEN_USES)) {
+            Err(TokenError::TokenType("token_use"))
+        } else if self.typ.text("typ")?.is_some_and(|name| !is_one_of(name, &ACCESS_TOKEN_TYPES)) {
+            Err(TokenError::TokenType("typ"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Checks that a token without `typ: at+jwt` is an access token.
-    pub(super) fn check_kind(&self, kind: TokenKind) -> Result<(), TokenError> {
-        if !self.may_be_an_access_token()? {
-            return Err(TokenError::TokenType);
-        }
-        match kind {
-            TokenKind::TypClaim if self.typ.json().is_none() => Err(TokenError::MissingClaim("typ")),
-            TokenKind::TokenUseClaim if self.token_use.json().is_none() => Err(TokenError::MissingClaim("token_use")),
-            _ => Ok(()),
-        }
+    pub(super) fn check_kind(&self, expected: &Expectations<'_>) -> Result<(), TokenError> {
+        self.check_no_other_kind()?;
+        let (claim, is_there) = match expected.allowances.kind {
+            TokenKind::Audience => return Ok(()),
+            TokenKind::TypClaim => ("typ", self.typ.json().is_some()),
+            TokenKind::TokenUseClaim => ("token_use", self.token_use.json().is_some()),
+            TokenKind::ClientClaim => ("client_id", self.client_id(expected)?.is_some()),
+            TokenKind::JtiClaim => ("jti", self.jti.json().is_some()),
+        };
+        if is_there { Ok(()) } else { Err(TokenError::TokenType(claim)) }
     }
 
     /// Reads `cnf`; `None` if there is no such claim.
@@ -221,17 +227,17 @@ impl<'c> TokenClaims<'c> {
         Ok(Audience::Many(all.into_iter().map(keep).collect()))
     }
 
-    /// Reads `client_id` or, without it, the claim that is configured for the issuer.
+    /// Reads the claim that is configured for the issuer or, without it, `client_id`.
     fn client_id(&self, expected: &Expectations<'_>) -> Result<Option<Cow<'_, str>>, TokenError> {
         let client_id = self.client_id.text("client_id")?.map(Cow::Borrowed);
-        match (client_id, expected.allowances.client_id_claim) {
-            (None, Some(name)) => {
-                let claim = self.other(name.as_str(), expected.policy.json)?;
-                let is_absent = self.empty_is_absent && claim.json().is_some_and(is_empty);
-                if is_absent { Ok(None) } else { Ok(claim.into_text("client_id")?) }
+        if let Some(name) = expected.allowances.client_id_claim {
+            let claim = self.other(name.as_str(), expected.policy.json)?;
+            let is_absent = self.empty_is_absent && claim.json().is_some_and(is_empty);
+            if claim.json().is_some() && !is_absent {
+                return Ok(claim.into_text("client_id")?);
             }
-            (client_id, _) => Ok(client_id),
         }
+        Ok(client_id)
     }
 
     /// Reads the scopes from the one claim that is configured for the issuer.

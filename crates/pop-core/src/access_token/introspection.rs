@@ -70,11 +70,10 @@ pub fn read(body: &[u8], expected: &IntrospectionExpectations<'_>, now: u64) -> 
 fn check_token_type(claims: &TokenClaims<'_>, token: &AccessToken) -> Result<(), TokenError> {
     let expected = token.confirmation().map_or(&["Bearer"][..], token_types);
     let fits = |token_type: &str| expected.iter().any(|name| name.eq_ignore_ascii_case(token_type));
-    if claims.token_type()?.is_none_or(fits) && claims.may_be_an_access_token()? {
-        Ok(())
-    } else {
-        Err(TokenError::TokenType)
+    if !claims.token_type()?.is_none_or(fits) {
+        return Err(TokenError::TokenType("token_type"));
     }
+    claims.check_no_other_kind()
 }
 
 /// Returns the token types of tokens with a confirmation.

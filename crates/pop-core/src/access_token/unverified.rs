@@ -86,7 +86,7 @@ impl<'j> UnverifiedToken<'j> {
     pub fn check_claims(&self, expected: &Expectations<'_>, now: u64) -> Result<AccessToken, Error> {
         let typed = check_type(&self.header, expected.allowances)?;
         if !typed {
-            self.claims.check_kind(expected.allowances.kind)?;
+            self.claims.check_kind(expected)?;
         }
         let token = self.claims.read(self.issuer()?, expected)?;
         if token.audience.spans().is_empty() {

@@ -60,7 +60,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "token.missing_claim": "a required claim is missing", "`IssuerConfig::allow_missing_sub()`, `allow_missing_client_id()`, `allow_missing_jti()`, `allow_missing_iat()`";
     "token.invalid_claim": "a claim has the wrong type or value", "authorization server; `IssuerConfig::allow_scope_array()` for `scope` as an array";
     "token.inactive": "the authorization server says that the token is not active", "client: get a new token";
-    "token.token_type": "`token_type` contradicts `cnf`, or `token_use` or `typ` names another kind of token", "authorization server: `token_type` is `DPoP` for a token with `jkt`, else `Bearer`";
+    "token.token_type": "`token_type` contradicts `cnf`, or the claims are those of another kind of token", "client: send the access token. Authorization server: `token_type` is `DPoP` for a token with `jkt`, else `Bearer`";
     // the confirmation
     "confirmation.missing": "the token is not bound to a key or a certificate", "authorization server: bind it. `.mode(Mode::AllowBearer)` accepts such tokens as `Bearer`";
     "confirmation.not_object": "`cnf` is not an object", "authorization server";

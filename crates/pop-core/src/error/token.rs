@@ -55,10 +55,11 @@ pub enum TokenError {
     /// The authorization server says that the token is not active (RFC 7662 §2.2).
     #[error("not active")]
     Inactive,
-    /// `token_type` of an introspection response contradicts `cnf` (RFC 9449 §6.2), or the claim `token_use` or `typ` names
-    /// another kind of token.
-    #[error("token_type contradicts cnf, or the claims name another kind of token")]
-    TokenType,
+    /// The token is not an access token, by this claim: `token_type` of an introspection response contradicts `cnf` (RFC 9449
+    /// §6.2), `token_use` or `typ` names another kind, `at_hash`, `c_hash` or `events` is there, or a claim is missing that all
+    /// access tokens of the issuer have.
+    #[error("not an access token, by {0}")]
+    TokenType(&'static str),
 }
 
 jws_codes!("token");
@@ -80,7 +81,7 @@ impl TokenError {
             Self::MissingClaim(_) => "token.missing_claim",
             Self::InvalidClaim { .. } => "token.invalid_claim",
             Self::Inactive => "token.inactive",
-            Self::TokenType => "token.token_type",
+            Self::TokenType(_) => "token.token_type",
         }
     }
 }

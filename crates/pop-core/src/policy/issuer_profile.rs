@@ -52,17 +52,18 @@ impl IssuerProfile {
     pub fn allowances(self) -> TokenAllowances {
         let strict = TokenAllowances::default();
         let untyped = TokenAllowances { typ_jwt: true, ..strict };
+        let named = TokenAllowances { kind: TokenKind::ClientClaim, ..untyped };
         let client_id_in = ClaimName::of_client_id;
         match self {
             Self::Rfc9068 | Self::OidcProvider => strict,
-            Self::Auth0 => TokenAllowances { client_id_claim: client_id_in("azp"), missing_jti: true, ..untyped },
+            Self::Auth0 => TokenAllowances { client_id_claim: client_id_in("azp"), missing_jti: true, ..named },
             Self::Cognito => TokenAllowances { kind: TokenKind::TokenUseClaim, ..untyped },
             Self::Duende => TokenAllowances { scope_array: true, missing_sub: true, ..strict },
             Self::Entra => TokenAllowances {
                 client_id_claim: client_id_in("azp"),
                 scope_claim: ClaimName::of_scopes("scp"),
                 missing_jti: true,
-                ..untyped
+                ..named
             },
             Self::EntraV1 => TokenAllowances { client_id_claim: client_id_in("appid"), ..Self::Entra.allowances() },
             Self::Keycloak => {
@@ -71,10 +72,10 @@ impl IssuerProfile {
             Self::Okta => TokenAllowances {
                 client_id_claim: client_id_in("cid"),
                 scope_claim: ClaimName::of_scopes("scp"),
-                ..untyped
+                ..named
             },
-            Self::Ping => TokenAllowances { scope_array: true, missing_sub: true, missing_jti: true, ..untyped },
-            Self::Zitadel => untyped,
+            Self::Ping => TokenAllowances { scope_array: true, missing_sub: true, missing_jti: true, ..named },
+            Self::Zitadel => TokenAllowances { kind: TokenKind::JtiClaim, ..untyped },
         }
     }
 }

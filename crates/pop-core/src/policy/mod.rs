@@ -178,7 +178,7 @@ pub struct TokenAllowances {
     pub scope_array: bool,
     /// The claim that is read instead of `scope`: a string with spaces or an array of strings.
     pub scope_claim: Option<ClaimName>,
-    /// The claim that is read if there is no `client_id`.
+    /// The claim that is read before `client_id`.
     pub client_id_claim: Option<ClaimName>,
     /// No `sub`.
     pub missing_sub: bool,
@@ -208,6 +208,10 @@ pub enum TokenKind {
     TypClaim,
     /// By the claim `token_use`, which must be present.
     TokenUseClaim,
+    /// By the claim that identifies the client, which must be present even if tokens may lack it otherwise.
+    ClientClaim,
+    /// By the claim `jti`, which must be present even if tokens may lack it otherwise.
+    JtiClaim,
 }
 
 /// The requirements on access tokens.

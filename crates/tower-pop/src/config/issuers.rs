@@ -34,7 +34,7 @@ impl PopConfigBuilder {
             let keys = match (&config.static_jwks, &config.jwks_uri) {
                 (Some(jwks), None) => self.static_keys(config, jwks, policy)?,
                 (None, Some(uri)) => self.remote_keys(config, KeyLocation::Uri(uri.clone()), policy, client.get()?)?,
-                (None, None) => self.remote_keys(config, KeyLocation::Discovery, policy, client.get()?)?,
+                (None, None) => self.remote_keys(config, key_location(config), policy, client.get()?)?,
                 (Some(_), Some(_)) => {
                     return Err(ConfigError::Contradiction { option: "static_jwks", with: "jwks_uri" });
                 }
@@ -121,14 +121,25 @@ fn allowances(config: &IssuerConfig) -> Result<TokenAllowances, ConfigError> {
     Ok(allow)
 }
 
-/// Tokens of Microsoft Entra ID name their tenant by its GUID, whatever the client called it.
+/// The metadata of Microsoft Entra ID with the issuer of version 1.0 is not where discovery from that issuer looks.
+fn key_location(config: &IssuerConfig) -> KeyLocation {
+    match config.issuer.strip_prefix("https://sts.windows.net/") {
+        Some(tenant) if config.profile == IssuerProfile::EntraV1 => {
+            let tenant = tenant.trim_end_matches('/');
+            KeyLocation::Uri(format!("https://login.microsoftonline.com/{tenant}/discovery/keys"))
+        }
+        _ => KeyLocation::Discovery,
+    }
+}
+
+/// Tokens of Microsoft Entra ID name their tenant by its GUID in lower case, whatever the client called it.
 fn check_tenant(config: &IssuerConfig) -> Result<(), ConfigError> {
     if !matches!(config.profile, IssuerProfile::Entra | IssuerProfile::EntraV1) {
         return Ok(());
     }
     let is_guid = |segment: &str| {
         let lengths = segment.split('-').map(str::len);
-        lengths.eq([8, 4, 4, 4, 12]) && segment.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+        lengths.eq([8, 4, 4, 4, 12]) && segment.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f'))
     };
     if config.issuer.split('/').any(is_guid) { Ok(()) } else { Err(ConfigError::EntraTenant(config.issuer.clone())) }
 }

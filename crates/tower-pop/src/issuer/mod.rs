@@ -159,7 +159,7 @@ impl IssuerConfig {
     /// string (RFC 9068 §2.2.3).
     ///
     /// A claim with another name is not standardised: it may be a string with spaces (`scp` of Microsoft Entra ID) or an array with
-    /// one scope in each string (`scp` of Okta, `permissions` of Auth0). The name is that of a member of the outermost object.
+    /// one scope in each string (`scp` of Okta). The name is that of a member of the outermost object.
     /// `scope` is then ignored: scopes come from one claim only.
     ///
     /// `build()` rejects the empty name, more than 120 bytes, anything but printable ASCII without spaces, and the name of
@@ -178,8 +178,8 @@ impl IssuerConfig {
         self
     }
 
-    /// Sets the claim that identifies the client in tokens without `client_id`, such as `azp`, in JWTs and in introspection responses.
-    /// A token must have one of the two.
+    /// Sets the claim that identifies the client, such as `azp`, in JWTs and in introspection responses. A token without it must have
+    /// `client_id`.
     ///
     /// `build()` rejects the names that [`scope_claim`](Self::scope_claim) rejects, except `azp` and `appid`.
     ///

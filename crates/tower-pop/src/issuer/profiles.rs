@@ -17,6 +17,10 @@ impl IssuerConfig {
     /// ```
     #[must_use]
     pub fn with_profile(issuer: impl Into<String>, profile: IssuerProfile) -> Self {
+        let mut issuer = issuer.into();
+        if profile == IssuerProfile::Auth0 && !issuer.ends_with('/') {
+            issuer.push('/');
+        }
         Self { profile, allow: profile.allowances(), ..Self::new(issuer) }
     }
 
@@ -30,7 +34,7 @@ impl IssuerConfig {
     /// ```
     ///
     /// Accepts `typ: JWT`, and reads the client from `azp`. A client needs an audience mapper for this resource: by default `aud`
-    /// is `account` or missing. Roles: `RequireClaim::any("realm_access.roles", ["editor"])`.
+    /// is `account` or missing. The client scope `basic` writes `sub`. Roles: `RequireClaim::any("realm_access.roles", ["editor"])`.
     ///
     /// # Security
     /// The claim `typ` must be present. It is `ID`, `Refresh`, `Offline` or `Logout` in the other tokens of Keycloak.
@@ -56,12 +60,12 @@ impl IssuerConfig {
     ///  "cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}
     /// ```
     ///
-    /// Accepts `typ: JWT` and tokens without `jti`, and reads the client from `azp`. With Role-Based Access Control, the scopes are
-    /// in `permissions`: add `.scope_claim("permissions")`. Without an `audience` in the request, Auth0 issues opaque tokens, which
-    /// only its own endpoints accept.
+    /// Accepts `typ: JWT` and tokens without `jti`, and reads the client from `azp`. With Role-Based Access Control, `permissions` has
+    /// what the user may do, whatever the client asked for: require it in addition to scopes, not instead of them. Without an
+    /// `audience` in the request, Auth0 issues opaque tokens, which only its own endpoints accept.
     ///
     /// # Security
-    /// ID tokens have the client identifier as `aud`, and no `azp`. The token profile of RFC 9068, which names the kind in `typ`,
+    /// ID tokens have the client identifier as `aud`, and no `azp`, which must be present. The token profile of RFC 9068, which names the kind in `typ`,
     /// is the better choice for a new API; it is accepted as well.
     ///
     /// ```
@@ -73,9 +77,7 @@ impl IssuerConfig {
     /// ```
     #[must_use]
     pub fn auth0(tenant: impl Into<String>) -> Self {
-        let tenant = tenant.into();
-        let slash = if tenant.ends_with('/') { "" } else { "/" };
-        Self::with_profile(tenant + slash, IssuerProfile::Auth0)
+        Self::with_profile(tenant, IssuerProfile::Auth0)
     }
 
     /// Microsoft Entra ID, tokens of version 2.0: the tenant is its identifier, a GUID. `build()` rejects names such as `common`,
@@ -90,13 +92,13 @@ impl IssuerConfig {
     /// ```
     ///
     /// Accepts `typ: JWT` and tokens without `jti`, reads the client from `azp` and the scopes from `scp`. The audience is the
-    /// identifier of the API's app registration, a GUID. Which version a token has depends on `requestedAccessTokenVersion` of that
+    /// identifier of the API's app registration, a GUID. For other clouds there is [`with_profile`](Self::with_profile). Which version a token has depends on `requestedAccessTokenVersion` of that
     /// registration: for version 1.0 there is [`entra_v1`](Self::entra_v1), and both can be configured beside each other. Roles:
     /// `RequireClaim::any("roles", ["Editor"])`.
     ///
     /// # Security
-    /// A client that is also an API gets ID tokens with the same `aud` as access tokens. They have no `azp`, so `client_id` is
-    /// missing, and they are rejected.
+    /// A client that is also an API gets ID tokens with the same `aud` as access tokens. They have no `azp`, which must be present,
+    /// whatever else is allowed.
     ///
     /// ```
     /// use tower_pop::{IssuerConfig, PopConfig, Preset, ProofKind};
@@ -111,12 +113,13 @@ impl IssuerConfig {
     /// ```
     #[must_use]
     pub fn entra(tenant: impl AsRef<str>) -> Self {
-        let issuer = format!("https://login.microsoftonline.com/{}/v2.0", tenant.as_ref());
+        let tenant = tenant.as_ref().to_ascii_lowercase();
+        let issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
         Self::with_profile(issuer, IssuerProfile::Entra)
     }
 
     /// Microsoft Entra ID, tokens of version 1.0: as [`entra`](Self::entra), with the issuer `https://sts.windows.net/{tenant}/` and
-    /// the client in `appid`. The audience is the identifier of the API's app registration or its URI, as the client requested it.
+    /// the client in `appid`. The keys are at `login.microsoftonline.com`; other clouds need `.jwks_uri(..)`. The audience is the identifier of the API's app registration or its URI, as the client requested it.
     ///
     /// ```text
     /// {"alg":"RS256","typ":"JWT","kid":"Xv0k","x5t":"Xv0k"}
@@ -138,10 +141,8 @@ impl IssuerConfig {
     /// ```
     #[must_use]
     pub fn entra_v1(tenant: impl AsRef<str>) -> Self {
-        let tenant = tenant.as_ref();
-        // The metadata with this issuer is at login.microsoftonline.com, where discovery from the issuer does not look.
+        let tenant = tenant.as_ref().to_ascii_lowercase();
         Self::with_profile(format!("https://sts.windows.net/{tenant}/"), IssuerProfile::EntraV1)
-            .jwks_uri(format!("https://login.microsoftonline.com/{tenant}/discovery/keys"))
     }
 
     /// Okta: the issuer is the URL of a custom authorization server, such as `https://acme.okta.com/oauth2/default`. Tokens of the
@@ -157,7 +158,7 @@ impl IssuerConfig {
     /// Accepts tokens without `typ`, reads the client from `cid` and the scopes from `scp`.
     ///
     /// # Security
-    /// ID tokens have the client identifier as `aud`, and no `cid`.
+    /// ID tokens have the client identifier as `aud`, and no `cid`, which must be present.
     ///
     /// ```
     /// use tower_pop::{IssuerConfig, PopConfig};
@@ -177,7 +178,7 @@ impl IssuerConfig {
     /// {"alg":"RS256","kid":"hW2d"}
     /// {"iss":"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI","aud":"https://api.example","sub":"5f2c",
     ///  "client_id":"shop","token_use":"access","jti":"0b9d","iat":1800000000,"exp":1800003600,"scope":"notes/read",
-    ///  "cognito:groups":["editor"],"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}
+    ///  "cognito:groups":["editor"]}
     /// ```
     ///
     /// Accepts tokens without `typ`. Cognito writes `aud` only if the client names this API as the `resource` of its authorization
@@ -199,7 +200,8 @@ impl IssuerConfig {
         Self::with_profile(user_pool, IssuerProfile::Cognito)
     }
 
-    /// PingOne and PingFederate: the issuer is the URL of an environment's authorization server, or that of PingFederate.
+    /// PingOne and PingFederate: the issuer is the URL of an environment's authorization server, or that of PingFederate. If tokens
+    /// can have `typ: at+jwt`, switch that on.
     ///
     /// ```text
     /// {"alg":"RS256","kid":"default"}
@@ -209,10 +211,12 @@ impl IssuerConfig {
     /// ```
     ///
     /// Accepts tokens without `typ`, with `typ: JWT`, without `jti`, and without `sub`: a client that acts for itself has none. `scope`
-    /// may be an array, as PingFederate writes it. Its access token manager must write `iss`, `aud` and `iat`.
+    /// may be an array, as PingFederate writes it unless it is told otherwise. Its access token manager must write `iss`, `aud` and
+    /// `iat`. A manager with a signing certificate of its own publishes its keys at its own path: `.jwks_uri(..)`.
     ///
     /// # Security
-    /// ID tokens have the client identifier as `aud`, and no `client_id`.
+    /// ID tokens have the client identifier as `aud`, and no `client_id`, which must be present. Refresh tokens of PingOne can be JWTs:
+    /// choose opaque ones, or `typ: at+jwt` for access tokens and [`IssuerConfig::new`].
     ///
     /// ```
     /// use tower_pop::{IssuerConfig, PopConfig};
@@ -231,16 +235,16 @@ impl IssuerConfig {
     /// ```text
     /// {"alg":"RS256","kid":"2719","typ":"JWT"}
     /// {"iss":"https://acme.zitadel.cloud","aud":["271900@notes","https://api.example"],"sub":"2718","client_id":"shop",
-    ///  "jti":"V2_0b9d","iat":1800000000,"nbf":1800000000,"exp":1800043200,"scope":"openid notes:read",
-    ///  "urn:zitadel:iam:org:project:roles":{"editor":{"2717":"acme.example"}},
-    ///  "cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}
+    ///  "jti":"V2_0b9d","iat":1800000000,"nbf":1800000000,"exp":1800043200,
+    ///  "urn:zitadel:iam:org:project:271900:roles":{"editor":{"2717":"acme.example"}}}
     /// ```
     ///
-    /// Accepts tokens without `typ`, and with `typ: JWT`. Roles: `RequireClaim::any("urn:zitadel:iam:org:project:roles",
-    /// ["editor"])`.
+    /// Accepts tokens without `typ`, and with `typ: JWT`. Tokens may lack `scope`: require roles, of the API's own project:
+    /// `RequireClaim::any("urn:zitadel:iam:org:project:271900:roles", ["editor"])`. The claim without the number has the roles in the
+    /// project of the client, which another team may own.
     ///
     /// # Security
-    /// ID tokens may have the project as `aud`, too. They have no `jti`, which must be present here.
+    /// ID tokens may have the project as `aud`, too. They have no `jti`, which must be present, whatever else is allowed.
     ///
     /// ```
     /// use tower_pop::{IssuerConfig, PopConfig};

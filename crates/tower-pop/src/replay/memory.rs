@@ -66,6 +66,8 @@ pub struct MemoryReplayStore {
     clock: Arc<dyn Clock>,
     /// The second in which shards were last cleaned up.
     cleaned_up: AtomicUsize,
+    /// The next shard that is cleaned up so.
+    turn: AtomicUsize,
     occupancy: Occupancy,
 }
 
@@ -91,6 +93,7 @@ impl MemoryReplayStore {
             secret: Secret::random(),
             clock: Arc::new(SystemClock::default()),
             cleaned_up: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
             occupancy: Occupancy::of(StoreUse::Store),
         }
     }
@@ -180,6 +183,7 @@ impl MemoryReplayStore {
         }
         if shard.places == 0 {
             shard.places = self.take_places(entry.now, monotonic)?;
+            self.occupancy.taken(shard.places, self.capacity);
         }
         let count = shard.clients.entry(client).or_default();
         if *count >= self.per_key {
@@ -200,12 +204,10 @@ impl MemoryReplayStore {
             let before = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without_lot);
             before.map(|free| free.min(self.lot))
         };
-        let taken = take().or_else(|_| {
+        take().or_else(|_| {
             self.shards.iter().for_each(|shard| self.drop_expired_in(shard, now, monotonic));
             take().map_err(|_| ReplayError::Full)
-        })?;
-        self.occupancy.taken(taken, self.capacity);
-        Ok(taken)
+        })
     }
 
     fn drop_expired(&self, shard: &mut Shard, now: u64, monotonic: u64) {
@@ -227,8 +229,9 @@ impl MemoryReplayStore {
         if self.cleaned_up.load(Ordering::Relaxed) != second
             && self.cleaned_up.swap(second, Ordering::Relaxed) != second
         {
+            let first = self.turn.fetch_add(CLEAN_UP_A_SECOND, Ordering::Relaxed);
             for turn in 0..CLEAN_UP_A_SECOND {
-                self.clean_up_another(second.wrapping_mul(CLEAN_UP_A_SECOND).wrapping_add(turn), now, monotonic);
+                self.clean_up_another(first.wrapping_add(turn), now, monotonic);
             }
         }
     }
@@ -255,7 +258,7 @@ impl MemoryReplayStore {
 
 impl AlignedShard {
     fn lock(&self) -> MutexGuard<'_, Shard> {
-        // No statement under the lock can panic, so a shard is consistent even if the lock is poisoned.
+        // No statement under the lock can panic except a recorder of metrics, which is called when the shard is consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

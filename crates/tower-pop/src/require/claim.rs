@@ -8,7 +8,7 @@ use super::{Require, RequireError, part};
 /// challenge is `insufficient_scope` without `scope` (RFC 6750 §3.1): it does not tell which claim is required.
 ///
 /// A claim is a string that equals a value, an array with such a string, or an object whose member of that name is an
-/// object, as ZITADEL writes roles. Values are not split, folded or converted. A
+/// object with members, as ZITADEL writes roles. Values are not split, folded or converted. A
 /// name with dots is first looked up as it is, then as a path through objects.
 ///
 /// ```
@@ -95,7 +95,9 @@ impl ClaimRequirement {
         let is = |member: &Value, value: &str| member.as_str() == Some(value);
         let has = |value: &str| match claim {
             Value::Array(members) => members.iter().any(|member| is(member, value)),
-            Value::Object(members) => members.get(value).is_some_and(Value::is_object),
+            Value::Object(members) => {
+                members.get(value).and_then(Value::as_object).is_some_and(|member| !member.is_empty())
+            }
             other => is(other, value),
         };
         if self.all { self.values.iter().all(|value| has(value)) } else { self.values.iter().any(|value| has(value)) }
