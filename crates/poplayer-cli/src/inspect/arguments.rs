@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pop_core::policy::{Mode, Preset};
-use tower_pop::ProofKind;
+use tower_pop::{IssuerProfile, ProofKind};
 
 use super::time;
 
@@ -99,6 +99,9 @@ pub(super) struct ServerArguments {
     /// Rejects TLS early data
     #[arg(long)]
     pub(super) reject_early_data: bool,
+    /// The product that the issuer is, such as keycloak: accepts the known deviations of its tokens
+    #[arg(long, value_name = "PRODUCT", default_value = "rfc9068", value_parser = profile)]
+    pub(super) issuer_profile: IssuerProfile,
     /// Deviations of the issuer from RFC 9068: typ-jwt, scope-array, missing-sub, missing-client-id, missing-jti, missing-iat
     #[arg(long, value_name = "DEVIATIONS", value_delimiter = ',', value_parser = deviation)]
     pub(super) allow: Vec<String>,
@@ -134,4 +137,8 @@ pub(super) const DEVIATIONS: [&str; 6] =
 fn deviation(name: &str) -> Result<String, String> {
     let found = DEVIATIONS.contains(&name).then(|| name.to_owned());
     found.ok_or_else(|| format!("expected {}", DEVIATIONS.join(", ")))
+}
+
+fn profile(name: &str) -> Result<IssuerProfile, tower_pop::UnknownName> {
+    name.parse()
 }

@@ -80,7 +80,7 @@ impl<'a> Resource<'a> {
     }
 
     fn issuer(&self) -> Result<IssuerConfig, Failure> {
-        let mut issuer = IssuerConfig::new(&self.issuer);
+        let mut issuer = IssuerConfig::with_profile(&self.issuer, self.arguments.server.issuer_profile);
         if let Some(jwks) = &self.arguments.jwks {
             let is_url = jwks.starts_with("https://") || jwks.starts_with("http://");
             issuer = if is_url { issuer.jwks_uri(jwks) } else { issuer.static_jwks(read_text(jwks.as_ref())?) };

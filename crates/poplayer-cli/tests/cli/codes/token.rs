@@ -60,6 +60,9 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let lax = |deviation: &str, token: TokenMint| with(setup, "", &token.mint()).with(&["--allow", deviation]);
     cases.push(lax("typ-jwt", good().header("typ", "JWT")));
     cases.push(lax("missing-sub,missing-jti", good().without("sub").without("jti")));
+    let keycloak = good().header("typ", "JWT").claim("typ", "DPoP").without("client_id").claim("azp", "shop").mint();
+    cases.push(with(setup, "", &keycloak).with(&["--issuer-profile", "keycloak"]));
+    cases.push(with(setup, "token.typ", &keycloak));
     cases.push(lax("scope-array", good().claim("scope", json!(["notes:read"]))));
     cases.extend(opaque(setup));
     cases.extend(certificates(setup));
