@@ -73,13 +73,14 @@ fn the_guide_on_symmetric_keys_says_who_can_forge_requests() {
     assert!(bold.iter().any(|text| text.contains("can forge requests of its clients")), "{bold:?}");
 }
 
-/// The proxy configuration in the guides is part of the files that `tests/proxies.rs` runs.
+/// The proxy configuration in the guides is part of the files that `tests/proxies` runs.
 #[test]
 fn the_guides_show_the_proxy_configuration_that_is_tested() {
     for (language, file) in [
         ("nginx", "tests/proxies/nginx.conf"),
         ("haproxy", "tests/proxies/haproxy.cfg"),
         ("apache", "tests/proxies/apache.conf"),
+        ("caddyfile", "tests/proxies/Caddyfile"),
     ] {
         let fence = format!("```{language}\n");
         let guides: String = files("docs", "md").into_iter().map(read).collect();
