@@ -198,16 +198,17 @@ async fn a_short_stream_is_sent_again_and_a_long_one_is_not() {
 #[tokio::test]
 async fn a_stream_that_was_read_in_part_is_sent_completely_the_second_time() {
     let read = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&read);
+    let (seen, tasks) = (Arc::clone(&read), Arc::new(Mutex::new(Vec::new())));
+    let late = Arc::clone(&tasks);
     let early = service_fn(move |request: Request<RepeatableBody<_>>| {
-        let seen = Arc::clone(&seen);
+        let (seen, late) = (Arc::clone(&seen), Arc::clone(&late));
         async move {
             let mut body = request.into_body();
             if request_is_first(&seen) {
                 let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
                 seen.lock().unwrap().push(first);
                 // The rest of the first body is read late, as by a connection that still sends it.
-                tokio::spawn(async move { assert!(body.frame().await.unwrap().is_err(), "it was taken away") });
+                late.lock().unwrap().push(tokio::spawn(async move { body.frame().await.unwrap().is_err() }));
                 return Ok::<_, Infallible>(ask_for("n1"));
             }
             let whole = body.collect().await.unwrap().to_bytes();
@@ -218,6 +219,83 @@ async fn a_stream_that_was_read_in_part_is_sent_completely_the_second_time() {
     let response = layer().layer(early).oneshot(stream(&["buy ", "milk", "!"])).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(*read.lock().unwrap(), ["buy ", "buy milk!"]);
+    let task = tasks.lock().unwrap().pop().unwrap();
+    assert!(task.await.unwrap(), "the rest of the first body was taken away");
+}
+
+/// A body that panics when it is polled after its end, as streams may.
+struct Once(Option<&'static str>, bool);
+
+impl Body for Once {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        assert!(!self.1, "polled after its end");
+        let data = self.0.take();
+        self.1 = data.is_none();
+        std::task::Poll::Ready(data.map(|data| Ok(Frame::data(Bytes::from(data)))))
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_not_polled_after_its_end() {
+    let server = Server::new([ask_for("n1")]);
+    let request = Request::post("https://api.example/notes").body(Once(Some("buy milk"), false)).unwrap();
+    let response = layer().layer(server.service()).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let bodies: Vec<Bytes> = server.sent().into_iter().map(|sent| sent.body).collect();
+    assert_eq!(bodies, ["buy milk", "buy milk"]);
+}
+
+/// CLI-08: a part must not pass for the whole.
+#[tokio::test]
+async fn a_body_that_failed_is_not_sent_again() {
+    let failing = || {
+        let parts = [Ok(Frame::data(Bytes::from("buy "))), Err(std::io::Error::other("the file is gone"))];
+        StreamBody::new(futures_util::stream::iter(parts))
+    };
+    let calls = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&calls);
+    let service = service_fn(move |request: Request<RepeatableBody<_>>| {
+        *counted.lock().unwrap() += 1;
+        async move {
+            let _ = request.into_body().collect().await; // as far as it goes
+            Ok::<_, Infallible>(ask_for("n1"))
+        }
+    });
+    let request = Request::post("https://api.example/notes").body(failing()).unwrap();
+    let response = layer().layer(service).oneshot(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), *calls.lock().unwrap()), (401, 1));
+}
+
+#[tokio::test]
+async fn the_host_field_must_name_the_origin() {
+    for (host, sent) in [("api.example", true), ("API.example:443", true), ("other.example", false), ("", false)] {
+        let server = Server::new([]);
+        let request = Request::get("https://api.example/notes").header("host", host).body(Empty::<Bytes>::new());
+        let result = layer().layer(server.service()).oneshot(request.unwrap()).await;
+        assert_eq!((result.is_ok(), server.sent().len() == 1), (sent, sent), "{host:?}");
+        if let Err(error) = result {
+            let other = matches!(&error, ProofServiceError::Request(ClientError::Url(UrlError::OtherOrigin { .. })));
+            assert!(other, "{host:?}: {error}");
+        }
+    }
+}
+
+/// The proof names the origin in its one form. So does the request.
+#[tokio::test]
+async fn an_address_in_another_form_is_sent_in_the_usual_one() {
+    let server = Server::new([]);
+    let layer = ProofLayer::new(BoundToken::new("the-token", ProofMethod::Dpop(key())), "http://127.0.0.1").unwrap();
+    let request = Request::get("http://0x7f.1:80/notes").body(Empty::<Bytes>::new()).unwrap();
+    layer.layer(server.service()).oneshot(request).await.unwrap();
+    let sent = server.sent().remove(0);
+    assert_eq!(sent.head.uri, "http://127.0.0.1/notes");
+    assert_eq!(sent.claim("htu"), "http://127.0.0.1/notes");
 }
 
 fn request_is_first(seen: &Mutex<Vec<Bytes>>) -> bool {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 
 /// Why the program stops.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,13 @@ pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
         // A closed pipe is no reason to fail.
         let _ = error.print();
         return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+    }
+    // The text of clap shows the value, which may have a password.
+    if let (ErrorKind::ValueValidation, Some(argument), Some(source)) =
+        (error.kind(), error.get(ContextKind::InvalidArg), error.source())
+    {
+        print_error(&format!("the value of {argument} cannot be used: {source}"));
+        return ExitCode::from(2);
     }
     let text = error.to_string();
     let lines =

@@ -23,8 +23,8 @@ impl HttpClient {
     pub(crate) fn new(arguments: &TokenArguments, url: &Url, timeout: Duration) -> Result<Self, Failure> {
         let mut builder = Client::builder().redirect(Policy::none()).timeout(timeout);
         builder = builder.tls_certs_merge(trusted(arguments)?);
-        if url.scheme() == "http" {
-            builder = builder.no_proxy(); // it stays on this machine
+        if Origin::parse(&url.origin().ascii_serialization()).is_ok_and(|origin| origin.is_loopback()) {
+            builder = builder.no_proxy(); // a proxy has a loopback of its own
         }
         if let (Some(chain), Some(key)) = (&arguments.certificate, &arguments.certificate_key) {
             let pem = Zeroizing::new(format!("{}\n{}", *Zeroizing::new(read_text(key)?), read_text(chain)?));

@@ -45,13 +45,14 @@ export async function start(api, server) {
 export function returned() {
   const query = new URLSearchParams(location.search)
   const pending = JSON.parse(sessionStorage.getItem('pending') ?? 'null')
-  return pending && query.has('state') ? { query, pending } : null
+  if (!pending || !query.has('state')) return null
+  sessionStorage.removeItem('pending') // whatever happens: a response counts once
+  history.replaceState(null, '', redirectUri)
+  return { query, pending }
 }
 
 /** Exchanges the code for a token. */
 export async function finish({ query, pending }, server) {
-  sessionStorage.removeItem('pending')
-  history.replaceState(null, '', redirectUri)
   if (query.get('state') !== pending.state) throw new Error('the response is not to the request of this page')
   if (query.get('iss') !== server.issuer) throw new Error('the response comes from another server')
   if (query.has('error')) throw new Error(`the authorization server says ${query.get('error')}`)

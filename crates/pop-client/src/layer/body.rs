@@ -30,7 +30,16 @@ struct Parts<B> {
     kept: Option<Vec<Part>>,
     kept_len: usize,
     max_kept_len: usize,
-    rest: Option<Pin<Box<B>>>,
+    rest: Rest<B>,
+}
+
+/// What was not sent yet.
+enum Rest<B> {
+    Open(Pin<Box<B>>),
+    /// All of it was sent. It is not polled again: a body may panic then.
+    Ended,
+    /// The request is sent again, or the body failed. What follows is an error, never the end: a part must not pass for the whole.
+    Gone,
 }
 
 #[derive(Clone)]
@@ -49,7 +58,7 @@ impl<B> RepeatableBody<B> {
             kept: Some(Vec::new()),
             kept_len: 0,
             max_kept_len,
-            rest: Some(Box::pin(body)),
+            rest: Rest::Open(Box::pin(body)),
         })
     }
 
@@ -70,15 +79,25 @@ impl<B> Handle<B> {
         let mut parts = self.0.lock();
         let mut again = VecDeque::from(parts.kept.take()?);
         again.append(&mut parts.again);
-        let (rest, max_kept_len) = (parts.rest.take(), parts.max_kept_len);
+        let (rest, max_kept_len) = (std::mem::replace(&mut parts.rest, Rest::Gone), parts.max_kept_len);
         drop(parts);
         Some(RepeatableBody::of(Parts { again, kept: Some(Vec::new()), kept_len: 0, max_kept_len, rest }))
+    }
+}
+
+/// Nobody will ask for the body again.
+impl<B> Drop for Handle<B> {
+    fn drop(&mut self) {
+        self.0.lock().kept = None;
     }
 }
 
 impl<B> Parts<B> {
     fn keep(&mut self, part: &Part) {
         if let Part::Data(data) = part {
+            if data.is_empty() {
+                return;
+            }
             self.kept_len = self.kept_len.saturating_add(data.len());
         }
         if self.kept_len > self.max_kept_len {
@@ -112,13 +131,21 @@ where
         let part = match parts.again.pop_front() {
             Some(part) => part,
             None => {
-                let Some(rest) = &mut parts.rest else {
-                    // The request is sent again, and this body is not needed any more.
-                    return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::Interrupted).into())));
+                let rest = match &mut parts.rest {
+                    Rest::Open(rest) => rest,
+                    Rest::Ended => return Poll::Ready(None),
+                    Rest::Gone => return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::Interrupted).into()))),
                 };
-                match ready!(rest.as_mut().poll_frame(cx)).transpose().map_err(Into::into)? {
-                    None => return Poll::Ready(None),
-                    Some(frame) => match frame.into_data() {
+                match ready!(rest.as_mut().poll_frame(cx)) {
+                    None => {
+                        parts.rest = Rest::Ended;
+                        return Poll::Ready(None);
+                    }
+                    Some(Err(error)) => {
+                        (parts.rest, parts.kept) = (Rest::Gone, None);
+                        return Poll::Ready(Some(Err(error.into())));
+                    }
+                    Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => Part::Data(data),
                         Err(frame) => match frame.into_trailers() {
                             Ok(trailers) => Part::Trailers(trailers),
@@ -134,14 +161,23 @@ where
 
     fn is_end_stream(&self) -> bool {
         let parts = self.lock();
-        parts.again.is_empty() && parts.rest.as_ref().is_some_and(Body::is_end_stream)
+        parts.again.is_empty()
+            && match &parts.rest {
+                Rest::Open(rest) => rest.is_end_stream(),
+                Rest::Ended => true,
+                Rest::Gone => false,
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
         let parts = self.lock();
         let again: u64 =
             parts.again.iter().map(|part| if let Part::Data(data) = part { data.len() as u64 } else { 0 }).sum();
-        let rest = parts.rest.as_ref().map(Body::size_hint).unwrap_or_default();
+        let rest = match &parts.rest {
+            Rest::Open(rest) => rest.size_hint(),
+            Rest::Ended => SizeHint::with_exact(0),
+            Rest::Gone => SizeHint::default(),
+        };
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(again));
         if let Some(upper) = rest.upper() {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
 use pop_core::target::{Origin, TargetError};
 use reqwest::Url;
 
@@ -32,6 +34,17 @@ impl Destination {
     pub(super) fn checked(&self, url: &Url) -> Result<Url, UrlError> {
         let checked = checked_url(url.as_str(), false)?;
         if origin_of(&checked)? == self.0 { Ok(checked) } else { Err(UrlError::OtherOrigin { url: redacted(url) }) }
+    }
+
+    /// Checks that the field `Host`, if it is set, names the origin: a gateway may look at nothing else.
+    pub(super) fn check_host(&self, headers: &HeaderMap) -> Result<(), UrlError> {
+        let scheme = if self.0.is_https() { "https" } else { "http" };
+        let named = |host: &HeaderValue| Origin::parse(&format!("{scheme}://{}", host.to_str().ok()?)).ok();
+        if headers.get_all(HOST).iter().all(|host| named(host).as_ref() == Some(&self.0)) {
+            Ok(())
+        } else {
+            Err(UrlError::OtherOrigin { url: format!("the field Host of a request to {}", self.0) })
+        }
     }
 }
 

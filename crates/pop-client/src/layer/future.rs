@@ -62,7 +62,8 @@ where
 {
     pub(super) fn start(mut inner: S, settings: Arc<Settings>, request: Request<B>) -> Self {
         let (mut head, body) = request.into_parts();
-        let url = match url_of(&mut head.uri, &settings.destination) {
+        let checked = settings.destination.check_host(&head.headers);
+        let url = match checked.and_then(|()| url_of(&mut head.uri, &settings.destination)) {
             Ok(url) => url,
             Err(error) => return Self::failed(inner, error.into()),
         };

@@ -61,6 +61,7 @@ impl Kept {
 impl ProofLayer {
     fn sign(&self, request: &mut Request, content: Content<'_>) -> Result<(), ClientError> {
         let Settings { signer, destination, .. } = &self.settings;
+        destination.check_host(request.headers())?;
         let (method, url) = (request.method().clone(), request.url().clone());
         let mut unsigned = Unsigned { method: method.as_str(), url: &url, headers: request.headers_mut() };
         signer.sign(&mut unsigned, destination.origin(), Covered { content, fields: &[] })

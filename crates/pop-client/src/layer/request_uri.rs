@@ -1,7 +1,8 @@
 //! The URIs of requests, which may have a path and a query only.
 
 use http::Uri;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
+use pop_core::target::TargetError;
 use reqwest::Url;
 
 use super::destination::Destination;
@@ -20,12 +21,22 @@ pub(super) fn url_of(uri: &mut Uri, destination: &Destination) -> Result<Url, Ur
         .map_err(|error| UrlError::Syntax { url: redacted_str(&text), source: UrlSyntaxError::parse(error) })?;
     let url = destination.checked(&url)?;
     let sent = path_and_query(&url);
-    if uri.path_and_query().is_none_or(|own| own.as_str() != sent) {
-        let mut parts = uri.clone().into_parts();
-        parts.path_and_query = PathAndQuery::try_from(sent).ok().or(parts.path_and_query);
-        if let Ok(changed) = Uri::from_parts(parts) {
-            *uri = changed;
-        }
+    let host_differs = uri.authority().is_some_and(|own| own.as_str() != url.authority());
+    if host_differs || uri.path_and_query().is_none_or(|own| own.as_str() != sent) {
+        *uri = changed(uri, &url, &sent).ok_or_else(|| {
+            let source = UrlSyntaxError::origin(TargetError::NotAnOrigin);
+            UrlError::Syntax { url: redacted_str(&text), source }
+        })?;
     }
     Ok(url)
+}
+
+/// Returns the URI as the proof names it: an origin has one form, `http://127.1` another.
+fn changed(uri: &Uri, url: &Url, sent: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    if parts.authority.is_some() {
+        parts.authority = Some(Authority::try_from(url.authority()).ok()?);
+    }
+    parts.path_and_query = Some(PathAndQuery::try_from(sent).ok()?);
+    Uri::from_parts(parts).ok()
 }

@@ -57,8 +57,11 @@ impl Show {
             if name == AUTHORIZATION {
                 let (scheme, credentials) = value.split_once(' ').unwrap_or_default();
                 self.line(&format!("> {name}: {scheme} (not shown: --print-headers prints it)"));
-                if Decoded::of(credentials).claims.get("at").is_some() {
-                    self.decoded("signed request", credentials);
+                let mut signed = Decoded::of(credentials);
+                if let Some(token) = signed.claims.get_mut("at") {
+                    *token = "(not shown)".into();
+                    self.note(&format!("signed request header: {}", signed.header));
+                    self.note(&format!("signed request claims: {}", signed.claims));
                 }
             } else if name == DPOP {
                 self.line(&format!("> {name}: (not shown)"));

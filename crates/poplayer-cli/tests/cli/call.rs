@@ -40,6 +40,9 @@ fn repeats_a_request_with_the_nonce_of_the_server() {
 #[test]
 fn shows_tokens_and_proofs_decoded_but_not_as_they_are() {
     let api = api();
+    let signed = api.call(&["-v", "--binding", "pop"]);
+    assert!(signed.err.contains("* signed request claims: {") && signed.err.contains("(not shown)"), "{}", signed.err);
+    assert!(!signed.err.contains("eyJ"), "no token in the signed request: {}", signed.err);
     let ran = api.call(&["-v", "-i"]);
     assert!(ran.out.starts_with("HTTP 200 OK\n") && ran.out.ends_with("by Dpop"), "{}", ran.out);
     for part in
@@ -154,4 +157,15 @@ fn says_in_one_line_what_it_expects() {
     assert!(ran.status == 1 && ran.err.contains("invalid_client") && !ran.err.contains("wrong"), "{ran:?}");
     let ran = poplayer(&["call", "http://127.0.0.1:9/", "--client-id", "worker"]);
     assert_eq!((ran.status, ran.err.lines().count()), (1, 1), "{ran:?}");
+}
+
+/// A password in a URL is a secret that was typed by mistake.
+#[test]
+fn a_rejected_url_is_not_repeated() {
+    for arguments in [&["call", "https://me:hunter2@api.example/"][..], &["call", "ftp://me:hunter2@api.example/"]] {
+        let ran = poplayer_with(arguments, "", &[]);
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(!ran.err.contains("hunter2") && ran.err.contains("URL"), "{}", ran.err);
+        assert_eq!(ran.err.trim().lines().count(), 1, "{}", ran.err);
+    }
 }
