@@ -51,6 +51,9 @@ struct MigratingFromBearer;
 #[doc = include_str!("../../../docs/operations.md")]
 struct Operations;
 
+#[doc = include_str!("../../../docs/problems.md")]
+struct Problems;
+
 #[doc = include_str!("../../../docs/replicas.md")]
 struct Replicas;
 

@@ -1,5 +1,6 @@
 //! The documentation matches the code: its requirement tables, its links and the configuration files that it shows.
 
+mod book;
 mod conformance;
 mod links;
 
