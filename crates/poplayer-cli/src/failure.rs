@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ErrorKind};
 
+use crate::output::printable;
+
 /// Why the program stops.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -62,8 +64,7 @@ pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
 }
 
 fn print_error(message: &str) {
-    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let _ = writeln!(std::io::stderr(), "error: {message}");
+    let _ = writeln!(std::io::stderr(), "error: {}", printable(message));
 }
 
 /// Shows an error with its causes.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pop_client::{Algorithm, DpopKey};
 use pop_core::jose::{decode_standard, encode_standard};
@@ -41,18 +41,21 @@ pub(crate) fn write_secret(path: &Path, secret: &str, overwrite: bool) -> Result
         _ => Failure::input(format!("cannot write {}: {error}", path.display())),
     };
     // A new file beside the old one: the mode of an existing file would stay, and a reader must never see a half.
-    let target = if overwrite { path.with_extension("poplayer-new") } else { path.to_owned() };
-    if overwrite
-        && let Err(error) = std::fs::remove_file(&target)
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(failed(error));
-    }
-    create(&target).and_then(|mut file| file.write_all(secret.as_bytes())).map_err(failed)?;
-    if overwrite {
-        std::fs::rename(&target, path).map_err(failed)?;
-    }
-    Ok(())
+    let target = if overwrite { beside(path).map_err(failed)? } else { path.to_owned() };
+    let mut file = create(&target).map_err(failed)?;
+    let written = file.write_all(secret.as_bytes()).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| if overwrite { std::fs::rename(&target, path) } else { Ok(()) });
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&target); // no half of a key stays
+        failed(error)
+    })
+}
+
+/// Returns a new name beside a file, which no other run of this program has.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
+    name.push(format!(".{}", std::process::id()));
+    Ok(path.with_file_name(name))
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -62,3 +62,9 @@ impl Output {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 }
+
+/// Replaces what a server could move the cursor or turn the text with: control characters, and marks of direction.
+pub(crate) fn printable(text: &str) -> String {
+    let is_mark = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || is_mark(c) { ' ' } else { c }).collect()
+}

@@ -18,6 +18,7 @@ use http::Method;
 use pop_client::DpopKey;
 use pop_client::reqwest::Url;
 use pop_core::target::Origin;
+use tokio::io::AsyncReadExt;
 
 pub(crate) use self::arguments::AttackArguments;
 use self::requests::Requests;
@@ -28,7 +29,9 @@ use crate::http_client::HttpClient;
 use crate::output::Output;
 use crate::token::{Binding, Source};
 
-/// How long the command that prints a token may take.
+/// The maximum length of what the command that prints a token may print, in bytes.
+const MAX_TOKEN_LEN: u64 = 64 * 1024;
+/// How long it may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<Passed, Failure> {
@@ -78,18 +81,30 @@ async fn token(arguments: &AttackArguments, url: &Url, http: &HttpClient) -> Res
     let failed = |why: &str| Failure::failed(format!("--token-command {why}: expected a command that prints a token"));
     let shell = if cfg!(windows) { ["cmd", "/C"] } else { ["sh", "-c"] };
     let [shell, flag] = shell;
-    let child = tokio::process::Command::new(shell)
+    let mut child = tokio::process::Command::new(shell)
         .args([flag, command])
         .env("POPLAYER_JWK", key.public_jwk().to_string())
         .env("POPLAYER_JKT", key.thumbprint().to_string())
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .kill_on_drop(true)
-        .output();
-    let ended = tokio::time::timeout(COMMAND_TIMEOUT, child).await.map_err(|_| failed("took more than 60 s"))?;
-    let ended = ended.map_err(|error| failed(&format!("cannot run ({error})")))?;
-    let token = String::from_utf8(ended.stdout).map_err(|_| failed("printed something else"))?.trim().to_owned();
-    if !ended.status.success() || token.is_empty() {
+        .spawn()
+        .map_err(|error| failed(&format!("cannot run ({error})")))?;
+    let stdout = child.stdout.take();
+    let ended = tokio::time::timeout(COMMAND_TIMEOUT, async {
+        let mut printed = Vec::new();
+        if let Some(stdout) = stdout {
+            stdout.take(MAX_TOKEN_LEN).read_to_end(&mut printed).await?; // the rest breaks its pipe
+        }
+        Ok::<_, std::io::Error>((child.wait().await?, printed))
+    });
+    let (status, printed) = ended
+        .await
+        .map_err(|_| failed("took more than 60 s"))?
+        .map_err(|error| failed(&format!("cannot be read ({error})")))?;
+    let token = String::from_utf8(printed).map_err(|_| failed("printed something else"))?.trim().to_owned();
+    if !status.success() || token.is_empty() {
         return Err(failed("failed"));
     }
     Ok((token, key))

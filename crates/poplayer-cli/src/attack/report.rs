@@ -115,7 +115,8 @@ fn escaped(text: &str) -> String {
         '<' => "&lt;".to_owned(),
         '>' => "&gt;".to_owned(),
         '"' => "&quot;".to_owned(),
-        c if c.is_control() => " ".to_owned(),
+        // XML 1.0 §2.2 has no place for these.
+        c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => " ".to_owned(),
         c => c.to_string(),
     };
     text.chars().map(escape).collect()

@@ -11,7 +11,7 @@ use self::show::Show;
 use crate::Passed;
 use crate::failure::Failure;
 use crate::http_client::HttpClient;
-use crate::output::Output;
+use crate::output::{Output, printable};
 use crate::token::Source;
 
 pub(crate) async fn run(arguments: CallArguments, output: &Output) -> Result<Passed, Failure> {
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: CallArguments, output: &Output) -> Result<Pas
         output.document(&answer.to_json(exchange.attempts()));
     } else {
         if arguments.include {
-            answer.head_lines().iter().for_each(|line| output.line(line));
+            answer.head_lines().iter().for_each(|line| output.line(printable(line)));
             output.line("");
         }
         if arguments.output.is_none() {

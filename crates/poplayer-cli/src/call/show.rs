@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 
 use super::exchange::Answer;
 use crate::json::Decoded;
+use crate::output::printable;
 use crate::signed::{DPOP, Draft};
 use crate::token::BoundToken;
 
@@ -19,8 +20,7 @@ pub(super) struct Show {
 impl Show {
     fn line(self, line: &str) {
         if self.verbose {
-            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", printable(line));
         }
     }
 

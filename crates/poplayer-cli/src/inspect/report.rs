@@ -7,7 +7,7 @@ use tower_pop::Rejection;
 use super::checks::Check;
 use super::values::Values;
 use super::verdict::{Outcome, Verdict};
-use crate::output::{Colour, Output};
+use crate::output::{Colour, Output, printable};
 
 /// One line of the report.
 struct Line {
@@ -127,9 +127,4 @@ fn short(value: &str) -> String {
     let value = printable(value);
     let kept: String = value.chars().take(60).collect();
     format!(": {kept}{}", if kept.len() < value.len() { "…" } else { "" })
-}
-
-/// Replaces control characters: a token must not move the cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use pop_client::reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -36,10 +37,11 @@ impl Callback {
     pub(super) async fn ask(self, url: &str) -> Result<String, Failure> {
         let _ = writeln!(std::io::stderr(), "* open in the browser: {url}");
         open(url);
+        let state = state_of(url);
         let answer = tokio::time::timeout(PATIENCE, async {
             loop {
                 if let Ok((stream, _)) = self.listener.accept().await
-                    && let Ok(Some(target)) = tokio::time::timeout(READ_TIMEOUT, target(stream)).await
+                    && let Ok(Some(target)) = tokio::time::timeout(READ_TIMEOUT, target(stream, state.as_deref())).await
                 {
                     return format!("http://127.0.0.1:{}{target}", self.port);
                 }
@@ -49,8 +51,15 @@ impl Callback {
     }
 }
 
-/// Returns the target of a request for the redirect URI, and answers it.
-async fn target(mut stream: TcpStream) -> Option<String> {
+/// Returns `state` of a URL. An authorization request that was pushed has none (RFC 9126 §4).
+fn state_of(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    url.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state.into_owned())
+}
+
+/// Returns the target of a request for the redirect URI, and answers it. Any page can send such a request: one with another
+/// state than the expected one does not end the wait.
+async fn target(mut stream: TcpStream, state: Option<&str>) -> Option<String> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let mut part = [0; 1024];
@@ -59,10 +68,12 @@ async fn target(mut stream: TcpStream) -> Option<String> {
     }
     let line = String::from_utf8_lossy(&head).lines().next()?.to_owned();
     let target = line.strip_prefix("GET ").and_then(|rest| rest.split(' ').next());
-    let target = target.filter(|target| target.starts_with("/callback?"));
+    let is_expected =
+        |target: &&str| state.is_none() || state_of(&format!("http://127.0.0.1{target}")).as_deref() == state;
+    let target = target.filter(|target| target.starts_with("/callback?")).filter(is_expected);
     let (status, text) = match target {
         Some(_) => ("200 OK", "You can close this window, and go back to the terminal."),
-        None => ("404 Not Found", "This is not the redirect URI."),
+        None => ("404 Not Found", "This is not the answer to the request in the terminal."),
     };
     let length = text.len();
     let response = format!(
