@@ -374,7 +374,7 @@ fn understood(spans: &[SpanData]) {
     assert!(["200", "401", "500"].iter().all(|status| statuses.iter().any(|found| found == status)), "{statuses:?}");
 }
 
-/// Nobody waits for the response any more when the program stops.
+/// The program stops before the response.
 fn stopped(spans: &Spans) {
     let fetcher = Server::says("");
     let api = introspecting(&fetcher);

@@ -85,7 +85,7 @@ impl<B> Handle<B> {
     }
 }
 
-/// Nobody will ask for the body again.
+/// Stops to keep parts: the body is not sent again after this.
 impl<B> Drop for Handle<B> {
     fn drop(&mut self) {
         self.0.lock().kept = None;

@@ -161,7 +161,7 @@ pub(crate) async fn exchange(fetch: &dyn HttpFetch, request: FetchRequest) -> Re
     result
 }
 
-/// Records the end of an exchange that nobody waits for any more, for example because the time of its caller is over.
+/// Records the end of an exchange that is dropped before it has a result, for example at the timeout of its caller.
 struct OpenExchange<'s> {
     span: &'s Span,
     has_result: bool,
