@@ -74,7 +74,7 @@ impl<'t> Case<'t> {
         let (of_signature, others): (Vec<&str>, Vec<&str>) = fields.into_iter().partition(is_of_signature);
         let add = |line: &str, signature: &str, headers: &mut HeaderMap| {
             let (name, value) = line.split_once(':')?;
-            let value = value.trim().replace("$INPUT", &input).replace("$SIG", signature);
+            let value = value.trim().replace("$SIG", signature).replace("$INPUT", &input); // the input may have `$SIG`
             headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
             Some(())
         };

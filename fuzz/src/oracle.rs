@@ -206,9 +206,9 @@ fn canonical(uri: &str) -> Option<String> {
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let authority = authority.to_ascii_lowercase();
-    let default_port = if scheme == "https" { "443" } else { "80" };
+    let default_port = if scheme == "https" { 443 } else { 80 };
     let authority = match authority.rsplit_once(':') {
-        Some((host, port)) if port.is_empty() || port == default_port => host,
+        Some((host, port)) if port.is_empty() || port.parse() == Ok(default_port) => host,
         _ => &authority,
     };
     let raw = [("|", "%7C"), ("[", "%5B"), ("]", "%5D"), ("^", "%5E")];

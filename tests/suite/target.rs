@@ -232,6 +232,8 @@ async fn understands_paths_as_browsers_send_them() {
     for (htu, expected) in [
         ("wss://api.example/notes", Expected::Ok),
         ("WSS://api.example:443/notes", Expected::Ok),
+        ("https://api.example:0443/notes", Expected::Ok), // a port is a number
+        ("https://api.example:0444/notes", Expected::Proof),
         ("ws://api.example/notes", Expected::Proof),
         ("wsss://api.example/notes", Expected::Proof),
         ("https://api.example[/notes", Expected::Proof),
