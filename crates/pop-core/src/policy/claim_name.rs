@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Claims that always have their own meaning.
-const RESERVED: [&str; 22] = [
+const RESERVED: [&str; 23] = [
     "iss",
     "sub",
     "aud",
@@ -24,11 +24,12 @@ const RESERVED: [&str; 22] = [
     "act",
     "may_act",
     "nonce",
+    "sid",
     "typ",
     "authorization_details",
 ];
 /// Claims that may name the client, and never hold scopes.
-const NOT_SCOPES: [&str; 3] = ["azp", "appid", "sid"];
+const CLIENTS: [&str; 2] = ["azp", "appid"];
 
 /// The exact name of a member of the outermost object of a token, instead of `scope` or `client_id`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl ClaimName {
     /// ASCII without the space, or is a claim that has another meaning, such as `sub`.
     #[must_use]
     pub fn of_scopes(name: &str) -> Option<Self> {
-        if NOT_SCOPES.contains(&name) { None } else { Self::unreserved(name) }
+        if CLIENTS.contains(&name) { None } else { Self::of_client_id(name) }
     }
 
     /// Checks the name of a claim that identifies the client, such as `azp`.
@@ -56,10 +57,6 @@ impl ClaimName {
     /// Returns `None` as [`of_scopes`](Self::of_scopes) does.
     #[must_use]
     pub fn of_client_id(name: &str) -> Option<Self> {
-        if name == "sid" { None } else { Self::unreserved(name) }
-    }
-
-    fn unreserved(name: &str) -> Option<Self> {
         let printable = name.bytes().all(|byte| byte.is_ascii_graphic());
         if name.is_empty() || !printable || RESERVED.contains(&name) {
             return None;

@@ -109,16 +109,20 @@ fn allowances(config: &IssuerConfig) -> Result<TokenAllowances, ConfigError> {
     let mut allow = config.allow;
     let issuer = || config.issuer.clone();
     if let Some(claim) = &config.scope_claim {
-        let unusable = || ConfigError::ScopeClaim { issuer: issuer(), claim: claim.clone() };
-        let other = || ClaimName::of_scopes(claim).ok_or_else(unusable);
-        allow.scope_claim = if claim == "scope" { None } else { Some(other()?) };
+        allow.scope_claim = instead_of("scope", claim, ClaimName::of_scopes)
+            .ok_or_else(|| ConfigError::ScopeClaim { issuer: issuer(), claim: claim.clone() })?;
     }
     if let Some(claim) = &config.client_id_claim {
-        let unusable = || ConfigError::ClientIdClaim { issuer: issuer(), claim: claim.clone() };
-        let other = || ClaimName::of_client_id(claim).ok_or_else(unusable);
-        allow.client_id_claim = if claim == "client_id" { None } else { Some(other()?) };
+        allow.client_id_claim = instead_of("client_id", claim, ClaimName::of_client_id)
+            .ok_or_else(|| ConfigError::ClientIdClaim { issuer: issuer(), claim: claim.clone() })?;
     }
     Ok(allow)
+}
+
+/// Returns the claim that is read instead of the standard one: none, if it is that one. Returns `None` for a name that cannot
+/// be used.
+fn instead_of(standard: &str, claim: &str, check: fn(&str) -> Option<ClaimName>) -> Option<Option<ClaimName>> {
+    if claim == standard { Some(None) } else { check(claim).map(Some) }
 }
 
 /// The metadata of Microsoft Entra ID with the issuer of version 1.0 is not where discovery from that issuer looks.

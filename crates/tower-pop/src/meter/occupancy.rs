@@ -47,7 +47,7 @@ impl Occupancy {
                 totals.capacity.fetch_add(capacity, Ordering::Relaxed);
             }
             totals.taken.fetch_add(places, Ordering::Relaxed);
-            totals.write(self.of);
+            self.of.write();
         }
         let _ = (places, capacity);
     }
@@ -57,7 +57,7 @@ impl Occupancy {
         #[cfg(feature = "metrics")]
         {
             self.of.totals().taken.fetch_sub(places, Ordering::Relaxed);
-            self.of.totals().write(self.of);
+            self.of.write();
         }
         let _ = places;
     }
@@ -84,23 +84,6 @@ impl Totals {
     const fn none() -> Self {
         Self { taken: AtomicUsize::new(0), capacity: AtomicUsize::new(0) }
     }
-
-    #[allow(clippy::cast_precision_loss)]
-    fn write(&self, of: StoreUse) {
-        let (taken, capacity) =
-            (self.taken.load(Ordering::Relaxed) as f64, self.capacity.load(Ordering::Relaxed) as f64);
-        match of {
-            StoreUse::Store => {
-                metrics::gauge!("pop_replay_store_entries", "store" => "memory").set(taken);
-                metrics::gauge!("pop_replay_store_max_entries", "store" => "memory").set(capacity);
-            }
-            #[cfg(feature = "redis")]
-            StoreUse::BesideRedis => {
-                metrics::gauge!("pop_replay_store_entries", "store" => "beside_redis").set(taken);
-                metrics::gauge!("pop_replay_store_max_entries", "store" => "beside_redis").set(capacity);
-            }
-        }
-    }
 }
 
 #[cfg(feature = "metrics")]
@@ -113,6 +96,24 @@ impl StoreUse {
             Self::Store => &STORES,
             #[cfg(feature = "redis")]
             Self::BesideRedis => &BESIDE_REDIS,
+        }
+    }
+
+    /// Writes the totals as they are.
+    #[allow(clippy::cast_precision_loss)]
+    fn write(self) {
+        let Totals { taken, capacity } = self.totals();
+        let (taken, capacity) = (taken.load(Ordering::Relaxed) as f64, capacity.load(Ordering::Relaxed) as f64);
+        match self {
+            Self::Store => {
+                metrics::gauge!("pop_replay_store_entries", "store" => "memory").set(taken);
+                metrics::gauge!("pop_replay_store_max_entries", "store" => "memory").set(capacity);
+            }
+            #[cfg(feature = "redis")]
+            Self::BesideRedis => {
+                metrics::gauge!("pop_replay_store_entries", "store" => "beside_redis").set(taken);
+                metrics::gauge!("pop_replay_store_max_entries", "store" => "beside_redis").set(capacity);
+            }
         }
     }
 }

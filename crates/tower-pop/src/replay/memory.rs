@@ -27,10 +27,8 @@ use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, SHARDS};
 pub const DEFAULT_CAPACITY: usize = 4_000_000;
 /// The default span of one set, in seconds.
 const DEFAULT_SPAN: u64 = 23;
-/// The number of inserts into a shard after which it cleans up another shard.
-const CLEAN_UP_EVERY: u32 = 64;
-/// The number of shards that are cleaned up in each second with an insert.
-const CLEAN_UP_A_SECOND: usize = 4;
+/// The number of shards that are cleaned up in each second with an insert: all of them within the span of a set.
+const CLEAN_UP_A_SECOND: usize = 32;
 
 /// The default [`ReplayStore`], in the memory of this process.
 ///
@@ -162,14 +160,10 @@ impl MemoryReplayStore {
         if shard.now != entry.now {
             shard.now = entry.now;
             shard.monotonic = self.clock.monotonic().as_secs();
-            self.clean_up_this_second(entry.now, shard.monotonic);
+            self.clean_up(entry.now, shard.monotonic);
         }
         let monotonic = shard.monotonic;
         self.drop_expired(shard, entry.now, monotonic);
-        shard.inserts = shard.inserts.wrapping_add(1);
-        if shard.inserts.is_multiple_of(CLEAN_UP_EVERY) {
-            self.clean_up_another((shard.inserts / CLEAN_UP_EVERY) as usize, entry.now, monotonic);
-        }
         let end = entry.expires_at / self.span;
         if entry.expires_at <= entry.now || shard.dropped.is_some_and(|dropped| end <= dropped) {
             return Err(ReplayError::Replayed); // may be one of the dropped entries
@@ -221,25 +215,21 @@ impl MemoryReplayStore {
         }
     }
 
-    /// Cleans up some other shards, once a second in the whole store: with few requests, inserts alone do not get to all of
-    /// them.
+    /// Drops expired entries of some shards, in turn and once a second in the whole store, because a shard without inserts does
+    /// not drop its own.
     #[allow(clippy::cast_possible_truncation)]
-    fn clean_up_this_second(&self, now: u64, monotonic: u64) {
+    fn clean_up(&self, now: u64, monotonic: u64) {
         let second = now as usize;
         if self.cleaned_up.load(Ordering::Relaxed) != second
             && self.cleaned_up.swap(second, Ordering::Relaxed) != second
         {
-            let first = self.turn.fetch_add(CLEAN_UP_A_SECOND, Ordering::Relaxed);
-            for turn in 0..CLEAN_UP_A_SECOND {
-                self.clean_up_another(first.wrapping_add(turn), now, monotonic);
+            let some = CLEAN_UP_A_SECOND.min(SHARDS);
+            let first = self.turn.fetch_add(some, Ordering::Relaxed);
+            for turn in 0..some {
+                if let Some(shard) = self.shards.get(first.wrapping_add(turn) % SHARDS) {
+                    self.drop_expired_in(shard, now, monotonic);
+                }
             }
-        }
-    }
-
-    /// Drops expired entries of another shard, in turn, because a shard without inserts does not drop its own.
-    fn clean_up_another(&self, turn: usize, now: u64, monotonic: u64) {
-        if let Some(shard) = self.shards.get(turn % SHARDS) {
-            self.drop_expired_in(shard, now, monotonic);
         }
     }
 
@@ -305,7 +295,6 @@ struct Shard {
     monotonic: u64,
     /// The number of free places that this shard has taken from the store.
     places: usize,
-    inserts: u32,
 }
 
 /// The entries that expire between `end * span` and `(end + 1) * span`.
