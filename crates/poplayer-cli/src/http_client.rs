@@ -10,7 +10,7 @@ use pop_core::target::Origin;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, with_causes};
-use crate::key_file::read_text;
+use crate::input::read_text;
 use crate::token::TokenArguments;
 
 /// A client for resources. It follows no redirects.
@@ -23,7 +23,7 @@ impl HttpClient {
     pub(crate) fn new(arguments: &TokenArguments, url: &Url, timeout: Duration) -> Result<Self, Failure> {
         let mut builder = Client::builder().redirect(Policy::none()).timeout(timeout);
         builder = builder.tls_certs_merge(trusted(arguments)?);
-        if Origin::parse(&url.origin().ascii_serialization()).is_ok_and(|origin| origin.is_loopback()) {
+        if origin(url).is_some_and(|origin| origin.is_loopback()) {
             builder = builder.no_proxy(); // a proxy has a loopback of its own
         }
         if let (Some(chain), Some(key)) = (&arguments.certificate, &arguments.certificate_key) {
@@ -66,11 +66,16 @@ fn trusted(arguments: &TokenArguments) -> Result<Vec<Certificate>, Failure> {
     if certificates.is_empty() { Err(expected()) } else { Ok(certificates) }
 }
 
+/// Returns the origin of a URL that has one.
+pub(crate) fn origin(url: &Url) -> Option<Origin> {
+    Origin::parse(&url.origin().ascii_serialization()).ok()
+}
+
 /// Parses the URL of a resource. Plain http is accepted on loopback only (RFC 9449 §2).
 pub(crate) fn resource_url(text: &str) -> Result<Url, String> {
     let expected = || "expected an https URL, or http on loopback, such as https://api.example/notes".to_owned();
     let mut url = Url::parse(text).map_err(|_| expected())?;
-    let origin = Origin::parse(&url.origin().ascii_serialization()).map_err(|_| expected())?;
+    let origin = origin(&url).ok_or_else(expected)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("expected a URL without user and password".to_owned());
     }

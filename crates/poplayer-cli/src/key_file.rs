@@ -1,7 +1,7 @@
 //! Private keys in files: PKCS#8 as PEM, readable by the owner only.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use pop_client::{Algorithm, DpopKey};
@@ -9,11 +9,10 @@ use pop_core::jose::{decode_standard, encode_standard};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::input::read_text;
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
-/// The maximum length of a file with keys, a token or certificates, in bytes.
-const MAX_LEN: u64 = 1 << 20;
 
 /// Returns the key in PKCS#8 as PEM.
 pub(crate) fn to_pem(key: &DpopKey) -> Result<Zeroizing<String>, Failure> {
@@ -86,17 +85,6 @@ pub(crate) fn read(path: &Path, algorithm: Option<Algorithm>) -> Result<DpopKey,
         Some(algorithm) => Failure::input(format!("{} is not a key for {}", path.display(), algorithm.name())),
         None => expected(),
     })
-}
-
-/// Reads a small text file.
-pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    let failed = |error: io::Error| Failure::input(format!("cannot read {}: {error}", path.display()));
-    let mut text = String::new();
-    File::open(path).map_err(failed)?.take(MAX_LEN + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > MAX_LEN {
-        return Err(Failure::input(format!("{} is too large: expected at most 1 MiB", path.display())));
-    }
-    Ok(text)
 }
 
 /// Parses the name of a signature algorithm.

@@ -66,7 +66,8 @@ impl Draft {
     }
 }
 
-fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
+/// Returns the value of a field that logs must not show.
+pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         Failure::input("the token has characters that no header field can have: expected visible ASCII")
     })?;

@@ -14,10 +14,8 @@ mod vectors;
 use std::process::Stdio;
 use std::time::Duration;
 
-use http::Method;
 use pop_client::DpopKey;
 use pop_client::reqwest::Url;
-use pop_core::target::Origin;
 use tokio::io::AsyncReadExt;
 
 pub(crate) use self::arguments::AttackArguments;
@@ -25,7 +23,8 @@ use self::requests::Requests;
 use self::runner::Runner;
 use crate::Passed;
 use crate::failure::Failure;
-use crate::http_client::HttpClient;
+use crate::http_client::{HttpClient, origin};
+use crate::input;
 use crate::output::Output;
 use crate::token::{Binding, Source};
 
@@ -44,8 +43,7 @@ pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<P
     if arguments.token.binding != Binding::Dpop {
         return Err(Failure::input("attacks are requests with DPoP proofs: expected --binding dpop"));
     }
-    let method = Method::from_bytes(arguments.request.as_bytes())
-        .map_err(|_| Failure::input(format!("{:?} is not a method: expected such as GET", arguments.request)))?;
+    let method = input::method(&arguments.request)?;
     let http = HttpClient::new(&arguments.token, &url, arguments.max_time)?;
     let (token, key) = token(&arguments, &url, &http).await?;
     let thief = DpopKey::generate(key.algorithm()).map_err(|error| Failure::failed(error.to_string()))?;
@@ -63,7 +61,7 @@ pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<P
 
 /// Attacks stay on this machine, unless the user says that the host is theirs.
 fn check_target(url: &Url, owned: bool) -> Result<(), Failure> {
-    let is_loopback = Origin::parse(&url.origin().ascii_serialization()).is_ok_and(|origin| origin.is_loopback());
+    let is_loopback = origin(url).is_some_and(|origin| origin.is_loopback());
     if is_loopback || owned {
         return Ok(());
     }

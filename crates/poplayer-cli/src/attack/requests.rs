@@ -1,7 +1,7 @@
 //! What the requests of an attack are made of: one good request, and its parts.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use pop_authserver::{ProofMint, proof};
 use pop_client::DpopKey;
 use pop_client::reqwest::Url;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::inspect::time::now;
-use crate::signed::DPOP;
+use crate::signed::{DPOP, sensitive};
 
 /// The target, a token and its key, and the key of a thief.
 pub(super) struct Requests {
@@ -65,10 +65,10 @@ impl Requests {
     pub(super) fn attempt(&self, credentials: &[(&str, &str)], proofs: &[&str]) -> Result<Attempt, Failure> {
         let mut headers = HeaderMap::new();
         for (scheme, token) in credentials {
-            append(&mut headers, AUTHORIZATION, &format!("{scheme} {token}"))?;
+            headers.append(AUTHORIZATION, sensitive(&format!("{scheme} {token}"))?);
         }
         for proof in proofs {
-            append(&mut headers, DPOP, proof)?;
+            headers.append(DPOP, sensitive(proof)?);
         }
         Ok(Attempt { url: self.url.clone(), headers })
     }
@@ -103,13 +103,4 @@ impl Requests {
 /// Signs a proof.
 pub(super) fn mint(proof: &ProofMint) -> Result<String, Failure> {
     proof.try_mint().map_err(|error| Failure::failed(error.to_string()))
-}
-
-fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Failure> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| {
-        Failure::input("the token has characters that no header field can have: expected visible ASCII")
-    })?;
-    value.set_sensitive(true);
-    headers.append(name, value);
-    Ok(())
 }

@@ -4,13 +4,14 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
-use pop_client::{Challenge, NonceMemory, Role};
-use pop_core::target::Origin;
+use pop_client::Challenge;
 
 use super::requests::{Attempt, Requests};
 use super::vectors::{Must, VECTORS, Vector, When};
 use crate::failure::{Failure, with_causes};
 use crate::http_client::HttpClient;
+use crate::nonce::{self, nonce_of};
+use crate::token::Binding;
 
 /// What came of one vector.
 pub(super) struct Finding {
@@ -147,11 +148,8 @@ impl<'h> Runner<'h> {
 
     /// Keeps the newest nonce.
     fn learn_nonce(&mut self, headers: &HeaderMap) {
-        let nonces = NonceMemory::default();
-        let Ok(origin) = Origin::parse(&self.requests.url.origin().ascii_serialization()) else { return };
-        if let Ok(true) = nonces.learn(Role::ResourceServer, &origin, headers) {
-            self.requests.nonce = nonces.newest(Role::ResourceServer, &origin);
-        }
+        let newest = nonce_of(Binding::Dpop, &self.requests.url, headers);
+        self.requests.nonce = newest.or(self.requests.nonce.take());
     }
 
     async fn send(&self, attempt: &Attempt) -> Result<(StatusCode, HeaderMap), String> {
@@ -168,6 +166,5 @@ const fn is_rejection(status: StatusCode) -> bool {
 }
 
 fn asks_for_nonce(status: StatusCode, headers: &HeaderMap) -> bool {
-    let asks = |challenge: &Challenge| challenge.is("DPoP") && challenge.error() == Some("use_dpop_nonce");
-    status == StatusCode::UNAUTHORIZED && Challenge::from_headers(headers).iter().any(asks)
+    nonce::asks_for_nonce(Binding::Dpop, status, headers)
 }

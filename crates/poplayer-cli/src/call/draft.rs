@@ -1,10 +1,11 @@
 //! The request as the arguments describe it, as curl reads them.
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::arguments::CallArguments;
 use crate::failure::Failure;
+use crate::input::{self, bytes_or_file};
 use crate::signed::{Draft, PROVING};
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -12,8 +13,7 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 pub(super) fn of(arguments: &CallArguments) -> Result<Draft, Failure> {
     let content = content(arguments)?;
     let method = arguments.request.as_deref().unwrap_or(if content.is_some() { "POST" } else { "GET" });
-    let method = Method::from_bytes(method.as_bytes())
-        .map_err(|_| Failure::input(format!("{method:?} is not a method: expected such as GET")))?;
+    let method = input::method(method)?;
     let mut headers = HeaderMap::new();
     for line in &arguments.header {
         let expected = || Failure::input("-H: expected `Name: value`, with visible ASCII");
@@ -32,18 +32,16 @@ pub(super) fn of(arguments: &CallArguments) -> Result<Draft, Failure> {
 
 fn content(arguments: &CallArguments) -> Result<Option<Vec<u8>>, Failure> {
     if let Some(data) = &arguments.data_binary {
-        return read(data, false).map(Some);
+        return bytes_or_file(data).map(Some);
     }
-    let parts = arguments.data.iter().map(|data| read(data, true)).collect::<Result<Vec<_>, _>>()?;
+    let parts = arguments.data.iter().map(|data| as_one_line(data)).collect::<Result<Vec<_>, _>>()?;
     Ok((!parts.is_empty()).then(|| parts.join(&b'&')))
 }
 
-fn read(data: &str, as_one_line: bool) -> Result<Vec<u8>, Failure> {
-    let Some(path) = data.strip_prefix('@') else {
-        return Ok(data.as_bytes().to_vec());
-    };
-    let mut bytes = std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {path}: {error}")))?;
-    if as_one_line {
+/// Removes the line breaks of a file, not those of the argument, as curl does.
+fn as_one_line(data: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = bytes_or_file(data)?;
+    if data.starts_with('@') {
         bytes.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
     }
     Ok(bytes)

@@ -1,15 +1,14 @@
 //! A request, its repetition with a nonce, and the response.
 
 use http::{HeaderMap, StatusCode};
-use pop_client::{Challenge, NonceMemory, Role};
-use pop_core::target::Origin;
 use serde_json::{Map, Value, json};
 
 use super::show::Show;
 use crate::failure::{Failure, with_causes};
 use crate::http_client::HttpClient;
+use crate::nonce::{asks_for_nonce, nonce_of};
 use crate::signed::{Draft, PROVING};
-use crate::token::{Binding, BoundToken};
+use crate::token::BoundToken;
 
 /// The maximum length of a response, in bytes.
 const MAX_CONTENT: usize = 64 << 20;
@@ -54,25 +53,17 @@ impl Exchange {
 
     /// Sends the request.
     pub(super) async fn send(&mut self, http: &HttpClient, show: Show) -> Result<Answer, Failure> {
-        let nonces = NonceMemory::default();
-        let origin = Origin::parse(&self.draft.url.origin().ascii_serialization())
-            .map_err(|_| Failure::input("the URL has no origin"))?;
         loop {
             let headers = self.draft.signed(&self.token, self.nonce.as_deref())?;
             show.request(&self.draft, &headers);
             let answer = self.once(http, headers).await?;
             show.response(&answer);
-            let learned = match self.token.binding {
-                Binding::Pop | Binding::PopThumbprint => nonces.learn_for_envelopes(&origin, &answer.headers),
-                _ => nonces.learn(Role::ResourceServer, &origin, &answer.headers),
-            };
-            if self.attempts > 1 || !asks_for_nonce(self.token.binding, &answer) {
+            let asks = asks_for_nonce(self.token.binding, answer.status, &answer.headers);
+            let nonce = nonce_of(self.token.binding, &self.draft.url, &answer.headers);
+            if self.attempts > 1 || !asks || nonce.is_none() {
                 return Ok(answer);
             }
-            match learned {
-                Ok(true) => self.nonce = nonces.newest(Role::ResourceServer, &origin),
-                Ok(false) | Err(_) => return Ok(answer),
-            }
+            self.nonce = nonce;
             show.note("the server wants a nonce: the request is sent again with it");
         }
     }
@@ -95,20 +86,6 @@ impl Exchange {
         }
         Ok(Answer { status, headers, content })
     }
-}
-
-/// Returns whether the server wants a nonce: by an error (RFC 9449 §9), or by a nonce in the challenge of `PoP`.
-fn asks_for_nonce(binding: Binding, answer: &Answer) -> bool {
-    let challenges = Challenge::from_headers(&answer.headers);
-    answer.status == StatusCode::UNAUTHORIZED
-        && challenges.iter().any(|challenge| match binding {
-            Binding::Pop | Binding::PopThumbprint => {
-                challenge.is("PoP")
-                    && challenge.parameter("nonce").is_some()
-                    && !matches!(challenge.error(), Some("invalid_token" | "insufficient_scope"))
-            }
-            _ => challenge.is("DPoP") && challenge.error() == Some("use_dpop_nonce"),
-        })
 }
 
 impl Answer {

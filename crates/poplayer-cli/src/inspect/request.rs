@@ -4,14 +4,14 @@ use std::io::{IsTerminal, Read};
 
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use pop_core::credentials::{Scheme, scheme_used};
 use pop_core::target::Origin;
 
 use super::arguments::InspectArguments;
 use crate::failure::Failure;
+use crate::input::{self, bytes_or_file, text_or_file};
 use crate::json::Decoded;
-use crate::key_file;
 
 /// More header lines than this are no request.
 const MAX_INPUT: u64 = 1 << 20;
@@ -43,8 +43,7 @@ impl Inspected {
             lines.headers.append("dpop", field_value(&text_or_file(proof)?)?);
         }
         let method = arguments.method.as_deref().or(lines.method.as_deref()).unwrap_or("GET");
-        let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| Failure::input(format!("{method:?} is not a method: expected such as GET")))?;
+        let method = input::method(method)?;
         let url = arguments.url.clone().or_else(|| lines.url()).ok_or_else(|| {
             Failure::input("the URL is unknown: expected --url, or a request line and Host on standard input")
         })?;
@@ -170,19 +169,4 @@ fn standard_input() -> Result<String, Failure> {
     let read = input.by_ref().take(MAX_INPUT).read_to_string(&mut text);
     read.map_err(|error| Failure::input(format!("cannot read standard input: {error}")))?;
     Ok(text)
-}
-
-fn text_or_file(text: &str) -> Result<String, Failure> {
-    match text.strip_prefix('@') {
-        Some(path) => Ok(key_file::read_text(path.as_ref())?.trim().to_owned()),
-        None => Ok(text.to_owned()),
-    }
-}
-
-/// Returns the bytes of an argument, or of the file that it names.
-fn bytes_or_file(text: &str) -> Result<Vec<u8>, Failure> {
-    match text.strip_prefix('@') {
-        Some(path) => std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {path}: {error}"))),
-        None => Ok(text.as_bytes().to_vec()),
-    }
 }

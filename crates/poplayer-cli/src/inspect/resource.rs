@@ -15,8 +15,8 @@ use tower_pop::{
 use super::arguments::{InspectArguments, ServerArguments};
 use super::request::Inspected;
 use crate::failure::{Failure, with_causes};
+use crate::input::read_text;
 use crate::json::Decoded;
-use crate::key_file::read_text;
 
 /// The name of an issuer that no token has.
 const NO_ISSUER: &str = "https://issuer.invalid";

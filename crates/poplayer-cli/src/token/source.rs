@@ -7,12 +7,12 @@ use pop_client::{
     Algorithm, ClientAuthentication, DpopKey, MtlsTokenClient, TokenClient, TokenClientBuilder, TokenResponse,
 };
 use pop_core::target::Origin;
-use zeroize::Zeroizing;
 
 use super::arguments::{Binding, TokenArguments};
 use super::{browser, metadata};
 use crate::failure::Failure;
 use crate::http_client::{HttpClient, certificate, client_failure, options};
+use crate::input::text_or_file;
 use crate::key_file;
 
 /// An access token, the key that it is bound to, and how requests prove it.
@@ -119,39 +119,37 @@ impl Source {
     pub(crate) async fn token(&self) -> Result<BoundToken, Failure> {
         let access_token = match &self.kind {
             Kind::Given(token) => token.clone(),
-            _ => self.request().await?.access_token.clone(),
+            Kind::Server(client) => self.of_server(client).await?.access_token.clone(),
+            Kind::MutualTls(client) => self.over_mutual_tls(client).await?.access_token.clone(),
         };
         Ok(BoundToken { access_token, key: self.key.clone(), binding: self.binding })
     }
 
-    async fn request(&self) -> Result<TokenResponse, Failure> {
+    async fn of_server(&self, client: &TokenClient) -> Result<TokenResponse, Failure> {
         let (scope, resource) = (self.scope.as_deref(), self.resource.as_deref());
         let failed = |error| client_failure(&error);
-        if let Some(port) = self.browser {
-            let callback = browser::Callback::listen(port).await?;
-            let uri = callback.redirect_uri();
-            return match &self.kind {
-                Kind::Server(client) => {
-                    let mut request = client.authorize(&uri, scope, resource).map_err(failed)?;
-                    if client.requires_push() {
-                        request = client.push(request).await.map_err(failed)?;
-                    }
-                    let redirected_to = callback.ask(request.url.as_str()).await?;
-                    client.exchange(&request, &redirected_to).await.map_err(failed)
-                }
-                Kind::MutualTls(client) => {
-                    let request = client.authorize(&uri, scope, resource).map_err(failed)?;
-                    let redirected_to = callback.ask(request.url.as_str()).await?;
-                    client.exchange(&request, &redirected_to).await.map_err(failed)
-                }
-                Kind::Given(_) => Err(Failure::input("--browser gets a token: expected no --token")),
-            };
+        let Some(port) = self.browser else {
+            return client.client_credentials(scope, resource).await.map_err(failed);
+        };
+        let callback = browser::Callback::listen(port).await?;
+        let mut request = client.authorize(&callback.redirect_uri(), scope, resource).map_err(failed)?;
+        if client.requires_push() {
+            request = client.push(request).await.map_err(failed)?;
         }
-        match &self.kind {
-            Kind::Server(client) => client.client_credentials(scope, resource).await.map_err(failed),
-            Kind::MutualTls(client) => client.client_credentials(scope, resource).await.map_err(failed),
-            Kind::Given(_) => Err(Failure::failed("there is one token only")),
-        }
+        let redirected_to = callback.ask(request.url.as_str()).await?;
+        client.exchange(&request, &redirected_to).await.map_err(failed)
+    }
+
+    async fn over_mutual_tls(&self, client: &MtlsTokenClient) -> Result<TokenResponse, Failure> {
+        let (scope, resource) = (self.scope.as_deref(), self.resource.as_deref());
+        let failed = |error| client_failure(&error);
+        let Some(port) = self.browser else {
+            return client.client_credentials(scope, resource).await.map_err(failed);
+        };
+        let callback = browser::Callback::listen(port).await?;
+        let request = client.authorize(&callback.redirect_uri(), scope, resource).map_err(failed)?;
+        let redirected_to = callback.ask(request.url.as_str()).await?;
+        client.exchange(&request, &redirected_to).await.map_err(failed)
     }
 }
 
@@ -186,11 +184,4 @@ fn authentication(arguments: &TokenArguments) -> Result<ClientAuthentication, Fa
         return Ok(ClientAuthentication::SecretBasic(text_or_file(secret)?));
     }
     Ok(ClientAuthentication::None)
-}
-
-fn text_or_file(text: &str) -> Result<String, Failure> {
-    match text.strip_prefix('@') {
-        Some(path) => Ok(Zeroizing::new(key_file::read_text(path.as_ref())?).trim().to_owned()),
-        None => Ok(text.to_owned()),
-    }
 }
