@@ -3,7 +3,7 @@
 
 mod support;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use bytes::{Buf as _, BufMut as _, Bytes};
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -19,17 +19,8 @@ use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-use support::key;
-use support::script::{ok, seen, server};
-
-fn ask_for(nonce: &'static str) -> Response {
-    let headers = [("www-authenticate", "DPoP error=\"use_dpop_nonce\""), ("dpop-nonce", nonce)];
-    (StatusCode::UNAUTHORIZED, headers).into_response()
-}
-
-fn layer(origin: &str) -> ProofLayer {
-    ProofLayer::new(BoundToken::new("the-token", ProofMethod::Dpop(key())), origin).unwrap()
-}
+use support::script::{ask_for, ok, seen, server};
+use support::{key, layer};
 
 /// CLI-05: over HTTP/1.1 and HTTP/2.
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -15,17 +15,8 @@ use pop_client::{BoundToken, ClientError, ProofLayer, ProofMethod, UrlError};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use serde_json::{Value, json};
 
-use support::key;
-use support::script::{ok, seen, server};
-
-fn ask_for(nonce: &'static str) -> Response {
-    let headers = [("www-authenticate", "DPoP error=\"use_dpop_nonce\""), ("dpop-nonce", nonce)];
-    (StatusCode::UNAUTHORIZED, headers).into_response()
-}
-
-fn layer(origin: &str) -> ProofLayer {
-    ProofLayer::new(BoundToken::new("the-token", ProofMethod::Dpop(key())), origin).unwrap()
-}
+use support::script::{ask_for, ok, seen, server};
+use support::{key, layer};
 
 fn client(layer: ProofLayer) -> ClientWithMiddleware {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();

@@ -18,6 +18,13 @@ pub(crate) fn client(options: &ClientOptions) -> DpopClient {
     DpopClient::with_options(key(), "the-token", options).unwrap()
 }
 
+/// The layer with a token that is bound by DPoP.
+#[cfg(any(feature = "tower", feature = "reqwest-middleware"))]
+pub(crate) fn layer(origin: &str) -> pop_client::ProofLayer {
+    let token = pop_client::BoundToken::new("the-token", pop_client::ProofMethod::Dpop(key()));
+    pop_client::ProofLayer::new(token, origin).unwrap()
+}
+
 /// Serves each connection with this function; returns the origin.
 pub(crate) async fn raw<F, R>(serve: F) -> String
 where

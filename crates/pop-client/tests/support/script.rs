@@ -63,6 +63,11 @@ pub(crate) fn ok() -> Response {
     StatusCode::OK.into_response()
 }
 
+pub(crate) fn ask_for(nonce: &'static str) -> Response {
+    let headers = [("www-authenticate", "DPoP error=\"use_dpop_nonce\""), ("dpop-nonce", nonce)];
+    (StatusCode::UNAUTHORIZED, headers).into_response()
+}
+
 pub(crate) fn metadata(issuer: &str) -> Response {
     let (token, authorize) = (format!("{issuer}/token"), format!("{issuer}/authorize"));
     Json(json!({ "issuer": issuer, "token_endpoint": token, "authorization_endpoint": authorize })).into_response()
