@@ -8,7 +8,7 @@
 //! | both | [`TokenClient::discover_mtls`] |
 //! | tokens that are bound in another way | [`TokenBinding`], [`BoundClient`] |
 //! | a `hyper-util` client, a `tonic` channel, another tower service, or `reqwest-middleware` | [`ProofLayer`] |
-//! | another HTTP client | [`Proof`], [`RequestSignature`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
+//! | another HTTP client | [`RequestSigner`], or its parts: [`Proof`], [`RequestSignature`], [`Envelope`], [`NonceMemory`], [`Challenge`] |
 //!
 //! ```no_run
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
@@ -94,6 +94,7 @@ mod options;
 mod proof;
 mod random;
 mod redaction;
+mod request_signer;
 mod resource_metadata;
 mod response_key;
 mod response_signature;
@@ -132,6 +133,7 @@ pub use options::{ClientOptions, DangerousClientOptions};
 pub use pop_core;
 pub use pop_core::jose::{Algorithm, KeyEncryptionKeys, KeyError, SharedKey, SigningKey as DpopKey};
 pub use proof::Proof;
+pub use request_signer::{RequestSigner, SignableRequest, request_url};
 pub use reqwest;
 pub use resource_metadata::ResourceMetadata;
 pub use response_signature::ResponseVerifier;

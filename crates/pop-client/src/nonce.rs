@@ -17,12 +17,11 @@ use crate::challenge::Challenge;
 #[non_exhaustive]
 pub struct MalformedNonce;
 
-/// Remembers the newest nonce of each origin and role. Use separate memories for DPoP proofs and for envelopes. An authorization server and a resource server at the same origin
-/// have separate nonces. Clones share the memory.
+/// Remembers the newest nonce of each origin and role. Use separate memories for DPoP proofs and for envelopes. An
+/// authorization server and a resource server at the same origin have separate nonces. Clones share the memory.
 ///
 /// [`TokenClient`](crate::TokenClient), [`DpopClient`](crate::DpopClient) and [`BoundClient`](crate::BoundClient) have
-/// one already. It is public for
-/// applications that send requests with another HTTP client.
+/// one already. It is public for applications that send requests with another HTTP client.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -130,6 +129,18 @@ impl NonceMemory {
         Ok(true)
     }
 
+    /// Stores a nonce that was kept elsewhere, for example by an earlier run of a program.
+    ///
+    /// # Errors
+    /// [`MalformedNonce`] if the string is empty, or has characters that RFC 9449 §8.1 does not allow.
+    pub fn insert(&self, role: Role, origin: &Origin, nonce: &str) -> Result<(), MalformedNonce> {
+        if !is_nonce(nonce) {
+            return Err(MalformedNonce);
+        }
+        self.store(role, origin, nonce);
+        Ok(())
+    }
+
     fn store(&self, role: Role, origin: &Origin, nonce: &str) {
         let server = Server { nonce: Some(nonce.to_owned()), learned_at: Instant::now(), uncertain: false };
         self.lock().insert((role, origin.clone()), server);
@@ -194,6 +205,8 @@ mod tests {
         assert_eq!(memory.newest(rs, &one).as_deref(), Some("n2"));
         assert_eq!(memory.newest(Role::AuthorizationServer, &one), None);
         assert_eq!(memory.newest(rs, &other), None);
+        assert_eq!((memory.insert(rs, &other, "n3"), memory.insert(rs, &other, "a b")), (Ok(()), Err(MalformedNonce)));
+        assert_eq!(memory.newest(rs, &other).as_deref(), Some("n3"));
     }
 
     /// CLI-08, CLI-05: so that a large body is sent once.

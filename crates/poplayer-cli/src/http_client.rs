@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pop_client::reqwest::redirect::Policy;
 use pop_client::reqwest::{Certificate, Client, Identity, Url};
-use pop_client::{ClientCertificate, ClientError, ClientOptions};
+use pop_client::{ClientCertificate, ClientError, ClientOptions, UrlError, request_url};
 use pop_core::target::Origin;
 use zeroize::Zeroizing;
 
@@ -74,27 +74,12 @@ pub(crate) fn origin(url: &Url) -> Option<Origin> {
 /// Parses the URL of a resource. Plain http is accepted on loopback only (RFC 9449 §2).
 pub(crate) fn resource_url(text: &str) -> Result<Url, String> {
     let expected = || "expected an https URL, or http on loopback, such as https://api.example/notes".to_owned();
-    let mut url = Url::parse(text).map_err(|_| expected())?;
-    let origin = origin(&url).ok_or_else(expected)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("expected a URL without user and password".to_owned());
-    }
-    if !origin.is_https() && !origin.is_loopback() {
-        return Err(expected());
-    }
+    let mut url = request_url(text).map_err(|error| match error {
+        UrlError::Userinfo { .. } => "expected a URL without user and password".to_owned(),
+        _ => expected(),
+    })?;
     url.set_fragment(None);
-    let path = strict_path(url.path());
-    url.set_path(&path);
     Ok(url)
-}
-
-/// Percent-encodes what RFC 3986 does not allow in a path, so that the request has the path of its proof.
-fn strict_path(path: &str) -> String {
-    let bytes = path.bytes().map(|byte| match byte {
-        byte if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    });
-    bytes.collect()
 }
 
 /// Maps an error of the client library: what the user typed has status 2.
@@ -115,6 +100,7 @@ mod tests {
             ("https://api.example", "https://api.example/"),
             ("http://127.0.0.1:3000/a|b?c|d#e", "http://127.0.0.1:3000/a%7Cb?c|d"),
             ("http://localhost/a%20b", "http://localhost/a%20b"),
+            ("http://localhost/100%", "http://localhost/100%25"),
         ] {
             assert_eq!(resource_url(text).map(|url| url.to_string()).as_deref(), Ok(url), "{text}");
         }

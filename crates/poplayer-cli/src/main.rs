@@ -15,7 +15,6 @@ mod json;
 mod jwks;
 mod key_file;
 mod keygen;
-mod nonce;
 mod output;
 mod serve_as;
 mod signed;

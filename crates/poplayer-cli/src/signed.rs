@@ -3,11 +3,11 @@
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pop_client::reqwest::Url;
-use pop_client::{Envelope, Proof, RequestSignature};
-use pop_core::proof::message_signature::SignatureProfile;
+use pop_client::{BoundToken, NonceMemory, RequestSigner, Role, SignableRequest};
 
-use crate::failure::{Failure, with_causes};
-use crate::token::{Binding, BoundToken};
+use crate::failure::Failure;
+use crate::http_client::{client_failure, origin};
+use crate::token::{Binding, Token};
 
 /// The header field of DPoP proofs.
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -23,46 +23,69 @@ pub(crate) struct Draft {
     pub(crate) content: Option<Vec<u8>>,
 }
 
-impl Draft {
-    /// Returns the header with what the token needs: its proof covers the content, where there can be one.
-    pub(crate) fn signed(&self, token: &BoundToken, nonce: Option<&str>) -> Result<HeaderMap, Failure> {
-        let (method, url, at) = (self.method.as_str(), self.url.as_str(), token.access_token.as_str());
-        let failed = |error: &dyn std::error::Error| Failure::failed(with_causes(error));
-        let mut headers = self.headers.clone();
-        let content = self.content.as_deref();
-        let credentials = match token.binding {
-            Binding::Pop | Binding::PopThumbprint => {
-                let covered: &[&str] = if self.headers.contains_key(CONTENT_TYPE) { &["content-type"] } else { &[] };
-                let mut envelope = Envelope::new(method, url, at).header_fields(&self.headers, covered).nonce(nonce);
-                if token.binding == Binding::PopThumbprint {
-                    envelope = envelope.embed_key();
-                }
-                if let Some(content) = content {
-                    envelope = envelope.content(content);
-                }
-                envelope.sign(&token.key).map_err(|error| failed(&error))?
-            }
-            _ => at.to_owned(),
-        };
-        headers.insert(AUTHORIZATION, sensitive(&format!("{} {credentials}", token.binding.scheme()))?);
-        match token.binding {
-            Binding::Dpop => {
-                let proof = Proof::new(method, url).access_token(at).nonce(nonce).sign(&token.key);
-                headers.insert(DPOP, sensitive(&proof.map_err(|error| failed(&error))?)?);
-            }
-            Binding::Httpsig => {
-                let mut signature = RequestSignature::new(SignatureProfile::HttpSig);
-                if let Some(content) = content {
-                    signature = signature.content(content);
-                }
-                if headers.contains_key(CONTENT_TYPE) {
-                    signature = signature.cover("content-type");
-                }
-                signature.sign(method, url, &mut headers, &token.key).map_err(|error| failed(&error))?;
-            }
-            Binding::Pop | Binding::PopThumbprint | Binding::Certificate => {}
+/// What proves possession in the requests of a token.
+pub(crate) struct Prover {
+    binding: Binding,
+    /// `None` for a certificate: the connection proves it.
+    signer: Option<RequestSigner>,
+    token: String,
+}
+
+impl Prover {
+    /// `nonce` is that of the first proof for a URL.
+    pub(crate) fn new(token: Token, url: &Url, nonce: Option<&str>) -> Result<Self, Failure> {
+        let nonces = NonceMemory::default();
+        if let (Some(nonce), Some(origin)) = (nonce, origin(url)) {
+            let stored = nonces.insert(Role::ResourceServer, &origin, nonce);
+            stored.map_err(|_| Failure::input("--nonce: expected visible ASCII without quotes and backslashes"))?;
         }
-        Ok(headers)
+        let Token { access_token: token, key, binding } = token;
+        let proof = binding.proof(key);
+        let signer = proof.map(|proof| RequestSigner::new(BoundToken::new(&token, proof)).with_nonces(nonces));
+        Ok(Self { binding, signer, token })
+    }
+
+    /// Starts a request.
+    pub(crate) fn request<'r>(&'r self, draft: &'r Draft) -> Result<ProvenRequest<'r>, Failure> {
+        let Some(signer) = &self.signer else {
+            return Ok(ProvenRequest::Certificate { token: &self.token });
+        };
+        let request = signer.request(draft.method.as_str(), draft.url.as_str());
+        let mut request = request.map_err(|error| client_failure(&error.into()))?;
+        if let Some(content) = &draft.content {
+            request = request.content(content);
+        }
+        if self.binding != Binding::Dpop && draft.headers.contains_key(CONTENT_TYPE) {
+            request = request.cover(CONTENT_TYPE);
+        }
+        Ok(ProvenRequest::Signed(request))
+    }
+}
+
+/// A request that can be sent, and sent again if the server asks for a nonce.
+pub(crate) enum ProvenRequest<'r> {
+    Signed(SignableRequest<'r>),
+    Certificate { token: &'r str },
+}
+
+impl ProvenRequest<'_> {
+    /// Adds what proves possession.
+    pub(crate) fn sign(&self, headers: &mut HeaderMap) -> Result<(), Failure> {
+        match self {
+            Self::Signed(request) => request.sign(headers).map_err(|error| client_failure(&error)),
+            Self::Certificate { token } => {
+                headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {token}"))?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns whether the request is to be sent again.
+    pub(crate) fn repeats(&mut self, status: http::StatusCode, headers: &HeaderMap) -> bool {
+        match self {
+            Self::Signed(request) => request.repeats(status, headers),
+            Self::Certificate { .. } => false,
+        }
     }
 }
 

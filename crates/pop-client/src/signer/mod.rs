@@ -1,14 +1,12 @@
 //! What signs requests for one token, whatever sends them: the token, its key, the newest nonces and the clocks of
 //! servers.
 
-#[cfg(any(feature = "tower", feature = "reqwest-middleware"))]
 mod repetition;
 mod response;
 mod signing;
 
 use http::HeaderName;
 
-#[cfg(any(feature = "tower", feature = "reqwest-middleware"))]
 pub(crate) use self::repetition::{Answer, Repetitions};
 pub(crate) use self::signing::Unsigned;
 use crate::bound_token::BoundToken;

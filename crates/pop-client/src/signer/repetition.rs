@@ -1,4 +1,4 @@
-//! Which requests are sent again by layers, which return all other responses to their caller.
+//! Which requests are sent again by whoever returns all other responses to its caller.
 
 use http::{HeaderMap, StatusCode};
 use pop_core::target::Origin;
@@ -13,7 +13,7 @@ pub(crate) struct Repetitions {
     for_clock: bool,
 }
 
-/// What a layer knows of a response.
+/// What is known of a response.
 pub(crate) struct Answer<'r> {
     pub(crate) url: &'r Url,
     pub(crate) status: StatusCode,

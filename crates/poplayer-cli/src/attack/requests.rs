@@ -19,7 +19,7 @@ pub(super) struct Requests {
     pub(super) token: String,
     pub(super) key: DpopKey,
     pub(super) thief: DpopKey,
-    /// The newest nonce of the server, if it wants one.
+    /// The newest nonce of the server, if it sent one.
     pub(super) nonce: Option<String>,
 }
 

@@ -4,14 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
-use pop_client::Challenge;
+use pop_client::{Challenge, NonceMemory, Role};
 
 use super::requests::{Attempt, Requests};
 use super::vectors::{Must, VECTORS, Vector, When};
 use crate::failure::{Failure, with_causes};
-use crate::http_client::HttpClient;
-use crate::nonce::{self, nonce_of};
-use crate::token::Binding;
+use crate::http_client::{HttpClient, origin};
 
 /// What came of one vector.
 pub(super) struct Finding {
@@ -148,8 +146,11 @@ impl<'h> Runner<'h> {
 
     /// Keeps the newest nonce.
     fn learn_nonce(&mut self, headers: &HeaderMap) {
-        let newest = nonce_of(Binding::Dpop, &self.requests.url, headers);
-        self.requests.nonce = newest.or(self.requests.nonce.take());
+        let (nonces, role) = (NonceMemory::default(), Role::ResourceServer);
+        let Some(origin) = origin(&self.requests.url) else { return };
+        if nonces.learn(role, &origin, headers) == Ok(true) {
+            self.requests.nonce = nonces.newest(role, &origin);
+        }
     }
 
     async fn send(&self, attempt: &Attempt) -> Result<(StatusCode, HeaderMap), String> {
@@ -166,5 +167,6 @@ const fn is_rejection(status: StatusCode) -> bool {
 }
 
 fn asks_for_nonce(status: StatusCode, headers: &HeaderMap) -> bool {
-    nonce::asks_for_nonce(Binding::Dpop, status, headers)
+    let asks = |challenge: &Challenge| challenge.is("DPoP") && challenge.error() == Some("use_dpop_nonce");
+    status == StatusCode::UNAUTHORIZED && Challenge::from_headers(headers).iter().any(asks)
 }

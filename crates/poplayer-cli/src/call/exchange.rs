@@ -6,9 +6,7 @@ use serde_json::{Map, Value, json};
 use super::show::Show;
 use crate::failure::{Failure, with_causes};
 use crate::http_client::HttpClient;
-use crate::nonce::{asks_for_nonce, nonce_of};
-use crate::signed::{Draft, PROVING};
-use crate::token::BoundToken;
+use crate::signed::{Draft, PROVING, Prover};
 
 /// The maximum length of a response, in bytes.
 const MAX_CONTENT: usize = 64 << 20;
@@ -16,8 +14,7 @@ const MAX_CONTENT: usize = 64 << 20;
 /// A request that is sent once, or twice if the server wants a nonce (RFC 9449 §9).
 pub(super) struct Exchange {
     draft: Draft,
-    token: BoundToken,
-    nonce: Option<String>,
+    prover: Prover,
     attempts: u32,
 }
 
@@ -29,8 +26,8 @@ pub(super) struct Answer {
 }
 
 impl Exchange {
-    pub(super) const fn new(draft: Draft, token: BoundToken, nonce: Option<String>) -> Self {
-        Self { draft, token, nonce, attempts: 0 }
+    pub(super) const fn new(draft: Draft, prover: Prover) -> Self {
+        Self { draft, prover, attempts: 0 }
     }
 
     /// Returns how often the request was sent.
@@ -40,7 +37,8 @@ impl Exchange {
 
     /// Returns the header lines that prove possession.
     pub(super) fn proving_lines(&self) -> Result<Vec<(String, String)>, Failure> {
-        let headers = self.draft.signed(&self.token, self.nonce.as_deref())?;
+        let mut headers = self.draft.headers.clone();
+        self.prover.request(&self.draft)?.sign(&mut headers)?;
         let mut lines = Vec::new();
         for name in PROVING {
             for value in headers.get_all(name) {
@@ -53,39 +51,39 @@ impl Exchange {
 
     /// Sends the request.
     pub(super) async fn send(&mut self, http: &HttpClient, show: Show) -> Result<Answer, Failure> {
+        let Self { draft, prover, attempts } = self;
+        let mut request = prover.request(draft)?;
         loop {
-            let headers = self.draft.signed(&self.token, self.nonce.as_deref())?;
-            show.request(&self.draft, &headers);
-            let answer = self.once(http, headers).await?;
+            let mut headers = draft.headers.clone();
+            request.sign(&mut headers)?;
+            show.request(draft, &headers);
+            *attempts += 1;
+            let answer = once(draft, http, headers).await?;
             show.response(&answer);
-            let asks = asks_for_nonce(self.token.binding, answer.status, &answer.headers);
-            let nonce = nonce_of(self.token.binding, &self.draft.url, &answer.headers);
-            if self.attempts > 1 || !asks || nonce.is_none() {
+            if !request.repeats(answer.status, &answer.headers) {
                 return Ok(answer);
             }
-            self.nonce = nonce;
             show.note("the server wants a nonce: the request is sent again with it");
         }
     }
+}
 
-    async fn once(&mut self, http: &HttpClient, headers: HeaderMap) -> Result<Answer, Failure> {
-        self.attempts += 1;
-        let mut request = http.client.request(self.draft.method.clone(), self.draft.url.clone()).headers(headers);
-        if let Some(content) = &self.draft.content {
-            request = request.body(content.clone());
-        }
-        let failed = |error: pop_client::reqwest::Error| Failure::failed(with_causes(&error.without_url()));
-        let mut response = request.send().await.map_err(failed)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut content = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            content.extend_from_slice(&chunk);
-            if content.len() > MAX_CONTENT {
-                return Err(Failure::failed("the response is longer than 64 MiB"));
-            }
-        }
-        Ok(Answer { status, headers, content })
+async fn once(draft: &Draft, http: &HttpClient, headers: HeaderMap) -> Result<Answer, Failure> {
+    let mut request = http.client.request(draft.method.clone(), draft.url.clone()).headers(headers);
+    if let Some(content) = &draft.content {
+        request = request.body(content.clone());
     }
+    let failed = |error: pop_client::reqwest::Error| Failure::failed(with_causes(&error.without_url()));
+    let mut response = request.send().await.map_err(failed)?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut content = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        content.extend_from_slice(&chunk);
+        if content.len() > MAX_CONTENT {
+            return Err(Failure::failed("the response is longer than 64 MiB"));
+        }
+    }
+    Ok(Answer { status, headers, content })
 }
 
 impl Answer {

@@ -12,6 +12,7 @@ use crate::Passed;
 use crate::failure::Failure;
 use crate::http_client::HttpClient;
 use crate::output::{Output, printable};
+use crate::signed::Prover;
 use crate::token::Source;
 
 pub(crate) async fn run(arguments: CallArguments, output: &Output) -> Result<Passed, Failure> {
@@ -22,7 +23,8 @@ pub(crate) async fn run(arguments: CallArguments, output: &Output) -> Result<Pas
     show.notes(&source.notes);
     let token = source.token().await?;
     show.token(&token);
-    let mut exchange = Exchange::new(draft, token, arguments.nonce.clone());
+    let prover = Prover::new(token, &draft.url, arguments.nonce.as_deref())?;
+    let mut exchange = Exchange::new(draft, prover);
     if arguments.print_headers {
         let lines = exchange.proving_lines()?;
         if output.is_json() {

@@ -9,7 +9,7 @@ use super::exchange::Answer;
 use crate::json::Decoded;
 use crate::output::printable;
 use crate::signed::{DPOP, Draft};
-use crate::token::BoundToken;
+use crate::token::Token;
 
 /// Shows what happens, if the user wants to see it.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ impl Show {
         notes.iter().for_each(|note| self.note(note));
     }
 
-    pub(super) fn token(self, token: &BoundToken) {
+    pub(super) fn token(self, token: &Token) {
         self.note(&format!("key: {} {}", token.key.algorithm().name(), token.key.thumbprint()));
         self.decoded("token", &token.access_token);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use pop_client::{Algorithm, TokenBinding};
+use pop_client::{Algorithm, DpopKey, ProofMethod};
 
 use crate::key_file;
 
@@ -42,7 +42,7 @@ pub(crate) struct TokenArguments {
     #[arg(long, value_name = "URL")]
     pub(crate) resource: Option<String>,
     /// Ask the user in the browser: authorization code with PKCE, instead of client credentials
-    #[arg(long)]
+    #[arg(long, conflicts_with = "token")]
     pub(crate) browser: bool,
     /// The port of the redirect URI, http://127.0.0.1:PORT/callback [default: a free one]
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true, requires = "browser")]
@@ -74,24 +74,14 @@ pub(crate) enum Binding {
 }
 
 impl Binding {
-    /// Returns what the token is asked for with; `None` for a certificate.
-    pub(crate) const fn of_token(self) -> Option<TokenBinding> {
+    /// Returns what proves possession of a key; `None` for a certificate, which the connection proves.
+    pub(crate) fn proof(self, key: DpopKey) -> Option<ProofMethod> {
         match self {
-            Self::Dpop => Some(TokenBinding::Dpop),
-            Self::Httpsig => Some(TokenBinding::HttpSig),
-            Self::Pop => Some(TokenBinding::Pop),
-            Self::PopThumbprint => Some(TokenBinding::PopThumbprint),
+            Self::Dpop => Some(ProofMethod::Dpop(key)),
+            Self::Httpsig => Some(ProofMethod::HttpSig(key)),
+            Self::Pop => Some(ProofMethod::Pop(key)),
+            Self::PopThumbprint => Some(ProofMethod::PopThumbprint(key)),
             Self::Certificate => None,
-        }
-    }
-
-    /// Returns the scheme of `Authorization`.
-    pub(crate) const fn scheme(self) -> &'static str {
-        match self {
-            Self::Dpop => "DPoP",
-            Self::Httpsig => "HTTPSig",
-            Self::Pop | Self::PopThumbprint => "PoP",
-            Self::Certificate => "Bearer",
         }
     }
 }

@@ -6,4 +6,4 @@ mod metadata;
 mod source;
 
 pub(crate) use self::arguments::{Binding, TokenArguments};
-pub(crate) use self::source::{BoundToken, Source};
+pub(crate) use self::source::{Source, Token};

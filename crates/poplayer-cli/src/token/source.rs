@@ -14,10 +14,11 @@ use crate::failure::Failure;
 use crate::http_client::{HttpClient, certificate, client_failure, options};
 use crate::input::text_or_file;
 use crate::key_file;
+use crate::signed::sensitive;
 
 /// An access token, the key that it is bound to, and how requests prove it.
 #[derive(Clone)]
-pub(crate) struct BoundToken {
+pub(crate) struct Token {
     pub(crate) access_token: String,
     pub(crate) key: DpopKey,
     pub(crate) binding: Binding,
@@ -68,7 +69,9 @@ impl Source {
             if arguments.key.is_none() && binding != Binding::Certificate {
                 return Err(Failure::input("--token needs the key that it is bound to: expected --key"));
             }
-            source.kind = Kind::Given(text_or_file(token)?);
+            let token = text_or_file(token)?;
+            sensitive(&token)?;
+            source.kind = Kind::Given(token);
             return Ok(source);
         }
         source.kind = source.server(arguments, url, http, timeout).await?;
@@ -106,9 +109,9 @@ impl Source {
             builder = builder.certificate(certificate);
         }
         let failed = |error| client_failure(&error);
-        Ok(match self.binding.of_token() {
-            Some(binding) => {
-                let built = builder.binding(binding).build(self.key.clone()).await;
+        Ok(match self.binding.proof(self.key.clone()) {
+            Some(proof) => {
+                let built = builder.binding(proof.binding()).build(self.key.clone()).await;
                 Kind::Server(Box::new(built.map_err(failed)?))
             }
             None => Kind::MutualTls(Box::new(builder.build_certificate_bound().await.map_err(failed)?)),
@@ -116,13 +119,13 @@ impl Source {
     }
 
     /// Returns a token that is bound to the key of this run.
-    pub(crate) async fn token(&self) -> Result<BoundToken, Failure> {
+    pub(crate) async fn token(&self) -> Result<Token, Failure> {
         let access_token = match &self.kind {
             Kind::Given(token) => token.clone(),
             Kind::Server(client) => self.of_server(client).await?.access_token.clone(),
             Kind::MutualTls(client) => self.over_mutual_tls(client).await?.access_token.clone(),
         };
-        Ok(BoundToken { access_token, key: self.key.clone(), binding: self.binding })
+        Ok(Token { access_token, key: self.key.clone(), binding: self.binding })
     }
 
     async fn of_server(&self, client: &TokenClient) -> Result<TokenResponse, Failure> {

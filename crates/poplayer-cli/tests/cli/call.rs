@@ -37,6 +37,45 @@ fn repeats_a_request_with_the_nonce_of_the_server() {
     assert_eq!((&stale["status"], &stale["attempts"]), (&200.into(), &2.into()), "{stale}");
 }
 
+/// CLI-05: a nonce in a DPoP challenge is no nonce of a message signature, which is not sent again for it.
+#[test]
+fn repeats_only_what_a_nonce_is_for() {
+    let api = api();
+    let url = api.block_on(async {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let fields = [("www-authenticate", "DPoP error=\"use_dpop_nonce\""), ("dpop-nonce", "n")];
+        let app = axum::Router::new().fallback(async move || (axum::http::StatusCode::UNAUTHORIZED, fields));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        url
+    });
+    let folder = Folder::new("call-nonce");
+    let key = folder.path("key.pem");
+    assert_eq!(poplayer(&["keygen", "-o", &key]).status, 0);
+    for (binding, attempts) in [("dpop", 2), ("httpsig", 1)] {
+        let ran = poplayer(&["call", &url, "--token", "a", "--key", &key, "--binding", binding, "--json"]).json();
+        assert_eq!((&ran["status"], &ran["attempts"]), (&401.into(), &attempts.into()), "{binding} {ran}");
+    }
+}
+
+/// CLI-21: what is sent is what the proof names.
+#[test]
+fn urls_are_read_as_browsers_read_them() {
+    let api = api();
+    for (path, sent) in [("echo?a=100%|b", "/echo?a=100%|b"), ("a/../echo", "/echo"), ("%65cho/100%|b", "")] {
+        let url = format!("{}/{path}", api.url);
+        let ran = poplayer_with(
+            &["call", &url, "--client-id", "worker", "--json"],
+            "",
+            &[("POPLAYER_CLIENT_SECRET", "hunter2")],
+        );
+        let report = ran.json();
+        let (status, content) =
+            if sent.is_empty() { (404, String::new()) } else { (200, format!("GET {sent} - -  by Dpop")) };
+        assert_eq!((&report["status"], &report["content"]), (&status.into(), &content.into()), "{report}");
+    }
+}
+
 #[test]
 fn shows_tokens_and_proofs_decoded_but_not_as_they_are() {
     let api = api();
@@ -93,6 +132,7 @@ fn uses_a_token_and_a_key_that_it_is_given() {
     assert!(ran.status == 1 && ran.out.contains("error=\"invalid_token\""), "{ran:?}");
     assert_eq!(api.call_with(&stolen).status, 0, "as curl, without --fail");
     poplayer(&["call", &api.echo(), "--token", &token]).is_rejected("expected --key");
+    poplayer(&["call", &api.echo(), "--token", &token, "--browser"]).is_rejected("cannot be used with");
 }
 
 /// RFC 7523: the assertion is for the authorization server alone.
@@ -145,6 +185,11 @@ fn says_in_one_line_what_it_expects() {
     api.call_with(&["-H", "no line"]).is_rejected("expected `Name: value`");
     api.call_with(&["-H", "DPoP: x"]).is_rejected("is what this program sets");
     api.call_with(&["--token", "a\nb", "--key", "/nowhere"]).is_rejected("cannot read /nowhere");
+    api.call_with(&["--token", "a\nb", "--binding", "certificate"]).is_rejected("expected --certificate");
+    let key = Folder::new("call-one-line").path("key.pem");
+    assert_eq!(poplayer(&["keygen", "-o", &key]).status, 0);
+    api.call_with(&["--token", "a\nb", "--key", &key]).is_rejected("expected visible ASCII");
+    api.call_with(&["--token", "a", "--key", &key, "--nonce", "a b"]).is_rejected("--nonce: expected");
     api.call_with(&["-X", "G E T"]).is_rejected("is not a method");
     api.call_with(&["-d", "@/nowhere"]).is_rejected("cannot read /nowhere");
     api.call_with(&["--binding", "certificate"]).is_rejected("expected --certificate");
