@@ -18,6 +18,7 @@ mod scope;
 mod shared_key;
 mod signature;
 mod token;
+mod web_pages;
 
 use std::sync::atomic::Ordering;
 
@@ -36,7 +37,8 @@ impl AuthServer {
     /// Returns the server as an axum router, to serve it in another way than [`serve`](Self::serve).
     ///
     /// # Security
-    /// The router does not check that it is served on loopback only. The server approves every request.
+    /// The router does not check that it is served on loopback only. The server approves every request. It answers only
+    /// for loopback and for the host of the issuer, with 421 for every other one.
     pub fn router(&self) -> Router {
         let at = |name: &str| format!("{}{name}", self.issuer_path());
         Router::new()
@@ -53,6 +55,7 @@ impl AuthServer {
             .route(&at("/rotate"), post(jwks::rotate))
             .layer(middleware::from_fn_with_state(self.clone(), fail_during_outage))
             .layer(self.cors())
+            .layer(middleware::from_fn_with_state(self.clone(), web_pages::reject_other_hosts))
             .with_state(self.clone())
     }
 
