@@ -3,6 +3,7 @@
 use pop_authserver::TestCertificate;
 use pop_core::jose::encode_standard;
 use rustls::HandshakeKind;
+use tower_pop::{CertificateFormat, CertificateHeader};
 
 use super::proxy::{self, AUDIENCE, Api, Program, Proxy};
 
@@ -113,6 +114,28 @@ async fn verifies_client_certificates_behind_envoy() {
     let api = Api::start("127.0.0.0/8", field).await;
     if let Some(proxy) = Proxy::start(&proxy::ENVOY, &api).await {
         through(&proxy, &api, field, |certificate| format!("Cert=\"{}\"", escaped(certificate))).await;
+    }
+}
+
+/// MTLS-10, MTLS-14: an Envoy that appends its element to what the client sent. The last element counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn verifies_client_certificates_behind_envoy_that_appends() {
+    let field = "X-Forwarded-Client-Cert";
+    let header = CertificateHeader::with_format(field, CertificateFormat::XfccList).unwrap();
+    let api = Api::with_header("127.0.0.0/8", header).await;
+    let appending = Program { edits: &[("SANITIZE_SET", "APPEND_FORWARD")], ..proxy::ENVOY };
+    if let Some(proxy) = Proxy::start(&appending, &api).await {
+        through(&proxy, &api, field, |certificate| format!("Cert=\"{}\"", escaped(certificate))).await;
+        let (own, other) = (TestCertificate::self_signed("own"), TestCertificate::self_signed("other"));
+        let token = api.server.token().audience(AUDIENCE).bound_to_certificate(own.der()).mint();
+        let send = async |sent: String| proxy.get(&token, Some(&own), Some((field, sent))).await.0;
+        assert_eq!(send(format!("Hash={}", "0".repeat(64))).await, 200, "the element of the proxy counts");
+        assert_eq!(send("URI=spiffe://a".to_owned()).await, 400, "an earlier name can hide an element");
+        assert_eq!(
+            send(format!("Cert=\"{}", escaped(&other))).await,
+            400,
+            "a quote that the proxy's element would close"
+        );
     }
 }
 

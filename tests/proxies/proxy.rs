@@ -25,36 +25,52 @@ pub(crate) struct Program {
     /// Files in `tests/proxies`, and their names in the folder that the proxy runs in.
     pub(crate) files: &'static [(&'static str, &'static str)],
     pub(crate) args: &'static [&'static str],
+    /// What stands in its files, and what to replace it by.
+    pub(crate) edits: &'static [(&'static str, &'static str)],
     /// Whether it resumes TLS sessions where it asks for client certificates.
     pub(crate) resumes: bool,
 }
 
-pub(crate) const NGINX: Program =
-    Program { name: "nginx", files: &[("nginx.conf", "config")], args: &["-c", "@FOLDER@/config"], resumes: true };
-pub(crate) const HAPROXY: Program =
-    Program { name: "haproxy", files: &[("haproxy.cfg", "config")], args: &["-f", "@FOLDER@/config"], resumes: true };
+pub(crate) const NGINX: Program = Program {
+    name: "nginx",
+    files: &[("nginx.conf", "config")],
+    args: &["-c", "@FOLDER@/config"],
+    edits: &[],
+    resumes: true,
+};
+pub(crate) const HAPROXY: Program = Program {
+    name: "haproxy",
+    files: &[("haproxy.cfg", "config")],
+    args: &["-f", "@FOLDER@/config"],
+    edits: &[],
+    resumes: true,
+};
 pub(crate) const APACHE: Program = Program {
     name: "apache2",
     files: &[("apache.conf", "config")],
     args: &["-X", "-f", "@FOLDER@/config"],
+    edits: &[],
     resumes: true,
 };
 pub(crate) const CADDY: Program = Program {
     name: "caddy",
     files: &[("Caddyfile", "Caddyfile")],
     args: &["run", "--adapter", "caddyfile", "--config", "@FOLDER@/Caddyfile"],
+    edits: &[],
     resumes: false,
 };
 pub(crate) const TRAEFIK: Program = Program {
     name: "traefik",
     files: &[("traefik.yml", "traefik.yml"), ("traefik-routes.yml", "traefik-routes.yml")],
     args: &["--configFile=@FOLDER@/traefik.yml"],
+    edits: &[],
     resumes: true,
 };
 pub(crate) const ENVOY: Program = Program {
     name: "envoy",
     files: &[("envoy.yaml", "envoy.yaml")],
     args: &["-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1"],
+    edits: &[],
     resumes: true,
 };
 
@@ -69,12 +85,16 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) async fn start(network: &str, field: &str) -> Self {
+        Self::with_header(network, CertificateHeader::new(field).unwrap()).await
+    }
+
+    pub(crate) async fn with_header(network: &str, header: CertificateHeader) -> Self {
         let server = TestAuthServer::offline("https://as.example");
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let builder = || {
             let issuer = IssuerConfig::new(server.issuer()).static_jwks(server.jwks_json());
             let trust = ProxyTrust::Networks(vec![network.parse().unwrap()]);
-            let header = CertificateHeader::new(field).unwrap().max_len(64 * 1024);
+            let header = header.clone().max_len(64 * 1024);
             PopConfig::builder(issuer, AUDIENCE)
                 .client_certificates(ClientCertificates::from_proxies(trust, header))
                 .allowed_origins(["localhost", "other.example"].map(|host| format!("https://{host}:{port}")))
@@ -137,7 +157,12 @@ impl Proxy {
         };
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for (template, name) in program.files {
-            write(name, fill(&std::fs::read_to_string(root.join("tests/proxies").join(template)).unwrap()));
+            let mut text = std::fs::read_to_string(root.join("tests/proxies").join(template)).unwrap();
+            for (old, new) in program.edits {
+                assert!(text.contains(old), "{template} has no {old:?}");
+                text = text.replace(old, new);
+            }
+            write(name, fill(&text));
         }
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let mut command = Command::new(name);

@@ -77,22 +77,31 @@ fn the_guide_on_symmetric_keys_says_who_can_forge_requests() {
 /// The proxy configuration in the guides is part of the files that `tests/proxies` runs.
 #[test]
 fn the_guides_show_the_proxy_configuration_that_is_tested() {
-    for (language, file) in [
-        ("nginx", "tests/proxies/nginx.conf"),
-        ("haproxy", "tests/proxies/haproxy.cfg"),
-        ("apache", "tests/proxies/apache.conf"),
-        ("caddyfile", "tests/proxies/Caddyfile"),
+    let guide = read("docs/deployment.md");
+    for (heading, language, file) in [
+        ("nginx", "nginx", "tests/proxies/nginx.conf"),
+        ("HAProxy", "haproxy", "tests/proxies/haproxy.cfg"),
+        ("Apache httpd", "apache", "tests/proxies/apache.conf"),
+        ("Envoy", "yaml", "tests/proxies/envoy.yaml"),
+        ("Traefik", "yaml", "tests/proxies/traefik-routes.yml"),
+        ("Caddy", "caddyfile", "tests/proxies/Caddyfile"),
     ] {
+        let section = guide.split(&format!("\n### {heading}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+        let section = section.split("\n### ").next().unwrap();
         let fence = format!("```{language}\n");
-        let guides: String = files("docs", "md").into_iter().map(read).collect();
-        let blocks: Vec<&str> = guides.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
-        assert!(!blocks.is_empty(), "no guide shows the configuration of {language}");
+        let blocks: Vec<&str> = section.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
+        assert!(!blocks.is_empty(), "the guide does not show the configuration of {heading}");
         let tested = read(file);
-        for block in blocks {
-            assert!(block.lines().count() >= 3, "{language}");
-            for line in block.lines() {
-                assert!(tested.lines().any(|tested| tested.trim() == line), "{file} has no line {line:?}");
-            }
+        for line in blocks.iter().flat_map(|block| block.lines()) {
+            assert!(tested.lines().any(|tested| tested.trim() == line.trim()), "{file} has no line {line:?}");
         }
+    }
+    let shown = ["nginx", "haproxy", "apache", "caddyfile"].map(|language| format!("```{language}\n"));
+    for other in files("docs", "md").into_iter().filter(|file| !file.ends_with("deployment.md")) {
+        let text = read(&other);
+        assert!(
+            !shown.iter().any(|fence| text.contains(fence)),
+            "{other:?}: the guide on deployment shows what is tested"
+        );
     }
 }
