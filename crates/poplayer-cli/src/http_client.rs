@@ -20,15 +20,32 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
+    /// With the certificate of the user, if there is one.
     pub(crate) fn new(arguments: &TokenArguments, url: &Url, timeout: Duration) -> Result<Self, Failure> {
+        let identity = match (&arguments.certificate, &arguments.certificate_key) {
+            (Some(chain), Some(key)) => {
+                let pem = Zeroizing::new(format!("{}\n{}", *Zeroizing::new(read_text(key)?), read_text(chain)?));
+                Some(Identity::from_pem(pem.as_bytes()).map_err(|_| no_certificate(chain, key))?)
+            }
+            _ => None,
+        };
+        Self::with(identity, arguments, url, timeout)
+    }
+
+    /// With this certificate, or with none.
+    pub(crate) fn with(
+        identity: Option<Identity>,
+        arguments: &TokenArguments,
+        url: &Url,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
         let mut builder = Client::builder().redirect(Policy::none()).timeout(timeout);
         builder = builder.tls_certs_merge(trusted(arguments)?);
         if origin(url).is_some_and(|origin| origin.is_loopback()) {
             builder = builder.no_proxy(); // a proxy has a loopback of its own
         }
-        if let (Some(chain), Some(key)) = (&arguments.certificate, &arguments.certificate_key) {
-            let pem = Zeroizing::new(format!("{}\n{}", *Zeroizing::new(read_text(key)?), read_text(chain)?));
-            builder = builder.identity(Identity::from_pem(pem.as_bytes()).map_err(|_| no_certificate(chain, key))?);
+        if let Some(identity) = identity {
+            builder = builder.identity(identity);
         }
         let client = builder.build().map_err(|error| Failure::failed(with_causes(&error)))?;
         Ok(Self { client })

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use http::Method;
+use pop_core::jose::decode_standard;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -37,6 +38,16 @@ pub(crate) fn bytes_or_file(text: &str) -> Result<Vec<u8>, Failure> {
         Some(path) => std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {path}: {error}"))),
         None => Ok(text.as_bytes().to_vec()),
     }
+}
+
+/// Reads the first certificate of a PEM file.
+pub(crate) fn first_certificate(path: &Path) -> Result<Vec<u8>, Failure> {
+    let expected = || Failure::input(format!("{} is not a certificate: expected PEM", path.display()));
+    let text = read_text(path)?;
+    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----").ok_or_else(expected)?;
+    let (base64, _) = rest.split_once("-----END CERTIFICATE-----").ok_or_else(expected)?;
+    let base64: String = base64.split_ascii_whitespace().collect();
+    decode_standard(base64).map_err(|_| expected())
 }
 
 /// Parses a method.

@@ -11,9 +11,10 @@ use crate::token::TokenArguments;
 
 /// Attacks a resource server, in any language, as thieves of tokens and proofs do, and reports what it accepts.
 ///
-/// Sends about 50 requests, one after the other. Good requests are among them: a server that rejects everything fails, too. The
-/// route must answer the good requests in the same way each time, without harm. Exit status: 0 if the server accepts what it must
-/// and rejects what it must, 1 if not, 2 if the input cannot be used.
+/// Sends about 50 requests with DPoP proofs or, with --binding certificate, about 25 over mutual TLS, one after the other. Good
+/// requests are among them: a server that rejects everything fails, too. The route must answer the good requests in the same way
+/// each time, without harm. Exit status: 0 if the server accepts what it must and rejects what it must, 1 if not, 2 if the input
+/// cannot be used.
 #[derive(Args)]
 pub(crate) struct AttackArguments {
     /// The URL of a protected route
@@ -22,7 +23,8 @@ pub(crate) struct AttackArguments {
     /// The method of the requests
     #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
     pub(super) request: String,
-    /// A command that prints an access token. The environment has the public key to bind it to: POPLAYER_JWK and POPLAYER_JKT
+    /// A command that prints an access token. The environment has the public key to bind it to, POPLAYER_JWK and POPLAYER_JKT,
+    /// and the thumbprint of the certificate, POPLAYER_X5T_S256
     #[arg(long, value_name = "COMMAND")]
     pub(super) token_command: Option<String>,
     /// Attack a host beyond this machine. Do that only to hosts that are yours

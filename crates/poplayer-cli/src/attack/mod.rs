@@ -14,15 +14,18 @@ mod vectors;
 use std::process::Stdio;
 use std::time::Duration;
 
+use pop_authserver::TestCertificate;
 use pop_client::DpopKey;
-use pop_client::reqwest::Url;
+use pop_client::reqwest::{Identity, Url};
+use pop_core::jose::CertThumbprint;
 use tokio::io::AsyncReadExt;
+use zeroize::Zeroizing;
 
 pub(crate) use self::arguments::AttackArguments;
-use self::requests::Requests;
-use self::runner::Runner;
+use self::requests::{Certificates, Requests};
+use self::runner::{Clients, Runner};
 use crate::Passed;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::http_client::{HttpClient, origin};
 use crate::input;
 use crate::output::Output;
@@ -34,21 +37,30 @@ const MAX_TOKEN_LEN: u64 = 64 * 1024;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<Passed, Failure> {
+    let corpus = match arguments.token.binding {
+        Binding::Dpop => vectors::DPOP,
+        Binding::Certificate => vectors::CERTIFICATE,
+        _ => {
+            return Err(Failure::input(
+                "attacks are on DPoP and on certificates: expected --binding dpop or --binding certificate",
+            ));
+        }
+    };
     if arguments.list {
-        report::list(*output);
+        report::list(corpus, *output);
         return Ok(true);
     }
     let url = arguments.url.clone().ok_or_else(|| Failure::input("there is no target: expected a URL"))?;
     check_target(&url, arguments.i_own_this_host)?;
-    if arguments.token.binding != Binding::Dpop {
-        return Err(Failure::input("attacks are requests with DPoP proofs: expected --binding dpop"));
-    }
+    arguments.token.check()?;
     let method = input::method(&arguments.request)?;
     let http = HttpClient::new(&arguments.token, &url, arguments.max_time)?;
     let (token, key) = token(&arguments, &url, &http).await?;
     let thief = DpopKey::generate(key.algorithm()).map_err(|error| Failure::failed(error.to_string()))?;
-    let requests = Requests { method, url: url.clone(), token, key, thief, nonce: None };
-    let findings = Runner::start(&http, requests, Duration::from_millis(arguments.pause)).await?.all().await?;
+    let (clients, certificates) = connections(http, &arguments, &url)?;
+    let requests = Requests { method, url: url.clone(), token, key, thief, nonce: None, certificates };
+    let pause = Duration::from_millis(arguments.pause);
+    let findings = Runner::start(clients, requests, corpus, pause).await?.all().await?;
     // The query may have secrets.
     let target = format!("{}{}", url.origin().ascii_serialization(), url.path());
     if let Some(path) = &arguments.junit {
@@ -57,6 +69,26 @@ pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<P
     }
     report::print(&findings, &target, *output);
     Ok(findings.iter().all(|finding| finding.outcome.is_good()))
+}
+
+/// Returns the clients, and the certificates that they show: three for an attack on certificates, else the one of the user.
+fn connections(own: HttpClient, arguments: &AttackArguments, url: &Url) -> Result<(Clients, Certificates), Failure> {
+    let (token, timeout) = (&arguments.token, arguments.max_time);
+    let Some(path) = token.certificate.as_deref().filter(|_| token.binding == Binding::Certificate) else {
+        let clients = Clients { anonymous: own.clone(), stranger: own.clone(), own };
+        return Ok((clients, Certificates::default()));
+    };
+    let failed = |error: &dyn std::error::Error| Failure::failed(with_causes(error));
+    let stranger = TestCertificate::try_self_signed("thief.example").map_err(|error| failed(&error))?;
+    let pem = Zeroizing::new(format!("{}\n{}", stranger.key_pem(), stranger.pem()));
+    let identity = Identity::from_pem(pem.as_bytes()).map_err(|error| failed(&error))?;
+    let clients = Clients {
+        own,
+        anonymous: HttpClient::with(None, token, url, timeout)?,
+        stranger: HttpClient::with(Some(identity), token, url, timeout)?,
+    };
+    let certificates = Certificates { own: input::first_certificate(path)?, stranger: stranger.der().to_vec() };
+    Ok((clients, certificates))
 }
 
 /// Attacks stay on this machine, unless the user says that the host is theirs.
@@ -77,12 +109,15 @@ async fn token(arguments: &AttackArguments, url: &Url, http: &HttpClient) -> Res
     };
     let key = arguments.token.own_key()?;
     let failed = |why: &str| Failure::failed(format!("--token-command {why}: expected a command that prints a token"));
+    let certificate = arguments.token.certificate.as_deref().map(input::first_certificate).transpose()?;
+    let thumbprint = certificate.map(|der| CertThumbprint::of_der(&der).to_string());
     let shell = if cfg!(windows) { ["cmd", "/C"] } else { ["sh", "-c"] };
     let [shell, flag] = shell;
     let mut child = tokio::process::Command::new(shell)
         .args([flag, command])
         .env("POPLAYER_JWK", key.public_jwk().to_string())
         .env("POPLAYER_JKT", key.thumbprint().to_string())
+        .envs(thumbprint.map(|thumbprint| ("POPLAYER_X5T_S256", thumbprint)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::runner::{Finding, Outcome};
-use super::vectors::{Must, VECTORS, Vector};
+use super::vectors::{Must, Vector};
 use crate::output::{Colour, Output};
 
 const fn must(vector: &Vector) -> &'static str {
@@ -16,7 +16,8 @@ const fn must(vector: &Vector) -> &'static str {
 /// Returns the result in a word, and what the server did.
 fn described(outcome: &Outcome) -> (&'static str, String) {
     match outcome {
-        Outcome::Passed(status) => ("pass", format!("status {}", status.as_u16())),
+        Outcome::Passed(Some(status)) => ("pass", format!("status {}", status.as_u16())),
+        Outcome::Passed(None) => ("pass", "the connection ended".to_owned()),
         Outcome::Failed(status) => ("fail", format!("status {}", status.as_u16())),
         Outcome::Unclear(why) => ("unclear", why.clone()),
         Outcome::Skipped(why) => ("skipped", (*why).to_owned()),
@@ -24,16 +25,16 @@ fn described(outcome: &Outcome) -> (&'static str, String) {
 }
 
 /// Prints what would be sent.
-pub(super) fn list(output: Output) {
+pub(super) fn list(corpus: &[Vector], output: Output) {
     if output.is_json() {
-        let all = VECTORS.iter().map(|vector| {
+        let all = corpus.iter().map(|vector| {
             json!({
                 "name": vector.name, "what": vector.what, "reference": vector.reference, "must": must(vector),
             })
         });
         output.document(&all.collect());
     } else {
-        for vector in VECTORS {
+        for vector in corpus {
             let Vector { name, what, reference, .. } = vector;
             output.line(format!("{:<6}  {name:<20} {what}  ({reference})", must(vector)));
         }

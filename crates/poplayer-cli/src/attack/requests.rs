@@ -1,7 +1,7 @@
 //! What the requests of an attack are made of: one good request, and its parts.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use pop_authserver::{ProofMint, proof};
 use pop_client::DpopKey;
 use pop_client::reqwest::Url;
@@ -21,6 +21,26 @@ pub(super) struct Requests {
     pub(super) thief: DpopKey,
     /// The newest nonce of the server, if it sent one.
     pub(super) nonce: Option<String>,
+    pub(super) certificates: Certificates,
+}
+
+/// The certificates of an attack on certificate-bound tokens, in DER.
+#[derive(Default)]
+pub(super) struct Certificates {
+    pub(super) own: Vec<u8>,
+    /// That of a thief.
+    pub(super) stranger: Vec<u8>,
+}
+
+/// The TLS connection of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// With the certificate of the user, if there is one.
+    Own,
+    /// Without a certificate.
+    Anonymous,
+    /// With the certificate of a thief.
+    Stranger,
 }
 
 /// One request.
@@ -28,6 +48,21 @@ pub(super) struct Requests {
 pub(super) struct Attempt {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
+    pub(super) connection: Connection,
+}
+
+impl Attempt {
+    /// Sends it over this connection.
+    pub(super) fn over(mut self, connection: Connection) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// Adds a header field.
+    pub(super) fn field(mut self, name: &'static str, value: &str) -> Result<Self, Failure> {
+        self.headers.append(HeaderName::from_static(name), sensitive(value)?);
+        Ok(self)
+    }
 }
 
 impl Requests {
@@ -70,7 +105,7 @@ impl Requests {
         for proof in proofs {
             headers.append(DPOP, sensitive(proof)?);
         }
-        Ok(Attempt { url: self.url.clone(), headers })
+        Ok(Attempt { url: self.url.clone(), headers, connection: Connection::Own })
     }
 
     /// Returns the token with a changed signature; an opaque token with a changed character.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, StatusCode};
 use pop_client::{Challenge, NonceMemory, Role};
 
-use super::requests::{Attempt, Requests};
-use super::vectors::{Must, VECTORS, Vector, When};
+use super::requests::{Attempt, Connection, Requests};
+use super::vectors::{Must, Vector, When};
 use crate::failure::{Failure, with_causes};
 use crate::http_client::{HttpClient, origin};
 
@@ -20,8 +20,8 @@ pub(super) struct Finding {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The server did what it must.
-    Passed(StatusCode),
+    /// The server did what it must. It may end a connection that has another certificate, or none.
+    Passed(Option<StatusCode>),
     /// The server accepted what it must reject, or the other way round.
     Failed(StatusCode),
     /// The response says neither: a server error, too many requests, or nothing at all.
@@ -36,21 +36,34 @@ impl Outcome {
     }
 }
 
+/// A client for each kind of connection.
+pub(super) struct Clients {
+    pub(super) own: HttpClient,
+    pub(super) anonymous: HttpClient,
+    pub(super) stranger: HttpClient,
+}
+
 /// Sends all requests, one after the other.
-pub(super) struct Runner<'h> {
-    pub(super) http: &'h HttpClient,
-    pub(super) requests: Requests,
-    pub(super) pause: Duration,
+pub(super) struct Runner {
+    clients: Clients,
+    requests: Requests,
+    corpus: &'static [Vector],
+    pause: Duration,
     /// The status of the good request.
     accepted: StatusCode,
     /// Whether the server has asked for a nonce. One that offers nonces need not want them (RFC 9449 §8.2).
     wants_nonces: bool,
 }
 
-impl<'h> Runner<'h> {
+impl Runner {
     /// Sends the good request first: without it, the rejections of the others show nothing.
-    pub(super) async fn start(http: &'h HttpClient, requests: Requests, pause: Duration) -> Result<Self, Failure> {
-        let mut run = Self { http, requests, pause, accepted: StatusCode::OK, wants_nonces: false };
+    pub(super) async fn start(
+        clients: Clients,
+        requests: Requests,
+        corpus: &'static [Vector],
+        pause: Duration,
+    ) -> Result<Self, Failure> {
+        let mut run = Self { clients, requests, corpus, pause, accepted: StatusCode::OK, wants_nonces: false };
         let (status, headers) = run.good().await?;
         run.learn_nonce(&headers);
         run.wants_nonces = asks_for_nonce(status, &headers);
@@ -69,15 +82,18 @@ impl<'h> Runner<'h> {
     }
 
     async fn good(&self) -> Result<(StatusCode, HeaderMap), Failure> {
-        self.send(&self.requests.with(&self.requests.proof())?).await.map_err(Failure::Failed)
+        let good = self.corpus.first().map(|good| (good.attempts)(&self.requests)).transpose()?.flatten();
+        let attempt = good.into_iter().flatten().next();
+        let attempt = attempt.ok_or_else(|| Failure::failed("there is no good request"))?;
+        self.send(&attempt).await.map_err(Failure::Failed)
     }
 
     pub(super) async fn all(&mut self) -> Result<Vec<Finding>, Failure> {
-        let mut findings = Vec::with_capacity(VECTORS.len());
+        let mut findings = Vec::with_capacity(self.corpus.len());
         let shows_progress = std::io::stderr().is_terminal();
-        for (number, vector) in VECTORS.iter().enumerate() {
+        for (number, vector) in self.corpus.iter().enumerate() {
             if shows_progress {
-                let _ = write!(std::io::stderr(), "\r{}/{} ", number + 1, VECTORS.len());
+                let _ = write!(std::io::stderr(), "\r{}/{} ", number + 1, self.corpus.len());
             }
             let started = Instant::now();
             let outcome = self.one(vector).await?;
@@ -104,6 +120,9 @@ impl<'h> Runner<'h> {
                 tokio::time::sleep(self.pause).await;
                 let (status, headers) = match self.send(attempt).await {
                     Ok(answer) => answer,
+                    Err(_) if attempt.connection != Connection::Own && vector.must == Must::Reject => {
+                        return Ok(Outcome::Passed(None));
+                    }
                     Err(error) => return Ok(Outcome::Unclear(error)),
                 };
                 self.learn_nonce(&headers);
@@ -124,7 +143,7 @@ impl<'h> Runner<'h> {
         }
         // It asks for a nonce again. That is a rejection, and no acceptance.
         Ok(match vector.must {
-            Must::Reject => Outcome::Passed(StatusCode::UNAUTHORIZED),
+            Must::Reject => Outcome::Passed(Some(StatusCode::UNAUTHORIZED)),
             Must::Accept => Outcome::Failed(StatusCode::UNAUTHORIZED),
         })
     }
@@ -136,8 +155,8 @@ impl<'h> Runner<'h> {
     fn judge(&self, must: Must, status: StatusCode) -> Outcome {
         match must {
             _ if status.is_server_error() => Outcome::Unclear(format!("a server error, status {}", status.as_u16())),
-            Must::Accept if self.is_accepted(status) => Outcome::Passed(status),
-            Must::Reject if is_rejection(status) => Outcome::Passed(status),
+            Must::Accept if self.is_accepted(status) => Outcome::Passed(Some(status)),
+            Must::Reject if is_rejection(status) => Outcome::Passed(Some(status)),
             Must::Accept if is_rejection(status) => Outcome::Failed(status),
             Must::Reject if self.is_accepted(status) => Outcome::Failed(status),
             _ => Outcome::Unclear(format!("status {} is neither acceptance nor rejection", status.as_u16())),
@@ -154,7 +173,12 @@ impl<'h> Runner<'h> {
     }
 
     async fn send(&self, attempt: &Attempt) -> Result<(StatusCode, HeaderMap), String> {
-        let request = self.http.client.request(self.requests.method.clone(), attempt.url.clone());
+        let http = match attempt.connection {
+            Connection::Own => &self.clients.own,
+            Connection::Anonymous => &self.clients.anonymous,
+            Connection::Stranger => &self.clients.stranger,
+        };
+        let request = http.client.request(self.requests.method.clone(), attempt.url.clone());
         match request.headers(attempt.headers.clone()).send().await {
             Ok(response) => Ok((response.status(), response.headers().clone())),
             Err(error) => Err(with_causes(&error.without_url())),

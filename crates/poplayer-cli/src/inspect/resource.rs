@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use http::Extensions;
-use pop_core::jose::decode_standard;
 use pop_core::policy::{Mode, ProofPolicy};
 use tower_pop::clock::ManualClock;
 use tower_pop::{
@@ -15,7 +14,7 @@ use tower_pop::{
 use super::arguments::{InspectArguments, ServerArguments};
 use super::request::Inspected;
 use crate::failure::{Failure, with_causes};
-use crate::input::read_text;
+use crate::input::{first_certificate, read_text};
 use crate::json::Decoded;
 
 /// The name of an issuer that no token has.
@@ -144,7 +143,7 @@ impl<'a> Resource<'a> {
     /// Puts what the connection shows into the extensions of the request.
     pub(super) fn connection(&self, extensions: &mut Extensions) -> Result<(), Failure> {
         if let Some(path) = &self.arguments.certificate {
-            extensions.insert(PeerCertificate::from_der(certificate(path)?));
+            extensions.insert(PeerCertificate::from_der(first_certificate(path)?));
         }
         if self.arguments.server.certificate_field.is_some() {
             extensions.insert(UnixSocketPeer);
@@ -193,14 +192,4 @@ fn keys(mut builder: PopConfigBuilder, server: &ServerArguments) -> Result<PopCo
         builder = builder.client_keys(keys.map_err(|error| rejected(path, &error))?);
     }
     Ok(builder)
-}
-
-/// Reads the first certificate of a PEM file.
-fn certificate(path: &Path) -> Result<Vec<u8>, Failure> {
-    let expected = || Failure::input(format!("{} is not a certificate: expected PEM", path.display()));
-    let text = read_text(path)?;
-    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----").ok_or_else(expected)?;
-    let (base64, _) = rest.split_once("-----END CERTIFICATE-----").ok_or_else(expected)?;
-    let base64: String = base64.split_ascii_whitespace().collect();
-    decode_standard(base64).map_err(|_| expected())
 }

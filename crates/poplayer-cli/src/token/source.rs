@@ -53,9 +53,7 @@ impl Source {
         timeout: Duration,
     ) -> Result<Self, Failure> {
         let binding = arguments.binding;
-        if binding == Binding::Certificate && arguments.certificate.is_none() {
-            return Err(Failure::input("--binding certificate needs a certificate: expected --certificate"));
-        }
+        arguments.check()?;
         let mut source = Self {
             kind: Kind::Given(String::new()),
             binding,
@@ -157,6 +155,14 @@ impl Source {
 }
 
 impl TokenArguments {
+    /// Checks what belongs together.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.binding == Binding::Certificate && self.certificate.is_none() {
+            return Err(Failure::input("--binding certificate needs a certificate: expected --certificate"));
+        }
+        Ok(())
+    }
+
     /// Returns the key of the client, or a new one.
     pub(crate) fn own_key(&self) -> Result<DpopKey, Failure> {
         match &self.key {

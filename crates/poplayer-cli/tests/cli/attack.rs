@@ -158,7 +158,8 @@ fn rejects_targets_beyond_this_machine() {
     }
     poplayer(&["attack", "https://api.example/", "--i-own-this-host"]).is_rejected("expected --token, or --client-id");
     poplayer(&["attack"]).is_rejected("URL");
-    poplayer(&["attack", "http://127.0.0.1:1/", "--binding", "pop"]).is_rejected("expected --binding dpop");
+    poplayer(&["attack", "http://127.0.0.1:1/", "--binding", "pop"])
+        .is_rejected("expected --binding dpop or --binding certificate");
     let list = poplayer(&["attack", "--list", "--json"]).json();
     assert!(list.as_array().unwrap().iter().any(|vector| vector["name"] == "replay" && vector["must"] == "reject"));
 }

@@ -3,7 +3,9 @@
 
 mod api;
 mod attack;
+mod attack_certificates;
 mod broken;
+mod broken_tls;
 mod call;
 mod codes;
 mod inspect;

@@ -1,56 +1,19 @@
-//! The requests of an attack, in order: a thing that a server must check, in good and in bad requests.
+//! Tokens that are bound to a key, and DPoP proofs (RFC 9449).
 
 use pop_authserver::ProofMint;
 use pop_core::jose::{SharedKey, encode};
 use serde_json::json;
 
-use super::requests::{Attempt, Requests, mint};
+use super::{Must, Vector, When, one, vectors};
+use crate::attack::requests::{Attempt, Requests, mint};
 use crate::failure::Failure;
 use crate::inspect::time::now;
-
-/// What a server must do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Must {
-    Accept,
-    Reject,
-}
-
-/// When a request makes sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
-    Always,
-    /// If the server wants nonces. The request is about them.
-    Nonces,
-}
-
-/// One request, or several of which the last one counts. The ones before it must be accepted.
-pub(super) struct Vector {
-    pub(super) name: &'static str,
-    pub(super) what: &'static str,
-    pub(super) reference: &'static str,
-    pub(super) must: Must,
-    pub(super) when: When,
-    /// `None` if the token is not of the kind that the request needs.
-    pub(super) attempts: fn(&Requests) -> Result<Option<Vec<Attempt>>, Failure>,
-}
 
 /// An hour is outside of every reasonable window.
 const HOUR: u64 = 3600;
 
-macro_rules! vectors {
-    ($($must:ident $when:ident $name:literal: $what:literal, $reference:literal, $attempts:expr;)*) => {
-        &[$(Vector {
-            name: $name, what: $what, reference: $reference, must: Must::$must, when: When::$when, attempts: $attempts,
-        }),*]
-    };
-}
-
 fn with(requests: &Requests, change: impl FnOnce(ProofMint) -> ProofMint) -> Result<Option<Vec<Attempt>>, Failure> {
     Ok(Some(vec![requests.with(&change(requests.proof()))?]))
-}
-
-fn one(attempt: Result<Attempt, Failure>) -> Result<Option<Vec<Attempt>>, Failure> {
-    Ok(Some(vec![attempt?]))
 }
 
 fn other_url(requests: &Requests, change: impl FnOnce(&mut pop_client::reqwest::Url)) -> String {
@@ -60,8 +23,7 @@ fn other_url(requests: &Requests, change: impl FnOnce(&mut pop_client::reqwest::
     url.to_string()
 }
 
-/// All requests.
-pub(super) const VECTORS: &[Vector] = vectors! {
+pub(in crate::attack) const DPOP: &[Vector] = vectors! {
     // the credentials
     Accept Always "good": "a good request", "RFC 9449 §7", |requests| with(requests, |good| good);
     Accept Always "scheme-case": "the scheme in lower case", "RFC 9110 §11.1", |requests| one(requests.attempt(&[("dpop", &requests.token)], &[&mint(&requests.proof())?]));
@@ -196,20 +158,29 @@ fn rebound_token(requests: &Requests) -> Result<Option<Vec<Attempt>>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack::requests::Certificates;
     use pop_client::{Algorithm, DpopKey};
 
     fn requests(token: &str) -> Requests {
         let key = || DpopKey::generate(Algorithm::ES256).unwrap();
         let url = "http://127.0.0.1:1/notes".parse().unwrap();
-        Requests { method: http::Method::GET, url, token: token.to_owned(), key: key(), thief: key(), nonce: None }
+        Requests {
+            method: http::Method::GET,
+            url,
+            token: token.to_owned(),
+            key: key(),
+            thief: key(),
+            nonce: None,
+            certificates: Certificates::default(),
+        }
     }
 
     #[test]
     fn the_corpus_is_bounded_and_begins_and_ends_with_good_requests() {
         let good = |vector: Option<&Vector>| vector.is_some_and(|vector| vector.must == Must::Accept);
-        assert!(good(VECTORS.first()) && good(VECTORS.last()) && VECTORS.len() <= 64);
-        for vector in VECTORS {
-            assert_eq!(VECTORS.iter().filter(|other| other.name == vector.name).count(), 1, "{}", vector.name);
+        assert!(good(DPOP.first()) && good(DPOP.last()) && DPOP.len() <= 64);
+        for vector in DPOP {
+            assert_eq!(DPOP.iter().filter(|other| other.name == vector.name).count(), 1, "{}", vector.name);
             let attempts = (vector.attempts)(&requests("opaque")).unwrap();
             assert!(attempts.is_none_or(|attempts| (1..=2).contains(&attempts.len())), "{}", vector.name);
         }
@@ -230,7 +201,7 @@ mod tests {
             text.contains(&private) || text.split(['.', ' ']).any(decoded)
         };
         assert!(has_key(&format!("DPoP {}.x.y", encode(format!(r#"{{"d":"{private}"}}"#)))), "the check finds a key");
-        for vector in VECTORS {
+        for vector in DPOP {
             for attempt in (vector.attempts)(&requests).unwrap().into_iter().flatten() {
                 for value in attempt.headers.values() {
                     assert!(!has_key(value.to_str().unwrap()), "{}", vector.name);
