@@ -45,7 +45,10 @@ export async function startServer({ opaque }) {
   }
   const tables = Object.fromEntries(Object.keys(getAuthTables(options)).map((table) => [table, []]))
   const auth = betterAuth({ ...options, database: memoryAdapter(tables) })
-  server.on('request', toNodeHandler(auth))
+  // As frameworks route it. The metadata are below the issuer then, and not where RFC 8414 has them.
+  const handle = toNodeHandler(auth)
+  server.on('request', (request, response) =>
+    request.url.startsWith('/api/auth/') ? handle(request, response) : response.writeHead(404).end())
   const admin = await signUp(issuer, 'admin')
   return { issuer, addClient: (metadata) => addClient(auth, admin, metadata), signUp: (name) => signUp(issuer, name) }
 }
