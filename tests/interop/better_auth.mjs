@@ -105,7 +105,6 @@ await test('ATK-10 a token for another audience', async () => {
   await accepted(apis.jwt, await obtain(atSigned.service, keys), keys)
 })
 
-const userinfo = (server) => `${server.issuer}/oauth2/userinfo`
 const modes = [
   ['ATK-07 JWT of a user, verified', signed, atSigned, apis.jwt],
   ['INTRO-03 INTRO-04 JWT of a user, asked about', signed, atSigned, apis.jwtAsked],
