@@ -1,4 +1,10 @@
-// Counts and prints tests, for the files beside it.
+// Counts and prints tests, for the files beside it, and ends those that hang.
+const deadline = setTimeout(() => {
+  console.error('not finished within 120 s')
+  process.exit(1)
+}, 120_000)
+deadline.unref()
+
 let passed = 0
 let failed = 0
 

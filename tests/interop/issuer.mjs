@@ -4,12 +4,6 @@ import * as crypto from 'node:crypto'
 import * as jose from 'jose'
 import { file } from './program.mjs'
 
-const deadline = setTimeout(() => {
-  console.error('not finished within 60 s')
-  process.exit(1)
-}, 60_000)
-deadline.unref()
-
 const issuer = 'https://as.example'
 export const audience = 'https://api.example'
 export const content = '{"note":"buy milk"}'
