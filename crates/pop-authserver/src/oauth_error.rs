@@ -43,17 +43,14 @@ impl OAuthError {
         Self::bad_request("invalid_grant", description)
     }
 
-    pub(crate) const fn invalid_scope() -> Self {
-        Self::bad_request("invalid_scope", "this client may not request a scope in the request")
+    /// The description is for developers: it may name what is configured.
+    pub(crate) fn invalid_scope(description: impl Into<Cow<'static, str>>) -> Self {
+        Self { description: description.into(), ..Self::bad_request("invalid_scope", "") }
     }
 
-    pub(crate) const fn invalid_target() -> Self {
-        Self::bad_request("invalid_target", "the resource is unknown, or there is more than one")
-    }
-
-    /// RFC 8707 §2: the server cannot issue such a token for the resource.
-    pub(crate) const fn unusable_target(description: &'static str) -> Self {
-        Self::bad_request("invalid_target", description)
+    /// RFC 8707 §2. The description is for developers: it may name what is configured.
+    pub(crate) fn invalid_target(description: impl Into<Cow<'static, str>>) -> Self {
+        Self { description: description.into(), ..Self::bad_request("invalid_target", "") }
     }
 
     /// draft-ietf-oauth-pop-key-distribution-07 §6.3

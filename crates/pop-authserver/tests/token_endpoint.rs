@@ -116,7 +116,10 @@ async fn issues_bound_rfc_9068_tokens() {
     let second = client.client_credentials(None, Some("https://second.example")).await.unwrap().access_token;
     assert_eq!(claims(&second)["aud"], "https://second.example", "AS-10");
     let unknown = client.client_credentials(None, Some("https://unknown.example")).await;
-    assert!(matches!(unknown, Err(ClientError::OAuth { code, .. }) if code == "invalid_target"), "AS-10");
+    let Err(ClientError::OAuth { code, description, .. }) = unknown else { panic!("{unknown:?}") };
+    assert_eq!(code, "invalid_target", "AS-10");
+    let known = "This server has tokens for: https://api.example https://second.example";
+    assert!(description.unwrap().ends_with(known), "what is configured");
     let two = format!("{CLIENT_CREDENTIALS}&resource=https%3A%2F%2Fapi.example&resource=https%3A%2F%2Fsecond.example");
     assert_eq!(error(post(&server, &two, &[]).await).await.1, "invalid_target", "AS-10 two resources");
     let bearer: Value = post(&server, CLIENT_CREDENTIALS, &[]).await.json().await.unwrap();

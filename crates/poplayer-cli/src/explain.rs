@@ -17,6 +17,15 @@ pub(crate) struct ExplainArguments {
     code: Option<String>,
 }
 
+/// Returns codes that have the beginning of a word of this one.
+fn similar(part: &str) -> String {
+    let beginnings = part.rsplit(['.', '_']).filter_map(|word| word.get(..word.len().min(6)));
+    let all = || CODES.iter().map(|entry| entry.code);
+    let found = beginnings.filter(|it| it.len() >= 4).flat_map(|it| all().filter(move |code| code.contains(it)));
+    let found: Vec<&str> = found.take(3).collect();
+    if found.is_empty() { "proof.htu_mismatch".to_owned() } else { found.join(", ") }
+}
+
 pub(crate) fn run(arguments: &ExplainArguments, output: &Output) -> Result<Passed, Failure> {
     let part = arguments.code.as_deref().unwrap_or_default();
     let found: Vec<_> = match help(part) {
@@ -24,7 +33,7 @@ pub(crate) fn run(arguments: &ExplainArguments, output: &Output) -> Result<Passe
         None => CODES.iter().filter(|entry| entry.code.contains(part)).collect(),
     };
     if found.is_empty() {
-        return Err(Failure::input(format!("no code contains {part:?}: expected one such as `proof.htu_mismatch`")));
+        return Err(Failure::input(format!("no code contains {part:?}: expected one such as {}", similar(part))));
     }
     let reference = |code: &str| check_of(code).map(|check| check.reference);
     if output.is_json() {

@@ -14,7 +14,16 @@ pub(super) fn requested_scope(client: &Client, form: &Form) -> Result<String, OA
     };
     let allowed = |scope: &str| client.scopes.is_empty() || client.scopes.iter().any(|own| own == scope);
     let well_formed = Scopes::parse(scope).is_some();
-    if well_formed && scope.split(' ').all(allowed) { Ok(scope.to_owned()) } else { Err(OAuthError::invalid_scope()) }
+    if !well_formed {
+        return Err(OAuthError::invalid_scope("the scope is malformed"));
+    }
+    match scope.split(' ').find(|scope| !allowed(scope)) {
+        None => Ok(scope.to_owned()),
+        Some(other) => {
+            let scopes = client.scopes.join(" ");
+            Err(OAuthError::invalid_scope(format!("the client may not request {other}. It may request: {scopes}")))
+        }
+    }
 }
 
 /// Returns the scopes for a refreshed token: the granted ones, or fewer (RFC 6749 §6).
@@ -23,5 +32,5 @@ pub(super) fn narrowed_scope(form: &Form, granted: &str) -> Result<String, OAuth
         return Ok(granted.to_owned());
     };
     let covered = requested.split(' ').all(|scope| granted.split(' ').any(|own| own == scope));
-    if covered { Ok(requested.to_owned()) } else { Err(OAuthError::invalid_scope()) }
+    if covered { Ok(requested.to_owned()) } else { Err(OAuthError::invalid_scope(format!("granted were: {granted}"))) }
 }

@@ -28,12 +28,12 @@ impl DistributedKey {
     /// Generates a key for one client and the one resource server of a grant.
     pub(super) async fn generate(server: &AuthServer, client: &Client, grant: &Grant) -> Result<Self, OAuthError> {
         let resource = server.inner.resources.iter().find(|resource| resource.identifier == grant.audience);
-        let resource = resource.ok_or_else(OAuthError::invalid_target)?;
+        let resource = resource.ok_or_else(|| OAuthError::invalid_target("the resource is unknown"))?;
         if !grant.names_resource {
             return Err(OAuthError::invalid_request("a symmetric key is for one resource server: resource is missing"));
         }
         if resource.is_group {
-            return Err(OAuthError::unusable_target("a symmetric key is for one resource server, not for a group"));
+            return Err(OAuthError::invalid_target("a symmetric key is for one resource server, not for a group"));
         }
         let key = random_key();
         let token_cnf = if client.opaque && resource.introspects_keys {
@@ -44,7 +44,7 @@ impl DistributedKey {
                 Some(recipient) => encrypt(&key, recipient),
                 None => encrypt(&key, &fetch_recipient(server, resource).await?),
             };
-            encrypted.map_err(|_| OAuthError::unusable_target("no key can be encrypted for this resource"))?
+            encrypted.map_err(|_| OAuthError::invalid_target("no key can be encrypted for this resource"))?
         };
         let response_cnf = match &client.encryption_key {
             Some(recipient) => encrypt(&key, recipient)
@@ -62,7 +62,7 @@ fn encrypt(key: &SharedKey, recipient: &Recipient) -> Result<Cnf, EncryptError> 
 /// Fetches the key-encryption key of a resource server: the first usable key at the `jwks_uri` of its metadata (RFC 9728
 /// §2) whose `use` is `enc`. It is fetched for each token, so that a new key is used at once.
 async fn fetch_recipient(server: &AuthServer, resource: &ResourceServer) -> Result<Recipient, OAuthError> {
-    let unusable = || OAuthError::unusable_target("the resource server has no usable key-encryption key");
+    let unusable = || OAuthError::invalid_target("the resource server has no usable key-encryption key");
     // `pop-client` logs why there is no document.
     let options = &server.inner.http_options;
     let metadata = ResourceMetadata::fetch_with_options(&resource.identifier, options).await.map_err(|_| unusable())?;

@@ -104,7 +104,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "proof.missing_claim": "`jti`, `htm`, `htu` or `iat` is missing", "client";
     "proof.invalid_claim": "a claim has the wrong type or value", "client";
     "proof.jti_length": "`jti` is empty or too long", "client; `.max_jti_len(..)`";
-    "proof.htm_mismatch": "`htm` is not the method of the request", "client: upper case, as sent";
+    "proof.htm_mismatch": "`htm` is not the method of the request", "client: a proof for each request, with its method as sent";
     "proof.htu_invalid": "`htu` is not an absolute http or https URI without userinfo", "client";
     "proof.htu_mismatch": "`htu` is not the URL of the request", "behind a proxy: `.public_origin(..)`, `.allowed_origins(..)`, `.path_prefix(..)`; client: the URL as sent, without query";
     "proof.iat_too_old": "`iat` is too far in the past", "client: make a proof for each request and compare the clocks; `.proof_max_age(..)`";
@@ -170,7 +170,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "envelope.invalid_claim": "a claim has the wrong type or value", "client";
     "envelope.nonce_length": "`nonce` or `jti` is empty or longer than 256 bytes", "client";
     "envelope.target": "the path of the request cannot be compared with `p`", "client: percent-encode the path";
-    "envelope.m_mismatch": "`m` is not the method of the request", "client: upper case, as sent";
+    "envelope.m_mismatch": "`m` is not the method of the request", "client: a proof for each request, with its method as sent";
     "envelope.u_mismatch": "`u` is not the host of the request", "behind a proxy: `.public_origin(..)`, `.allowed_origins(..)`; client: the host, with the port unless it is the default";
     "envelope.p_mismatch": "`p` is not the path of the request", "client: the path as sent, without the query; behind a proxy: `.path_prefix(..)`";
     "envelope.q_mismatch": "`q` does not match the query of the request", "client: the parameters as sent. `Preset::Entra` accepts the raw query in lower case";

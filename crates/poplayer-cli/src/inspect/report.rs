@@ -80,13 +80,21 @@ fn print_text(lines: &[Line], rejection: Option<&Rejection>, values: &Values<'_>
     }
     output.line("");
     output.line(match rejection {
-        None => output.paint(Colour::Green, "accepted, unless the proof was used before: that is not checked here"),
+        None => output.paint(Colour::Green, accepted(&values.not_checked())),
         Some(rejection) => {
             let error = rejection.oauth_error().map(|error| format!(" {error}")).unwrap_or_default();
             let text = format!("rejected: {}, status {}{error}", rejection.error().code(), rejection.status().as_u16());
             output.paint(Colour::Red, &text)
         }
     });
+}
+
+fn accepted(not_checked: &[&str]) -> &'static str {
+    if not_checked.contains(&"nonce") {
+        "accepted, unless the proof was used before, or the server wants a nonce: that is not checked here"
+    } else {
+        "accepted, unless the proof was used before: that is not checked here"
+    }
 }
 
 fn document(lines: &[Line], rejection: Option<&Rejection>, values: &Values<'_>) -> Value {
@@ -116,7 +124,7 @@ fn document(lines: &[Line], rejection: Option<&Rejection>, values: &Values<'_>) 
         "status": rejection.map(|rejection| rejection.status().as_u16()),
         "error": rejection.and_then(Rejection::oauth_error),
         "checks": checks.collect::<Vec<_>>(),
-        "not_checked": ["replay"],
+        "not_checked": values.not_checked(),
         "token": values.token.to_json(),
         "proof": values.proof.as_ref().map(crate::json::Decoded::to_json),
     })

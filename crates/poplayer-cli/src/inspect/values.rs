@@ -28,6 +28,11 @@ impl<'r> Values<'r> {
         Self { request, resource, now, token: Decoded::of(&request.token()), proof }
     }
 
+    /// Returns what only the server knows: whether the proof was used before and, without its keys, whether it wants a nonce.
+    pub(super) fn not_checked(&self) -> Vec<&'static str> {
+        if self.resource.asks_for("nonce") { vec!["replay"] } else { vec!["replay", "nonce"] }
+    }
+
     /// Returns the values that a check compares, if they are single ones.
     pub(super) fn of(&self, check: &str) -> Pair {
         let (token, wanted) = (&self.token, |text: &str| Some(text.to_owned()));

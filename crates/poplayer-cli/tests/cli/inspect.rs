@@ -59,7 +59,7 @@ fn a_good_request_passes_every_check() {
         report["checks"].as_array().unwrap().iter().all(|check| check["check"] != "nonce"),
         "no nonce is asked for"
     );
-    assert_eq!(report["not_checked"], serde_json::json!(["replay"]), "nothing is said of earlier requests");
+    assert_eq!(report["not_checked"], serde_json::json!(["replay", "nonce"]), "only the server knows");
     assert_eq!(report["token"]["claims"]["iss"], "https://as.example");
     assert_eq!(report["proof"]["claims"]["htu"], URL);
 }
@@ -75,7 +75,7 @@ fn names_each_failing_check_with_both_values() {
     assert_eq!((ran.status, &report["code"]), (1, &"proof.htm_mismatch".into()), "the verdict of the layer");
     let htm = check(&report, "htm");
     assert_eq!((&htm["result"], &htm["found"], &htm["wanted"]), (&"fail".into(), &"PUT".into(), &"POST".into()));
-    assert!(htm["reference"] == "RFC 9449 §4.3 (8)" && htm["remedy"].as_str().unwrap().contains("upper case"));
+    assert!(htm["reference"] == "RFC 9449 §4.3 (8)" && htm["remedy"].as_str().unwrap().contains("its method as sent"));
     let htu = check(&report, "htu");
     assert_eq!((&htu["found"], &htu["wanted"]), (&"https://api.example/other".into(), &URL.into()));
     assert!(check(&report, "proof-times")["found"].as_str().unwrap().contains("3600 s in the past"));
@@ -197,5 +197,7 @@ fn explains_codes() {
     assert!(one.status == 0 && one.out.contains("RFC 9449 §4.3 (9)") && one.out.contains("remedy"), "{one:?}");
     let all = poplayer(&["explain", "--json"]).json();
     assert_eq!(all.as_array().unwrap().len(), pop_core::CODES.len());
-    poplayer(&["explain", "nothing"]).is_rejected("expected one such as");
+    poplayer(&["explain", "nothing"]).is_rejected("expected one such as proof.htu_mismatch");
+    poplayer(&["explain", "proof.replayed"]).is_rejected("expected one such as replay.replayed, ");
+    poplayer(&["explain", "é.éééé"]).is_rejected("expected one such as proof.htu_mismatch");
 }
