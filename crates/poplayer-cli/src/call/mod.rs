@@ -42,6 +42,7 @@ pub(crate) async fn run(arguments: CallArguments, output: &Output) -> Result<Pas
     }
     let answer = exchange.send(&http, show).await?;
     let passed = !(arguments.fail && answer.status.as_u16() >= 400);
+    Show::missing_scopes(&answer);
     if let Some(path) = &arguments.output {
         let written = std::fs::write(path, &answer.content);
         written.map_err(|error| Failure::input(format!("cannot write {}: {error}", path.display())))?;

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use pop_client::{Challenge, Lacking};
 
 use super::exchange::Answer;
 use crate::json::Decoded;
@@ -26,6 +27,15 @@ impl Show {
 
     pub(super) fn note(self, note: &str) {
         self.line(&format!("* {note}"));
+    }
+
+    /// Says how to get the scopes that a response asks for.
+    pub(super) fn missing_scopes(answer: &Answer) {
+        let challenges = Challenge::from_headers(&answer.headers);
+        if let Some(Lacking::Scope(scopes)) = challenges.iter().find_map(Challenge::lacking) {
+            let hint = format!("hint: ask for the scopes: --scope {scopes:?}");
+            let _ = writeln!(std::io::stderr(), "{}", printable(&hint));
+        }
     }
 
     pub(super) fn notes(self, notes: &[String]) {

@@ -7,7 +7,7 @@ use axum::routing::any;
 use pop_authserver::{AuthServerBuilder, Client, TestAuthServer};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tower_pop::{ClientCertificates, PopConfig, PopConfigBuilder, PopLayer, ProofKind, VerifiedToken};
+use tower_pop::{ClientCertificates, PopConfig, PopConfigBuilder, PopLayer, ProofKind, RequireScope, VerifiedToken};
 
 use crate::support::{Ran, poplayer, poplayer_with};
 
@@ -36,7 +36,11 @@ impl Api {
                 .proofs([ProofKind::Dpop, ProofKind::HttpSig, ProofKind::SignedRequest])
                 .client_certificates(ClientCertificates::from_connection());
             let cfg = of_api(builder).build().unwrap();
-            let app = Router::new().route("/echo", any(echo)).layer(PopLayer::new(cfg.clone()).verify_content());
+            let scoped = any(async || "scoped").layer(RequireScope::all(["a", "b"]));
+            let app = Router::new()
+                .route("/echo", any(echo))
+                .route("/scoped", scoped)
+                .layer(PopLayer::new(cfg.clone()).verify_content());
             let app = app.merge(cfg.metadata_route());
             tokio::spawn(async move { axum::serve(listener, app).await });
             (server, url)

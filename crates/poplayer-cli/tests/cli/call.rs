@@ -58,6 +58,21 @@ fn repeats_only_what_a_nonce_is_for() {
     }
 }
 
+/// The challenge names the scopes (RFC 6750 §3.1).
+#[test]
+fn says_which_scopes_to_ask_for() {
+    let api = api();
+    let scoped = api.url.clone() + "/scoped";
+    let call = |more: &[&str]| {
+        let arguments = [&["call", &scoped, "--client-id", "worker", "--json"], more].concat();
+        poplayer_with(&arguments, "", &[("POPLAYER_CLIENT_SECRET", "hunter2")])
+    };
+    let ran = call(&[]);
+    assert_eq!((&ran.json()["status"], ran.err.trim()), (&403.into(), "hint: ask for the scopes: --scope \"a b\""));
+    let ran = call(&["--scope", "a b"]);
+    assert_eq!((&ran.json()["status"], ran.err.trim()), (&200.into(), ""));
+}
+
 /// CLI-21: what is sent is what the proof names.
 #[test]
 fn urls_are_read_as_browsers_read_them() {
