@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower_pop::clock::Clock;
 use tower_pop::keys::{FetchError, FetchRequest, FetchResponse, HttpFetch};
-use tower_pop::{Introspection, PopConfigBuilder};
+use tower_pop::{Introspection, IssuerConfig, PopConfigBuilder};
 
 use crate::support::{AUDIENCE, Answer, Api, ISSUER, NOW, URL, api_for, issuer, request};
 
@@ -78,9 +78,17 @@ pub(crate) fn scene_with(
     change: impl FnOnce(Introspection) -> Introspection,
     configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder,
 ) -> Scene {
+    scene_of(|issuer, introspection| issuer.introspection(change(introspection)), configure)
+}
+
+/// A scene whose issuer is configured by the caller.
+pub(crate) fn scene_of(
+    change: impl FnOnce(IssuerConfig, Introspection) -> IssuerConfig,
+    configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder,
+) -> Scene {
     let server = Server::new();
     let authorization_server = TestAuthServer::offline_at(ISSUER, NOW);
-    let issuer = issuer(&authorization_server).introspection(change(introspection(&server)));
+    let issuer = change(issuer(&authorization_server), introspection(&server));
     let api = api_for(authorization_server, issuer, configure);
     let scene = Scene { api, server };
     scene.server.says(scene.active().to_string());

@@ -5,10 +5,10 @@ use std::time::Duration;
 use pop_authserver::{Algorithm, DpopKey, TokenMint};
 use pop_core::jose::CertThumbprint;
 use serde_json::{Value, json};
-use tower_pop::Introspection;
 use tower_pop::keys::FetchResponse;
+use tower_pop::{Introspection, IssuerConfig};
 
-use super::{TOKEN, scene, scene_with, without};
+use super::{TOKEN, scene, scene_of, scene_with, without};
 use crate::support::{AUDIENCE, Expected, NOW};
 
 /// INTRO-02: a response that cannot be read is 503 and not 401.
@@ -299,5 +299,23 @@ async fn empty_members_of_a_response_count_as_absent_unless_they_are_compared() 
         scene.send("no-aud").await.is(expected, "INTRO-03 an empty list of audiences");
         scene.says(|a| a["aud"] = json!(["https://other.example"]));
         scene.send("other-aud").await.is(Expected::Token, "INTRO-03 another audience is never allowed");
+    }
+}
+
+/// INTRO-02: the claim that the issuer uses for the client comes first, if it has a value.
+#[tokio::test]
+async fn the_client_of_a_response_is_in_the_configured_claim_if_it_has_a_value() {
+    let azp = |issuer: IssuerConfig, introspection| issuer.client_id_claim("azp").introspection(introspection);
+    let scene = scene_of(azp, |builder| builder);
+    for (row, value, client) in [
+        ("a value", json!("shop"), Some("shop")),
+        ("null", Value::Null, Some("app")),
+        ("empty", json!(""), Some("app")),
+        ("a-list", json!(["shop"]), None),
+    ] {
+        scene.says(|a| a["azp"] = value);
+        let answer = scene.send(&row.replace(' ', "-")).await;
+        assert_eq!(answer.token.as_ref().and_then(|token| token.client_id()), client, "INTRO-02 {row}");
+        assert_eq!(answer.status == 200, client.is_some(), "INTRO-02 {row}");
     }
 }
