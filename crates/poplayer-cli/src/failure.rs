@@ -58,7 +58,7 @@ pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let lines =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let line = lines.collect::<Vec<_>>().join(" ");
+    let line = lines.collect::<Vec<_>>().join("; ");
     print_error(line.strip_prefix("error: ").unwrap_or(&line));
     ExitCode::from(2)
 }

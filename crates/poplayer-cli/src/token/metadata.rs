@@ -19,12 +19,16 @@ pub(super) async fn find(url: &Url, http: &HttpClient, options: &ClientOptions) 
     let origin = url.origin().ascii_serialization();
     candidates.extend([origin.clone(), format!("{origin}{}", url.path())]);
     let mut seen = Vec::new();
-    let mut last = None;
+    let (mut last, mut elsewhere) = (None, None);
     for resource in candidates {
         // Another origin must not name the server that gets a token for this one (RFC 9728 §7.3).
-        let is_own = Url::parse(&resource).is_ok_and(|resource| resource.origin() == url.origin());
-        if !is_own || seen.contains(&resource) {
-            continue;
+        match Url::parse(&resource) {
+            Ok(resource) if resource.origin() != url.origin() => {
+                elsewhere = Some(resource.origin().ascii_serialization());
+                continue;
+            }
+            Ok(_) if !seen.contains(&resource) => {}
+            _ => continue,
         }
         match ResourceMetadata::fetch_with_options(&resource, options).await {
             Ok(metadata) => return Ok(metadata),
@@ -33,6 +37,9 @@ pub(super) async fn find(url: &Url, http: &HttpClient, options: &ClientOptions) 
             Err(error) => last = Some(error),
         }
         seen.push(resource);
+    }
+    if let Some(elsewhere) = elsewhere {
+        return Err(Failure::failed(format!("{origin} calls itself {elsewhere}: use that in the URL, or --issuer")));
     }
     let cause = last.map(|error| format!(": {}", with_causes(&error))).unwrap_or_default();
     Err(Failure::failed(format!("{origin} has no metadata that names an authorization server (use --issuer){cause}")))

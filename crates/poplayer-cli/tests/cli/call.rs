@@ -58,6 +58,16 @@ fn repeats_only_what_a_nonce_is_for() {
     }
 }
 
+/// Proofs name the API as its configuration does.
+#[test]
+fn says_how_the_api_calls_itself() {
+    let api = api();
+    let local = api.url.replace("127.0.0.1", "localhost");
+    let ran = poplayer(&["call", &format!("{local}/echo"), "--client-id", "worker"]);
+    let expected = format!("error: {local} calls itself {}: use that in the URL, or --issuer", api.url);
+    assert_eq!((ran.status, ran.err.trim()), (1, &*expected));
+}
+
 /// The challenge names the scopes (RFC 6750 §3.1).
 #[test]
 fn says_which_scopes_to_ask_for() {
