@@ -503,14 +503,16 @@ async fn every_algorithm_works_on_every_backend_when_it_is_allowed() {
         let jwks = server.jwks_json();
         let token = server.token().audience(AUDIENCE);
         let mut api = api_for(server, IssuerConfig::new(ISSUER).static_jwks(jwks.clone()), |builder| {
+            let builder = builder.crypto_backend(CryptoBackend::default());
             builder.token_algorithms(Algorithm::ALL).proof_algorithms(Algorithm::ALL)
         });
         api.key = DpopKey::generate(algorithm).unwrap();
         let token = token.bound_to(&api.key).mint();
-        for backend in CryptoBackend::COMPILED_IN {
+        for backend in CryptoBackend::COMPILED_IN.iter().filter(|backend| backend.verifies(algorithm)) {
             let issuer = IssuerConfig::new(ISSUER).static_jwks(jwks.clone());
+            let all = || Algorithm::ALL.into_iter().filter(|algorithm| backend.verifies(*algorithm));
             let other = api_for(TestAuthServer::offline_at(ISSUER, NOW), issuer, |builder| {
-                builder.token_algorithms(Algorithm::ALL).proof_algorithms(Algorithm::ALL).crypto_backend(*backend)
+                builder.token_algorithms(all()).proof_algorithms(all()).crypto_backend(*backend)
             });
             let good = api.proof(&token).mint();
             other.with(&token, &good).await.is(Expected::Ok, &format!("{algorithm} on {backend:?}, JOSE-09"));

@@ -213,13 +213,12 @@ fn settings_have_names_for_configuration_files() {
         &["PEM", "escaped_pem", "XFCC"],
         "\"nonsense\" is not a certificate format: use one of rfc9440, escaped-pem, pem, xfcc, xfcc-list, base64-der, traefik",
     );
-    names(
-        &Algorithm::ALL,
-        &["ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
-        &["es256", "none", "HS256", "ed25519"],
-        "\"nonsense\" is not an algorithm: use one of ES256, ES384, ES512, Ed25519, EdDSA, PS256, PS384, PS512, RS256, \
-         RS384, RS512",
-    );
+    let mut algorithms =
+        vec!["ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
+    #[cfg(feature = "ml-dsa")]
+    algorithms.extend(["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
+    let error = format!("\"nonsense\" is not an algorithm: use one of {}", algorithms.join(", "));
+    names(&Algorithm::ALL, &algorithms, &["es256", "none", "HS256", "ed25519", "ml-dsa-44"], &error);
     assert!(matches!("off".parse(), Ok(NoncePolicy::Off)) && matches!("required".parse(), Ok(NoncePolicy::Required)));
     assert!(matches!(serde_json::from_str("\"required\""), Ok(NoncePolicy::Required)));
     let error = "per-request".parse::<NoncePolicy>().unwrap_err().to_string();

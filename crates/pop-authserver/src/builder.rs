@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use pop_client::{Algorithm, ClientOptions, KeyError};
+use pop_core::jose::AlgorithmSet;
 use pop_core::nonce::NonceKeys;
 use pop_core::policy::DpopPolicy;
 use pop_core::target::Origin;
@@ -267,6 +268,9 @@ impl AuthServerBuilder {
         let mut policy = DpopPolicy::default();
         // Message signatures can have these, and a proof shows possession of the key.
         policy.algorithms = policy.algorithms.with(Algorithm::PS512).with(Algorithm::ES512);
+        let ml_dsa = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa());
+        policy.algorithms = ml_dsa.fold(policy.algorithms, AlgorithmSet::with);
+        policy.max_len = DpopPolicy::max_len_for(policy.algorithms);
         let nonces = NonceKeys::new([secret], &format!("{issuer}/token")).ok_or(KeyError)?;
         Ok(AuthServer {
             inner: Arc::new(Inner {

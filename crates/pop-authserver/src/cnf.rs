@@ -57,6 +57,10 @@ pub(crate) fn public_jwk(key: &PublicKey) -> Option<Value> {
         }
         PublicKey::Ed25519(x) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(x) }),
         PublicKey::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
+        #[cfg(feature = "ml-dsa")]
+        PublicKey::MlDsa(key) => {
+            json!({ "kty": "AKP", "alg": key.parameter_set().algorithm().name(), "pub": encode(key.as_bytes()) })
+        }
         _ => return None,
     })
 }

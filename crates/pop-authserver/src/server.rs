@@ -207,6 +207,7 @@ impl AuthServer {
         policy.algorithms = Algorithm::ALL.into_iter().collect();
         let jwks = self.jwks_json();
         let (keys, _) = JwkSet::parse(jwks.as_bytes(), policy.algorithms, policy.rsa, policy.backend).ok()?;
+        policy.max_len = TokenPolicy::max_len_for(policy.algorithms);
         let jws = DecodedJws::parse(token, policy.max_len).ok()?;
         UnverifiedToken::parse(&jws, &policy).ok()?.verify_signature(&keys).ok()?;
         serde_json::from_slice(jws.payload()).ok()

@@ -143,11 +143,13 @@ impl Lacking {
 }
 
 /// Returns the first supported algorithm that is among these names: ES256, Ed25519, then others that resource servers
-/// commonly accept.
+/// commonly accept, and ML-DSA last, whose proofs are large.
 pub(crate) fn preferred<'n>(names: impl Iterator<Item = &'n str>) -> Option<Algorithm> {
     let names: Vec<&str> = names.collect();
     use Algorithm::{ES256, ES384, ES512, Ed25519, EdDSA, PS256, RS256};
-    [ES256, Ed25519, EdDSA, ES384, ES512, PS256, RS256].into_iter().find(|algorithm| names.contains(&algorithm.name()))
+    let ml_dsa = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa());
+    let by_preference = [ES256, Ed25519, EdDSA, ES384, ES512, PS256, RS256].into_iter().chain(ml_dsa);
+    by_preference.into_iter().find(|algorithm| names.contains(&algorithm.name()))
 }
 
 impl fmt::Debug for Challenge {

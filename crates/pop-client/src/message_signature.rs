@@ -94,8 +94,8 @@ impl<'s> RequestSignature<'s> {
     /// The URL is read as browsers and `reqwest` read it. Its path and query are signed as they are sent then.
     ///
     /// # Errors
-    /// [`SignError::Request`] if the URL is not an http URL, a component is not in the request, or the signature of a
-    /// token request cannot have a key of this kind. [`SignError::Key`] if the key cannot sign, or the operating system
+    /// [`SignError::Request`] if the URL is not an http URL, a component is not in the request, the key is one of ML-DSA,
+    /// or the signature of a token request cannot have a key of this kind. [`SignError::Key`] if the key cannot sign, or the operating system
     /// gives no random bytes.
     pub fn sign<'k>(
         &self,
@@ -111,6 +111,7 @@ impl<'s> RequestSignature<'s> {
             headers.insert(CONTENT_DIGEST, content_digest(content));
         }
         let key = key.into();
+        key.check_message_signature()?;
         let brings_key = self.profile == SignatureProfile::TokenRequest && self.keyid.is_none();
         let runtime_key = brings_key.then(|| key.runtime_key()).transpose()?;
         let label = label(self.profile);

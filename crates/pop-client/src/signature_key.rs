@@ -38,6 +38,14 @@ impl SignatureKey<'_> {
         }
     }
 
+    /// HTTP message signatures do not have ML-DSA: no resource server accepts them.
+    pub(crate) fn check_message_signature(self) -> Result<(), SignatureError> {
+        match self {
+            Self::Private(key) if key.algorithm().is_ml_dsa() => Err(SignatureError::Algorithm),
+            Self::Private(_) | Self::Shared(_) => Ok(()),
+        }
+    }
+
     pub(crate) fn sign(self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match self {
             Self::Private(key) => key.sign(message),

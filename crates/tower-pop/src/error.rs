@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pop_core::jose::JwksError;
+use pop_core::jose::{Algorithm, JwksError};
 use pop_core::policy::{Mode, Preset};
 use pop_core::proof::ProofKind;
 
@@ -81,6 +81,16 @@ pub enum ConfigError {
         what: &'static str,
         /// The forbidden algorithms.
         algorithms: String,
+    },
+    /// An algorithm that would never be accepted. Only `aws-lc-rs` verifies ML-DSA, and HTTP message signatures do not have it.
+    #[error("{what} algorithm {algorithm} is not supported by {by}")]
+    AlgorithmUnsupported {
+        /// `proof`, `signature` or `token`.
+        what: &'static str,
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What does not support it.
+        by: &'static str,
     },
     /// A mode that the preset forbids.
     #[error("preset {preset} does not allow mode {mode}")]

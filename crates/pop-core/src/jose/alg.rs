@@ -1,4 +1,4 @@
-//! Signature algorithms (RFC 7518 §3.1, RFC 8037, RFC 9864).
+//! Signature algorithms (RFC 7518 §3.1, RFC 8037, RFC 9864, RFC 9964).
 
 use std::fmt;
 
@@ -29,6 +29,15 @@ pub enum Algorithm {
     RS384,
     /// RSASSA-PKCS1-v1_5 with SHA-512.
     RS512,
+    /// ML-DSA-44 (RFC 9964). In no default allowlist. Only `aws-lc-rs` verifies it.
+    #[cfg(feature = "ml-dsa")]
+    MlDsa44,
+    /// ML-DSA-65 (RFC 9964). In no default allowlist. Only `aws-lc-rs` verifies it.
+    #[cfg(feature = "ml-dsa")]
+    MlDsa65,
+    /// ML-DSA-87 (RFC 9964). In no default allowlist. Only `aws-lc-rs` verifies it.
+    #[cfg(feature = "ml-dsa")]
+    MlDsa87,
 }
 
 /// The kind of key that an algorithm needs.
@@ -41,11 +50,17 @@ pub enum Family {
     Rsa,
     /// An Ed25519 key.
     Ed25519,
+    /// An ML-DSA key of the given parameter set.
+    #[cfg(feature = "ml-dsa")]
+    MlDsa(super::MlDsa),
 }
 
+/// How many algorithms there are.
+const COUNT: usize = if cfg!(feature = "ml-dsa") { 14 } else { 11 };
+
 impl Algorithm {
-    /// All algorithms, in the order in which challenges list them.
-    pub const ALL: [Self; 11] = [
+    /// All algorithms that are compiled in, in the order in which challenges list them.
+    pub const ALL: [Self; COUNT] = [
         Self::ES256,
         Self::ES384,
         Self::ES512,
@@ -57,6 +72,12 @@ impl Algorithm {
         Self::RS256,
         Self::RS384,
         Self::RS512,
+        #[cfg(feature = "ml-dsa")]
+        Self::MlDsa44,
+        #[cfg(feature = "ml-dsa")]
+        Self::MlDsa65,
+        #[cfg(feature = "ml-dsa")]
+        Self::MlDsa87,
     ];
 
     /// Returns the algorithm with this name. Names are case-sensitive (RFC 7515 §4.1.1).
@@ -80,6 +101,12 @@ impl Algorithm {
             Self::RS256 => "RS256",
             Self::RS384 => "RS384",
             Self::RS512 => "RS512",
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa44 => "ML-DSA-44",
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa65 => "ML-DSA-65",
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa87 => "ML-DSA-87",
         }
     }
 
@@ -92,6 +119,12 @@ impl Algorithm {
             Self::ES512 => Family::Ec(super::Curve::P521),
             Self::Ed25519 | Self::EdDSA => Family::Ed25519,
             Self::PS256 | Self::PS384 | Self::PS512 | Self::RS256 | Self::RS384 | Self::RS512 => Family::Rsa,
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa44 => Family::MlDsa(super::MlDsa::MlDsa44),
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa65 => Family::MlDsa(super::MlDsa::MlDsa65),
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa87 => Family::MlDsa(super::MlDsa::MlDsa87),
         }
     }
 
@@ -99,6 +132,25 @@ impl Algorithm {
     #[must_use]
     pub fn is_same_as(self, other: Self) -> bool {
         self == other || (self.family() == Family::Ed25519 && other.family() == Family::Ed25519)
+    }
+
+    /// Returns whether the algorithm is ML-DSA. Without the feature `ml-dsa`, none is.
+    #[must_use]
+    pub const fn is_ml_dsa(self) -> bool {
+        match self.family() {
+            Family::Ec(_) | Family::Rsa | Family::Ed25519 => false,
+            #[cfg(feature = "ml-dsa")]
+            Family::MlDsa(_) => true,
+        }
+    }
+
+    /// Returns the parameter set, if this is ML-DSA.
+    #[cfg(feature = "ml-dsa")]
+    pub(super) const fn ml_dsa(self) -> Option<super::MlDsa> {
+        match self.family() {
+            Family::MlDsa(set) => Some(set),
+            Family::Ec(_) | Family::Rsa | Family::Ed25519 => None,
+        }
     }
 
     const fn bit(self) -> u16 {
@@ -168,6 +220,31 @@ impl AlgorithmSet {
         self.0 & !other.0 == 0
     }
 
+    /// Returns how much longer than usual a compact JWS can be because of its signature, in bytes: the length of the largest
+    /// ML-DSA signature of these algorithms, encoded. 0 without ML-DSA.
+    #[must_use]
+    pub fn signature_room(self) -> usize {
+        #[cfg(feature = "ml-dsa")]
+        return self.largest_ml_dsa().map_or(0, super::MlDsa::signature_segment_len);
+        #[cfg(not(feature = "ml-dsa"))]
+        0
+    }
+
+    /// Returns how much longer than usual the encoded header of a proof can be because of its key, in bytes: the length of the
+    /// largest ML-DSA key of these algorithms, encoded in its JWK and again in the header. 0 without ML-DSA.
+    #[must_use]
+    pub fn key_room(self) -> usize {
+        #[cfg(feature = "ml-dsa")]
+        return self.largest_ml_dsa().map_or(0, super::MlDsa::embedded_key_len);
+        #[cfg(not(feature = "ml-dsa"))]
+        0
+    }
+
+    #[cfg(feature = "ml-dsa")]
+    fn largest_ml_dsa(self) -> Option<super::MlDsa> {
+        self.iter().filter_map(Algorithm::ml_dsa).max()
+    }
+
     /// Returns the algorithms, in the order in which challenges list them.
     pub fn iter(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(move |alg| self.contains(*alg))
@@ -206,6 +283,29 @@ mod tests {
             ["none", "None", "nOnE", "", "es256", " ES256", "ES256 ", "HS256", "ES256K", "RSA1_5", "RS1", "Ed448"]
         {
             assert_eq!(Algorithm::from_name(name), None, "JOSE-28 {name:?}");
+        }
+        let compiled_in = cfg!(feature = "ml-dsa");
+        assert_eq!(Algorithm::from_name("ML-DSA-44").is_some(), compiled_in, "absent without its feature");
+        for name in ["ML-DSA-45", "ml-dsa-44", "MLDSA44", "ML-DSA", "ML-DSA-44 ", "HashML-DSA-44", "SLH-DSA-SHA2-128s"]
+        {
+            assert_eq!(Algorithm::from_name(name), None, "{name:?}");
+        }
+    }
+
+    /// DPOP-40, DPOP-44: ML-DSA is in no default, and only naming it makes room for it.
+    #[test]
+    fn only_sets_with_ml_dsa_need_room() {
+        for set in [AlgorithmSet::PROOF, AlgorithmSet::TOKEN, AlgorithmSet::SIGNATURE, AlgorithmSet::FAPI] {
+            assert!(!set.names().contains("ML-DSA"));
+            assert_eq!((set.key_room(), set.signature_room()), (0, 0));
+        }
+        #[cfg(feature = "ml-dsa")]
+        for (alg, key, signature) in
+            [(Algorithm::MlDsa44, 2334, 3227), (Algorithm::MlDsa65, 3471, 4412), (Algorithm::MlDsa87, 4608, 6170)]
+        {
+            // The largest one counts.
+            let set = AlgorithmSet::PROOF.with(Algorithm::MlDsa44).with(alg);
+            assert_eq!((set.key_room(), set.signature_room()), (key, signature), "{alg}");
         }
     }
 

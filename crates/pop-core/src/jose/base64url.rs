@@ -12,6 +12,12 @@ static SEGMENTS: std::sync::LazyLock<base64::engine::simd::Simd> =
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use URL_SAFE_NO_PAD as SEGMENTS;
 
+/// Returns the length of `len` bytes in base64url without padding.
+#[cfg(feature = "ml-dsa")]
+pub(super) const fn encoded_len(len: usize) -> usize {
+    (len * 4).div_ceil(3)
+}
+
 /// Encodes as base64url without padding.
 #[must_use]
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {

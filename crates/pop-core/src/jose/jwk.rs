@@ -1,7 +1,8 @@
-//! Public JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037).
+//! Public JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037, RFC 9964).
 //!
 //! 1. EC keys on P-256, P-384 and P-521, RSA keys within [`RsaLimits`] and Ed25519 keys are accepted, each in the only
 //!    encoding that its RFC allows.
+//!    With the feature `ml-dsa`, ML-DSA keys are accepted too, each for the algorithm that it names.
 //! 2. Keys with a private member, with coordinates of another length, with leading zero octets or with weak parameters are
 //!    rejected.
 //! 3. Keys in proofs are read strictly ([`Jwk::parse`]). For keys that an issuer publishes, a few deviations of common
@@ -28,7 +29,7 @@ pub enum JwkError {
     /// A member that only a private or symmetric key has is present (RFC 9449 §4.3 check 7).
     #[error("a private member is present")]
     PrivateMember,
-    /// `kty` is missing, not a string, or not EC, RSA or OKP.
+    /// `kty` is missing, not a string, or not EC, RSA, OKP or, with the feature `ml-dsa`, AKP.
     #[error("unsupported kty")]
     KeyType,
     /// `crv` is missing or not one of P-256, P-384, P-521, Ed25519.
@@ -172,6 +173,9 @@ pub enum PublicKey {
     },
     /// An Ed25519 key: the encoded point (RFC 8032 §5.1.2).
     Ed25519([u8; 32]),
+    /// An ML-DSA key.
+    #[cfg(feature = "ml-dsa")]
+    MlDsa(super::MlDsaPublicKey),
 }
 
 impl PublicKey {
@@ -182,6 +186,8 @@ impl PublicKey {
             Self::Ec(point) => Family::Ec(point.curve()),
             Self::Rsa { .. } => Family::Rsa,
             Self::Ed25519(_) => Family::Ed25519,
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa(key) => Family::MlDsa(key.parameter_set()),
         }
     }
 }
@@ -204,7 +210,7 @@ impl Jwk {
     /// Reads a JWK from its JSON object, strictly. Unknown members are ignored (RFC 7517 §4).
     ///
     /// # Errors
-    /// Any [`JwkError`] except [`JwkError::Point`] and [`JwkError::Algorithm`].
+    /// Any [`JwkError`] except [`JwkError::Point`]. [`JwkError::Algorithm`] only if `alg` of an AKP key is not ML-DSA.
     pub fn parse(object: &Object<'_>, rsa: RsaLimits) -> Result<Self, JwkError> {
         Self::read(object, rsa, Reader::Strict)
     }
@@ -238,6 +244,8 @@ impl Jwk {
                 _ => return Err(JwkError::Curve),
             },
             "RSA" => rsa_key(member(object, "n")?, member(object, "e")?, rsa, reader)?,
+            #[cfg(feature = "ml-dsa")]
+            "AKP" => PublicKey::MlDsa(super::MlDsaPublicKey::read(member(object, "alg")?, member(object, "pub")?)?),
             _ => return Err(JwkError::KeyType),
         };
         check_usage(object, reader)?;

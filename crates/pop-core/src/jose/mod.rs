@@ -20,6 +20,8 @@ mod jwk;
 mod jwks;
 mod jws;
 mod mac;
+#[cfg(feature = "ml-dsa")]
+mod ml_dsa;
 mod oct;
 #[cfg(feature = "signing")]
 mod signing;
@@ -39,6 +41,8 @@ pub use jwk::{EcPoint, Jwk, JwkError, PublicKey, RsaLimits};
 pub use jwks::{JwkSet, JwksError, SkippedKey};
 pub use jws::{CompactJws, DecodedJws};
 pub use mac::{KeyTooShort, SharedKey};
+#[cfg(feature = "ml-dsa")]
+pub use ml_dsa::{MlDsa, MlDsaPublicKey};
 pub use oct::{OctError, shared_key_from_jwk};
 #[cfg(feature = "signing")]
 pub use signing::{KeyError, SigningKey};

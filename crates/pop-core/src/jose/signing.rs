@@ -6,8 +6,13 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
+#[cfg(feature = "ml-dsa")]
+use aws_lc_rs::signature::PqdsaKeyPair;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
 use serde_json::{Value, json};
+
+#[cfg(feature = "ml-dsa")]
+mod ml_dsa;
 
 use super::{Algorithm, Family, JsonLimits, Jwk, JwkThumbprint, Object, PublicKey, RsaLimits, encode};
 
@@ -40,6 +45,8 @@ enum Pair {
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
+    #[cfg(feature = "ml-dsa")]
+    MlDsa(PqdsaKeyPair),
 }
 
 impl SigningKey {
@@ -52,11 +59,13 @@ impl SigningKey {
             Family::Ec(_) => Pair::Ec(EcdsaKeyPair::generate(ecdsa(algorithm)?).map_err(|_| KeyError)?),
             Family::Ed25519 => Pair::Ed25519(Ed25519KeyPair::generate().map_err(|_| KeyError)?),
             Family::Rsa => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError)?),
+            #[cfg(feature = "ml-dsa")]
+            Family::MlDsa(set) => Pair::MlDsa(PqdsaKeyPair::generate(ml_dsa::algorithm(set)).map_err(|_| KeyError)?),
         };
         Self::new(algorithm, pair)
     }
 
-    /// Reads a private key in PKCS#8 DER.
+    /// Reads a private key in PKCS#8 DER. An ML-DSA key must have its seed (RFC 9881 §6).
     ///
     /// # Errors
     /// [`KeyError`] if it is not a key for the algorithm.
@@ -65,6 +74,8 @@ impl SigningKey {
             Family::Ec(_) => Pair::Ec(EcdsaKeyPair::from_pkcs8(ecdsa(algorithm)?, der).map_err(|_| KeyError)?),
             Family::Ed25519 => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).map_err(|_| KeyError)?),
             Family::Rsa => Pair::Rsa(RsaKeyPair::from_pkcs8(der).map_err(|_| KeyError)?),
+            #[cfg(feature = "ml-dsa")]
+            Family::MlDsa(set) => Pair::MlDsa(ml_dsa::from_pkcs8(set, der)?),
         };
         Self::new(algorithm, pair)
     }
@@ -90,6 +101,8 @@ impl SigningKey {
                 let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError)?;
                 der.as_ref().to_vec()
             }
+            #[cfg(feature = "ml-dsa")]
+            Pair::MlDsa(pair) => return ml_dsa::to_pkcs8(pair),
         };
         Ok(zeroize::Zeroizing::new(der))
     }
@@ -118,7 +131,7 @@ impl SigningKey {
         self.inner.thumbprint
     }
 
-    /// Signs a message. The signature has the format of RFC 7518 §3.
+    /// Signs a message. The signature has the format of RFC 7518 §3. That of ML-DSA is randomized ("hedged", FIPS 204 §3.4).
     ///
     /// # Errors
     /// [`KeyError`] if the crypto library fails.
@@ -132,6 +145,8 @@ impl SigningKey {
                 pair.sign(rsa(self.inner.algorithm)?, &random, message, &mut signature).map_err(|_| KeyError)?;
                 Ok(signature)
             }
+            #[cfg(feature = "ml-dsa")]
+            Pair::MlDsa(pair) => ml_dsa::sign(pair, message),
         }
     }
 
@@ -170,6 +185,10 @@ impl Pair {
                 let n = encode(key.modulus().big_endian_without_leading_zero());
                 let e = encode(key.exponent().big_endian_without_leading_zero());
                 json!({ "kty": "RSA", "n": n, "e": e })
+            }
+            #[cfg(feature = "ml-dsa")]
+            (Self::MlDsa(pair), _) => {
+                json!({ "kty": "AKP", "alg": algorithm.name(), "pub": encode(pair.public_key().as_ref()) })
             }
             (Self::Ec(_), _) => Value::Null, // `SigningKey::new` rejects it
         }

@@ -120,6 +120,14 @@ impl JwkThumbprint {
                 hash.update(b"{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"");
                 hash.update(base64url::encode_onto(x, &mut buffer));
             }
+            // RFC 9964 §6
+            #[cfg(feature = "ml-dsa")]
+            PublicKey::MlDsa(key) => {
+                hash.update(b"{\"alg\":\"");
+                hash.update(key.parameter_set().algorithm().name());
+                hash.update(b"\",\"kty\":\"AKP\",\"pub\":\"");
+                hash.update(base64url::encode(key.as_bytes()));
+            }
         }
         hash.update(b"\"}");
         Self(hash.finalize().into())

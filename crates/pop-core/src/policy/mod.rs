@@ -135,7 +135,8 @@ pub struct DpopPolicy {
     pub clock_skew: Duration,
     /// Whether a nonce replaces the check of `iat`. Defaults to [`IatPolicy::Always`].
     pub iat: IatPolicy,
-    /// The maximum length of a proof in bytes. Defaults to 8 KiB.
+    /// The maximum length of a proof in bytes. Defaults to 8 KiB, whatever [`algorithms`](Self::algorithms) is. With ML-DSA, use
+    /// [`max_len_for`](Self::max_len_for).
     pub max_len: usize,
     /// The maximum length of `jti` in bytes. Defaults to 256.
     pub max_jti_len: usize,
@@ -152,7 +153,7 @@ impl Default for DpopPolicy {
             max_age: Duration::from_secs(60),
             clock_skew: Duration::from_secs(30),
             iat: IatPolicy::Always,
-            max_len: 8 * 1024,
+            max_len: Self::max_len_for(AlgorithmSet::PROOF),
             max_jti_len: 256,
             rsa: RsaLimits::default(),
             backend: CryptoBackend::default(),
@@ -161,6 +162,20 @@ impl Default for DpopPolicy {
 }
 
 impl DpopPolicy {
+    /// Returns the maximum length of a proof that leaves the same room for claims with each of these algorithms, in bytes:
+    /// 8 KiB, and in addition the key and the signature of the largest ML-DSA algorithm, as they are encoded.
+    ///
+    /// | largest algorithm | bytes |
+    /// |---|---|
+    /// | not ML-DSA | 8,192 |
+    /// | ML-DSA-44 | 13,753 |
+    /// | ML-DSA-65 | 16,075 |
+    /// | ML-DSA-87 | 18,970 |
+    #[must_use]
+    pub fn max_len_for(algorithms: AlgorithmSet) -> usize {
+        8 * 1024 + algorithms.key_room() + algorithms.signature_room()
+    }
+
     /// Returns how long after `iat` a replay store must remember a proof, in seconds: until it is too old to be accepted.
     #[must_use]
     pub fn lifetime(&self) -> u64 {
@@ -222,7 +237,8 @@ pub struct TokenPolicy {
     pub algorithms: AlgorithmSet,
     /// The tolerance for `exp`, `nbf` and `iat`. Defaults to 30 s.
     pub leeway: Duration,
-    /// The maximum length of a token in bytes. Defaults to 16 KiB.
+    /// The maximum length of a token in bytes. Defaults to 16 KiB, whatever [`algorithms`](Self::algorithms) is. With ML-DSA, use
+    /// [`max_len_for`](Self::max_len_for).
     pub max_len: usize,
     /// The bounds on the claims of a JWT and on introspection responses. Defaults to [`JsonLimits::TOKEN`].
     pub json: JsonLimits,
@@ -237,11 +253,28 @@ impl Default for TokenPolicy {
         Self {
             algorithms: AlgorithmSet::TOKEN,
             leeway: Duration::from_secs(30),
-            max_len: 16 * 1024,
+            max_len: Self::max_len_for(AlgorithmSet::TOKEN),
             json: JsonLimits::TOKEN,
             rsa: RsaLimits::default(),
             backend: CryptoBackend::default(),
         }
+    }
+}
+
+impl TokenPolicy {
+    /// Returns the maximum length of a token that leaves the same room for claims with each of these algorithms, in bytes:
+    /// 16 KiB, and in addition the signature of the largest ML-DSA algorithm, as it is encoded. The key in `cnf.jwk` counts as
+    /// a claim.
+    ///
+    /// | largest algorithm | bytes |
+    /// |---|---|
+    /// | not ML-DSA | 16,384 |
+    /// | ML-DSA-44 | 19,611 |
+    /// | ML-DSA-65 | 20,796 |
+    /// | ML-DSA-87 | 22,554 |
+    #[must_use]
+    pub fn max_len_for(algorithms: AlgorithmSet) -> usize {
+        16 * 1024 + algorithms.signature_room()
     }
 }
 

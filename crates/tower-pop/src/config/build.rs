@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::HeaderName;
 use pop_core::challenge::Challenges;
 use pop_core::credentials::{Scheme, SchemeSet};
-use pop_core::jose::{AlgorithmSet, JsonLimits, Object, RsaLimits};
-use pop_core::policy::{IatPolicy, Preset, ProofPolicy, TokenPolicy};
+use pop_core::jose::{Algorithm, AlgorithmSet, JsonLimits, Object, RsaLimits};
+use pop_core::policy::{DpopPolicy, IatPolicy, Preset, ProofPolicy, TokenPolicy};
 use pop_core::proof::ProofKind;
 use pop_core::scope::is_scope_token;
 use pop_core::target::{Origin, has_dot_segments};
@@ -83,6 +83,7 @@ impl PopConfigBuilder {
         let issuers = self.issuers(&audiences, &cache, &token)?;
         let tokens = TokenSource::new(issuers, audiences, token, cache, Arc::clone(&self.clock));
         let (mode, signature_required) = (self.mode, self.signature_required);
+        let proof_algorithms = proof.dpop.algorithms;
         let state = State {
             preset: self.preset,
             proof,
@@ -98,7 +99,7 @@ impl PopConfigBuilder {
             replay,
             replay_timeout: self.replay_timeout.unwrap_or(DEFAULT_REPLAY_TIMEOUT),
             drain: self.drain,
-            proof_keys: ProofKeys::new(self.proof_key_cache),
+            proof_keys: ProofKeys::new(self.proof_key_cache, proof_algorithms),
             certificates,
             not_before: self.reject_before_start.then(|| self.clock.now()),
             clock: self.clock,
@@ -129,12 +130,15 @@ impl PopConfigBuilder {
         let (dpop_preset, token_preset) = (self.preset.dpop(), self.preset.token());
         let Overrides { proof_algorithms, proof_max_age, clock_skew, token_algorithms, token_leeway, .. } =
             self.overrides;
+        let Overrides { max_proof_len, max_token_len, .. } = self.overrides;
         proof.dpop.algorithms = proof_algorithms.unwrap_or(dpop_preset.algorithms);
         proof.dpop.max_age = proof_max_age.unwrap_or(dpop_preset.max_age);
         proof.dpop.clock_skew = clock_skew.unwrap_or(dpop_preset.clock_skew);
+        proof.dpop.max_len = max_proof_len.unwrap_or_else(|| DpopPolicy::max_len_for(proof.dpop.algorithms));
         proof.dpop.rsa = RsaLimits::up_to(self.max_proof_rsa_bits);
         token.algorithms = token_algorithms.unwrap_or(token_preset.algorithms);
         token.leeway = token_leeway.unwrap_or(token_preset.leeway);
+        token.max_len = max_token_len.unwrap_or_else(|| TokenPolicy::max_len_for(token.algorithms));
         token.rsa = RsaLimits::up_to(self.max_jwks_rsa_bits);
         self.signature_policies(&mut proof, &token);
         Ok((proof, token))
@@ -267,7 +271,24 @@ impl PopConfigBuilder {
                 });
             }
         }
-        Ok(())
+        self.check_support(proof, token)
+    }
+
+    /// No algorithm may be named that would never be accepted.
+    fn check_support(&self, proof: &ProofPolicy, token: &TokenPolicy) -> Result<(), ConfigError> {
+        let (in_proof, in_token) = (proof.dpop.backend, token.backend);
+        let unsupported = |algorithms: AlgorithmSet, is_supported: &dyn Fn(&Algorithm) -> bool| {
+            algorithms.iter().find(|algorithm| !is_supported(algorithm))
+        };
+        let found = [
+            ("proof", "this crypto_backend", unsupported(proof.dpop.algorithms, &|alg| in_proof.verifies(*alg))),
+            ("token", "this crypto_backend", unsupported(token.algorithms, &|alg| in_token.verifies(*alg))),
+            ("signature", "HTTP message signatures", unsupported(proof.signature.algorithms, &|alg| !alg.is_ml_dsa())),
+        ];
+        match found.into_iter().find_map(|(what, by, algorithm)| Some((what, by, algorithm?))) {
+            Some((what, by, algorithm)) => Err(ConfigError::AlgorithmUnsupported { what, algorithm, by }),
+            None => Ok(()),
+        }
     }
 
     fn check_scopes(&self) -> Result<(), ConfigError> {

@@ -5,6 +5,8 @@ use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters};
 
 use super::der::EcdsaSigValue;
+#[cfg(feature = "ml-dsa")]
+use crate::jose::MlDsa;
 use crate::jose::{Algorithm, PublicKey};
 
 #[derive(Clone)]
@@ -43,6 +45,15 @@ impl Key {
             }
             PublicKey::Ed25519(point) => {
                 Some(Self { key: ParsedPublicKey::new(&signature::ED25519, point).ok()?, ecdsa: None })
+            }
+            #[cfg(feature = "ml-dsa")]
+            PublicKey::MlDsa(key) => {
+                let verification = match key.parameter_set() {
+                    MlDsa::MlDsa44 => &signature::ML_DSA_44,
+                    MlDsa::MlDsa65 => &signature::ML_DSA_65,
+                    MlDsa::MlDsa87 => &signature::ML_DSA_87,
+                };
+                Some(Self { key: ParsedPublicKey::new(verification, key.as_bytes()).ok()?, ecdsa: None })
             }
         }
     }

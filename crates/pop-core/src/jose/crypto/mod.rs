@@ -10,12 +10,14 @@ mod rust_crypto;
 
 use std::fmt;
 
+#[cfg(all(feature = "rust-crypto", feature = "ml-dsa"))]
+use super::Family;
 use super::{Algorithm, JwkError, PublicKey};
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 compile_error!("pop-core needs one of the features `aws-lc-rs` (default) and `rust-crypto`");
 
-/// The library that verifies signatures. Both accept and reject the same input.
+/// The library that verifies signatures. Both accept and reject the same input, except that only `aws-lc-rs` has ML-DSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CryptoBackend {
@@ -35,6 +37,17 @@ impl CryptoBackend {
         #[cfg(feature = "rust-crypto")]
         Self::RustCrypto,
     ];
+
+    /// Returns whether the backend verifies signatures of an algorithm. The exception is ML-DSA, which only `aws-lc-rs`
+    /// verifies.
+    #[must_use]
+    pub const fn verifies(self, algorithm: Algorithm) -> bool {
+        match (self, algorithm.family()) {
+            #[cfg(all(feature = "rust-crypto", feature = "ml-dsa"))]
+            (Self::RustCrypto, Family::MlDsa(_)) => false,
+            _ => true,
+        }
+    }
 }
 
 /// Returns `aws-lc-rs` if it is compiled in, even if other backends are, too.
@@ -72,10 +85,11 @@ impl VerifyingKey {
     /// Imports a key for an algorithm.
     ///
     /// # Errors
-    /// [`JwkError::Algorithm`] if the kind of key does not fit the algorithm. [`JwkError::Point`] if a point is not on its curve,
+    /// [`JwkError::Algorithm`] if the kind of key does not fit the algorithm, or the backend does not verify it.
+    /// [`JwkError::Point`] if a point is not on its curve,
     /// is not canonical or has a small order, or if the library rejects the key.
     pub fn new(key: &PublicKey, algorithm: Algorithm, backend: CryptoBackend) -> Result<Self, JwkError> {
-        if key.family() != algorithm.family() {
+        if key.family() != algorithm.family() || !backend.verifies(algorithm) {
             return Err(JwkError::Algorithm);
         }
         let signature_len = match key {
@@ -87,6 +101,8 @@ impl VerifyingKey {
                 }
                 64
             }
+            #[cfg(feature = "ml-dsa")]
+            PublicKey::MlDsa(key) => key.parameter_set().signature_len(),
         };
         let inner = match backend {
             #[cfg(feature = "aws-lc-rs")]

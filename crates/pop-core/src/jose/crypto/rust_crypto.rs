@@ -47,6 +47,8 @@ impl Key {
                 })
             }
             PublicKey::Ed25519(point) => ed25519_dalek::VerifyingKey::from_bytes(point).ok().map(Self::Ed25519),
+            #[cfg(feature = "ml-dsa")]
+            PublicKey::MlDsa(_) => None,
         }
     }
 

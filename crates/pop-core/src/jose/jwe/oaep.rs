@@ -26,7 +26,7 @@ impl Modulus {
         expect_kty(object, "RSA")?;
         match rsa_public(required(object, "n")?, required(object, "e")?, RsaLimits::up_to(8192))? {
             PublicKey::Rsa { n, e } => Ok(Self { n, e }),
-            PublicKey::Ec(_) | PublicKey::Ed25519(_) => Err(UnusableKey::Inconsistent),
+            _ => Err(UnusableKey::Inconsistent),
         }
     }
 

@@ -120,9 +120,11 @@ pub(super) fn append_base<C>(
     if base.len() > end { Err(SignatureError::TooLarge) } else { Ok(()) }
 }
 
-/// Checks that `alg`, if present, is the name of the key's algorithm (RFC 9421 §3.2, step 6).
+/// Checks that `alg`, if present, is the name of the key's algorithm (RFC 9421 §3.2, step 6). ML-DSA is rejected: the registry of
+/// RFC 9421 §6.2.2 does not have it, and no profile names it.
 pub(super) fn check_alg(parameters: &Parameters<'_>, key: PopKey<'_>) -> Result<(), SignatureError> {
     match parameters.alg() {
+        _ if matches!(key, PopKey::Public(key) if key.algorithm().is_ml_dsa()) => Err(SignatureError::Algorithm),
         None => Ok(()),
         Some(alg) if name_of(key) == Some(alg) => Ok(()),
         Some(_) => Err(SignatureError::Algorithm),
@@ -148,6 +150,6 @@ pub(super) const fn registered_name(algorithm: Algorithm) -> Option<&'static str
         Algorithm::Ed25519 | Algorithm::EdDSA => Some("ed25519"),
         Algorithm::PS512 => Some("rsa-pss-sha512"),
         Algorithm::RS256 => Some("rsa-v1_5-sha256"),
-        Algorithm::ES512 | Algorithm::PS256 | Algorithm::PS384 | Algorithm::RS384 | Algorithm::RS512 => None,
+        _ => None,
     }
 }

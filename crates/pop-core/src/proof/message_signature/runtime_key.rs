@@ -50,7 +50,7 @@ impl RuntimeKey {
         let key = match algorithm.family() {
             Family::Ec(curve) => EcPoint::from_sec1(curve, bytes).map(PublicKey::Ec),
             Family::Ed25519 => bytes.try_into().ok().map(PublicKey::Ed25519),
-            Family::Rsa => None,
+            _ => None,
         };
         Ok(Self { key: key.ok_or(INVALID)?, algorithm })
     }
@@ -87,7 +87,7 @@ impl RuntimeKey {
         match &self.key {
             PublicKey::Ec(point) => point.as_sec1(),
             PublicKey::Ed25519(bytes) => bytes,
-            PublicKey::Rsa { .. } => &[], // no `RuntimeKey` has one
+            _ => &[], // no `RuntimeKey` has one
         }
     }
 }

@@ -75,11 +75,12 @@ pub struct PopConfigBuilder {
     pub(super) certificates: Option<ClientCertificates>,
 }
 
-/// What a preset sets, where it was set explicitly.
+/// What a preset or the algorithms set, where it was set explicitly.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Overrides {
     pub(super) proof_algorithms: Option<AlgorithmSet>,
     pub(super) proof_max_age: Option<Duration>,
+    pub(super) max_proof_len: Option<usize>,
     pub(super) clock_skew: Option<Duration>,
     pub(super) signature_max_age: Option<Duration>,
     pub(super) signature_algorithms: Option<AlgorithmSet>,
@@ -87,6 +88,7 @@ pub(super) struct Overrides {
     pub(super) envelope_claims: Option<EnvelopeClaims>,
     pub(super) token_algorithms: Option<AlgorithmSet>,
     pub(super) token_leeway: Option<Duration>,
+    pub(super) max_token_len: Option<usize>,
 }
 
 impl PopConfigBuilder {

@@ -60,6 +60,9 @@ impl PopConfigBuilder {
 
     /// Sets the accepted algorithms of proofs. Defaults to ES256, ES384, Ed25519 (as `Ed25519` and `EdDSA`), PS256 and RS256.
     ///
+    /// With the feature `ml-dsa`, they can include `Algorithm::MlDsa44`, `MlDsa65` and `MlDsa87`. Naming one of them raises the default of
+    /// [`max_proof_len`](Self::max_proof_len).
+    ///
     /// ```
     /// use tower_pop::{Algorithm, PopConfig};
     ///
@@ -73,7 +76,8 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets the maximum length of a proof in bytes, at least 512. Defaults to 8 KiB.
+    /// Sets the maximum length of a proof in bytes, at least 512. Defaults to 8 KiB, or with ML-DSA to what
+    /// [`DpopPolicy::max_len_for`](pop_core::policy::DpopPolicy::max_len_for) says.
     ///
     /// ```
     /// use tower_pop::PopConfig;
@@ -82,7 +86,7 @@ impl PopConfigBuilder {
     /// # Ok::<(), tower_pop::ConfigError>(())
     /// ```
     pub fn max_proof_len(mut self, bytes: usize) -> Self {
-        self.proof.dpop.max_len = bytes;
+        self.overrides.max_proof_len = Some(bytes);
         self
     }
 
@@ -113,7 +117,7 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets how many keys of clients are kept ready for use, about 2 KiB each; 0 turns the cache off. It affects only the time that a
+    /// Sets how many keys of clients are kept ready for use, about 2 KiB each, up to 10 KiB with ML-DSA; 0 turns the cache off. It affects only the time that a
     /// request takes. Defaults to 10,000.
     ///
     /// ```

@@ -169,7 +169,8 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets the algorithms that message signatures are accepted with. Defaults to ES256, ES384, Ed25519, PS512 and RS256.
+    /// Sets the algorithms that message signatures are accepted with. ML-DSA is not possible. Defaults to ES256, ES384, Ed25519,
+    /// PS512 and RS256.
     ///
     /// ```
     /// use tower_pop::{Algorithm, PopConfig};

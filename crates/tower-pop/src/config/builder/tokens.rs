@@ -9,6 +9,9 @@ use super::PopConfigBuilder;
 impl PopConfigBuilder {
     /// Sets the accepted algorithms of access tokens. Defaults to the same list as for proofs.
     ///
+    /// With the feature `ml-dsa`, they can include `Algorithm::MlDsa44`, `MlDsa65` and `MlDsa87`. Naming one of them raises the default of
+    /// [`max_token_len`](Self::max_token_len).
+    ///
     /// ```
     /// use tower_pop::{Algorithm, PopConfig};
     ///
@@ -36,7 +39,8 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets the maximum length of an access token in bytes, at least 512. Defaults to 16 KiB.
+    /// Sets the maximum length of an access token in bytes, at least 512. Defaults to 16 KiB, or with ML-DSA to what
+    /// [`TokenPolicy::max_len_for`](pop_core::policy::TokenPolicy::max_len_for) says.
     ///
     /// ```
     /// use tower_pop::PopConfig;
@@ -45,7 +49,7 @@ impl PopConfigBuilder {
     /// # Ok::<(), tower_pop::ConfigError>(())
     /// ```
     pub fn max_token_len(mut self, bytes: usize) -> Self {
-        self.token.max_len = bytes;
+        self.overrides.max_token_len = Some(bytes);
         self
     }
 

@@ -233,7 +233,8 @@ fn signs_only_what_can_be_signed() {
     assert_eq!(format!("{all:?}"), r#"SignatureParameters { created: Some(1), tag: Some("httpsig-oauth"), .. }"#);
 }
 
-/// SIG-12, SIG-15: every algorithm, those without a name in RFC 9421 included, under both backends.
+/// SIG-12, SIG-15: every algorithm, those without a name in RFC 9421 included, under both backends. Only ML-DSA is rejected even
+/// if the policy names it.
 #[cfg(feature = "signing")]
 #[test]
 fn every_algorithm_of_the_policy_verifies_what_it_signed() {
@@ -251,7 +252,7 @@ fn every_algorithm_of_the_policy_verifies_what_it_signed() {
         headers.insert("signature", signature);
         let jwk = key.public_jwk().to_string();
         let jwk = Jwk::parse(&Object::parse(jwk.as_bytes(), JsonLimits::PROOF).unwrap(), RsaLimits::default()).unwrap();
-        for backend in CryptoBackend::COMPILED_IN {
+        for backend in CryptoBackend::COMPILED_IN.iter().filter(|backend| backend.verifies(algorithm)) {
             let public = VerifyingKey::new(jwk.key(), algorithm, *backend).unwrap();
             let verify = |policy: &SignaturePolicy, target| {
                 let head = RequestHead::new("GET", &origin, target, &headers, NOW);
@@ -263,8 +264,10 @@ fn every_algorithm_of_the_policy_verifies_what_it_signed() {
             let expected = if named { Ok(()) } else { Err(E::Algorithm) };
             assert_eq!(verify(&policy, "/notes?id=1"), expected, "SIG-15 {algorithm} {backend:?}");
             policy.algorithms = policy.algorithms.with(algorithm);
-            assert_eq!(verify(&policy, "/notes?id=1"), Ok(()), "SIG-15 {algorithm} {backend:?}");
-            assert_eq!(verify(&policy, "/notes?id=1&x"), Err(E::Invalid), "SIG-21 {algorithm} {backend:?}");
+            let (expected, altered) =
+                if algorithm.is_ml_dsa() { (Err(E::Algorithm), E::Algorithm) } else { (Ok(()), E::Invalid) };
+            assert_eq!(verify(&policy, "/notes?id=1"), expected, "SIG-15 {algorithm} {backend:?}");
+            assert_eq!(verify(&policy, "/notes?id=1&x"), Err(altered), "SIG-21 {algorithm} {backend:?}");
         }
     }
 }
