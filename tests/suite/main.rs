@@ -14,6 +14,8 @@ mod jose;
 mod keys;
 mod log;
 mod metadata;
+#[cfg(feature = "ml-dsa")]
+mod ml_dsa;
 mod modes;
 mod modules;
 mod mtls;

@@ -154,6 +154,11 @@ impl Api {
     }
 }
 
+/// A valid proof by another key.
+pub(crate) fn proof_for(key: &DpopKey, token: &str) -> String {
+    proof(key).url(URL).for_token(token).issued_at(NOW).mint()
+}
+
 pub(crate) fn request(token: &str, proof: &str) -> Request<()> {
     Request::get("/notes").header(AUTHORIZATION, format!("DPoP {token}")).header("DPoP", proof).body(()).unwrap()
 }

@@ -59,7 +59,7 @@ pub(crate) fn public_jwk(key: &PublicKey) -> Option<Value> {
         PublicKey::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
         #[cfg(feature = "ml-dsa")]
         PublicKey::MlDsa(key) => {
-            json!({ "kty": "AKP", "alg": key.parameter_set().algorithm().name(), "pub": encode(key.as_bytes()) })
+            json!({ "kty": "AKP", "alg": key.parameter_set().name(), "pub": encode(key.as_bytes()) })
         }
         _ => return None,
     })

@@ -102,11 +102,11 @@ impl Algorithm {
             Self::RS384 => "RS384",
             Self::RS512 => "RS512",
             #[cfg(feature = "ml-dsa")]
-            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa44 => super::MlDsa::MlDsa44.name(),
             #[cfg(feature = "ml-dsa")]
-            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa65 => super::MlDsa::MlDsa65.name(),
             #[cfg(feature = "ml-dsa")]
-            Self::MlDsa87 => "ML-DSA-87",
+            Self::MlDsa87 => super::MlDsa::MlDsa87.name(),
         }
     }
 

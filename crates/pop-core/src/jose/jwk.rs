@@ -245,7 +245,11 @@ impl Jwk {
             },
             "RSA" => rsa_key(member(object, "n")?, member(object, "e")?, rsa, reader)?,
             #[cfg(feature = "ml-dsa")]
-            "AKP" => PublicKey::MlDsa(super::MlDsaPublicKey::read(member(object, "alg")?, member(object, "pub")?)?),
+            "AKP" => {
+                let set = super::MlDsa::from_name(member(object, "alg")?).ok_or(JwkError::Algorithm)?;
+                let key = super::MlDsaPublicKey::decode(set, member(object, "pub")?);
+                PublicKey::MlDsa(key.map_err(|_| JwkError::Member)?)
+            }
             _ => return Err(JwkError::KeyType),
         };
         check_usage(object, reader)?;

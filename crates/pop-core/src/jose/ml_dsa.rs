@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::{Algorithm, JwkError, base64url};
+use super::{Malformed, base64url};
 
 /// A parameter set of ML-DSA (FIPS 204 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,14 +21,18 @@ pub enum MlDsa {
 }
 
 impl MlDsa {
-    /// Returns the algorithm (RFC 9964 §5).
+    /// Returns the registered name of the algorithm (RFC 9964 §5).
     #[must_use]
-    pub const fn algorithm(self) -> Algorithm {
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::MlDsa44 => Algorithm::MlDsa44,
-            Self::MlDsa65 => Algorithm::MlDsa65,
-            Self::MlDsa87 => Algorithm::MlDsa87,
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
         }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::MlDsa44, Self::MlDsa65, Self::MlDsa87].into_iter().find(|set| set.name() == name)
     }
 
     /// Returns the length of a public key, in bytes.
@@ -71,15 +75,14 @@ pub struct MlDsaPublicKey {
 }
 
 impl MlDsaPublicKey {
-    /// Reads `alg` and `pub` of a JWK.
-    pub(super) fn read(alg: &str, public: &str) -> Result<Self, JwkError> {
-        let set = Algorithm::from_name(alg).and_then(Algorithm::ml_dsa).ok_or(JwkError::Algorithm)?;
-        // A string of another length is rejected before it is decoded.
-        if public.len() != base64url::encoded_len(set.public_key_len()) {
-            return Err(JwkError::Member);
+    /// Decodes the member `pub` of a JWK. A string of another length is rejected before it is decoded.
+    pub(super) fn decode(set: MlDsa, text: &str) -> Result<Self, Malformed> {
+        if text.len() != base64url::encoded_len(set.public_key_len()) {
+            return Err(Malformed::NotBase64url);
         }
-        let bytes = base64url::decode(public).map_err(|_| JwkError::Member)?;
-        if bytes.len() == set.public_key_len() { Ok(Self { set, bytes: bytes.into() }) } else { Err(JwkError::Member) }
+        let bytes = base64url::decode(text)?;
+        let is_whole = bytes.len() == set.public_key_len();
+        is_whole.then(|| Self { set, bytes: bytes.into() }).ok_or(Malformed::NotBase64url)
     }
 
     /// Returns the parameter set.
@@ -97,6 +100,6 @@ impl MlDsaPublicKey {
 
 impl fmt::Debug for MlDsaPublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MlDsaPublicKey({})", self.set.algorithm())
+        write!(f, "MlDsaPublicKey({})", self.set.name())
     }
 }

@@ -124,7 +124,7 @@ impl JwkThumbprint {
             #[cfg(feature = "ml-dsa")]
             PublicKey::MlDsa(key) => {
                 hash.update(b"{\"alg\":\"");
-                hash.update(key.parameter_set().algorithm().name());
+                hash.update(key.parameter_set().name());
                 hash.update(b"\",\"kty\":\"AKP\",\"pub\":\"");
                 hash.update(base64url::encode(key.as_bytes()));
             }
