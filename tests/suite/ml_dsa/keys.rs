@@ -62,7 +62,7 @@ fn a_key_serves_one_algorithm() {
     }
 }
 
-/// JOSE-23, KEY-08: a key of a set is used where its algorithm is named, and skipped otherwise.
+/// JOSE-23, ATK-24: a key of a set is used where its algorithm is named, and skipped otherwise.
 #[test]
 fn a_key_set_may_hold_keys_that_are_not_used() {
     let elliptic = DpopKey::generate(Algorithm::ES256).unwrap().public_jwk();
@@ -87,7 +87,7 @@ fn a_key_set_may_hold_keys_that_are_not_used() {
     }
 }
 
-/// JOSE-16: published keys may have empty members, except those that an AKP key needs.
+/// ATK-24: published keys may have empty members, except those that an AKP key needs.
 #[test]
 fn published_keys_need_their_algorithm() {
     let jwk = DpopKey::generate(Algorithm::MlDsa44).unwrap().public_jwk();

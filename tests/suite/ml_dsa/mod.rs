@@ -5,6 +5,7 @@ mod config;
 mod keys;
 mod limits;
 mod proofs;
+mod rfc9964;
 mod tokens;
 
 use pop_authserver::{Algorithm, DpopKey};

@@ -19,7 +19,7 @@ fn public(jwk: &Value) -> String {
     jwk["pub"].as_str().unwrap().to_owned()
 }
 
-/// DPOP-05, DPOP-44, X-29: each algorithm, once.
+/// DPOP-05, DPOP-44: each algorithm, once.
 #[tokio::test]
 async fn accepts_a_proof_of_each_algorithm_once() {
     for algorithm in ALL {
@@ -115,7 +115,7 @@ async fn rejects_a_key_of_another_length_or_encoding() {
     }
 }
 
-/// JOSE-01, V-05: unused bits of the last character are zero. 1312 bytes leave four, 1952 bytes two and 2592 bytes none.
+/// JOSE-01, DPOP-44: unused bits of the last character are zero. 1312 bytes leave four, 1952 bytes two and 2592 bytes none.
 #[tokio::test]
 async fn rejects_a_key_with_stray_bits() {
     for (algorithm, is_stray) in [(Algorithm::MlDsa44, true), (Algorithm::MlDsa65, true), (Algorithm::MlDsa87, false)] {

@@ -24,7 +24,7 @@ fn api_for_tokens(algorithm: Algorithm, accepted: impl IntoIterator<Item = Algor
     api_for(server, issuer, |builder| builder.crypto_backend(CryptoBackend::AwsLcRs).token_algorithms(accepted))
 }
 
-/// TOK-02, DPOP-44, JOSE-23: signatures of each algorithm, and their exact length.
+/// DPOP-44, JOSE-23: signatures of each algorithm, and their exact length.
 #[tokio::test]
 async fn accepts_tokens_that_are_signed_with_ml_dsa() {
     for algorithm in ALL {
@@ -47,7 +47,7 @@ async fn accepts_tokens_that_are_signed_with_ml_dsa() {
     }
 }
 
-/// TOK-02, JOSE-23: by default, under the name of another set, and where another set is named.
+/// JOSE-23: by default, under the name of another set, and where another set is named.
 #[tokio::test]
 async fn rejects_tokens_whose_algorithm_is_not_named_or_not_that_of_the_key() {
     let named = api_for_tokens(Algorithm::MlDsa44, [Algorithm::MlDsa44, Algorithm::MlDsa65]);
@@ -56,6 +56,6 @@ async fn rejects_tokens_whose_algorithm_is_not_named_or_not_that_of_the_key() {
     named.with_token(&named.token().mint()).await.is(Expected::Ok, "the twin");
     for accepted in [vec![Algorithm::ES256], vec![Algorithm::ES256, Algorithm::MlDsa65]] {
         let api = api_for_tokens(Algorithm::MlDsa44, accepted);
-        api.with_token(&api.token().mint()).await.is(Expected::Token, "not named").coded("token.alg", "TOK-02");
+        api.with_token(&api.token().mint()).await.is(Expected::Token, "not named").coded("token.alg", "JOSE-23");
     }
 }

@@ -142,3 +142,24 @@ fn read_key(
         .collect::<Result<Vec<_>, JwkError>>()?;
     if entries.is_empty() { Err(JwkError::Algorithm) } else { Ok(entries) }
 }
+
+#[cfg(all(test, not(feature = "ml-dsa")))]
+mod tests {
+    use super::*;
+
+    /// ATK-24, DPOP-44: without the feature `ml-dsa`, an AKP key is one of an unknown type. It is skipped.
+    #[test]
+    fn skips_keys_of_ml_dsa() {
+        const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#;
+        let akp = format!(r#"{{"kty":"AKP","alg":"ML-DSA-44","kid":"a","pub":"{}"}}"#, "A".repeat(1750));
+        let parse = |keys: &[&str]| {
+            let text = format!(r#"{{"keys":[{}]}}"#, keys.join(","));
+            JwkSet::parse(text.as_bytes(), AlgorithmSet::TOKEN, RsaLimits::default(), CryptoBackend::default())
+        };
+        let (set, skipped) = parse(&[&akp, P256]).unwrap();
+        assert_eq!(set.candidates(None, Algorithm::ES256).count(), 1);
+        let expected = SkippedKey { index: 0, kid: Some("a".into()), reason: JwkError::KeyType };
+        assert_eq!(skipped, [expected]);
+        assert_eq!(parse(&[&akp]).unwrap_err(), JwksError::NoUsableKey);
+    }
+}
