@@ -6,6 +6,8 @@ use std::convert::Infallible;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+#[cfg(feature = "ml-dsa")]
+use pop_authserver::TestAuthServer;
 use pop_client::{Algorithm, DpopKey, Envelope, SharedKey, SignatureKey};
 use pop_core::content::content_digest;
 use pop_core::jose::{ContentEncryption, JsonLimits, Object, Recipient, encode};
@@ -17,6 +19,22 @@ use tower_pop::clock::{Clock, SystemClock};
 
 const URL: &str = "https://api.example/notes%20a?b=2&a=%C3%A9";
 const CONTENT: &str = r#"{"title":"é"}"#;
+
+/// A proof, its private key, and an access token of an issuer that signs with the same algorithm.
+#[cfg(feature = "ml-dsa")]
+fn ml_dsa(algorithm: Algorithm) -> Value {
+    let key = DpopKey::generate(algorithm).unwrap();
+    let server =
+        TestAuthServer::offline_with(TestAuthServer::defaults().signing_algorithm(algorithm), "https://as.example");
+    let token = server.token().audience("https://api.example").bound_to(&key).mint();
+    let proof = pop_client::Proof::new("GET", URL).access_token(&token).sign(&key).unwrap();
+    let private: Value = serde_json::from_str(&key.to_ml_dsa_jwk().unwrap()).unwrap();
+    let jwks: Value = serde_json::from_str(&server.jwks_json()).unwrap();
+    json!({
+        "alg": algorithm.name(), "jkt": key.thumbprint().to_string(), "private": private, "jwks": jwks,
+        "proof": proof, "token": token,
+    })
+}
 
 /// A request with a message signature.
 fn message(alg: &str, profile: SignatureProfile, jwk: &Value, key: impl FnOnce(&[u8]) -> Vec<u8>) -> Value {
@@ -88,5 +106,11 @@ fn main() {
             }
         }
     }
-    println!("{}", json!({ "messages": messages, "envelopes": envelopes, "jwes": jwes, "key": oct["k"] }));
+    let mut ml_dsa_keys: Vec<Value> = Vec::new();
+    #[cfg(feature = "ml-dsa")]
+    ml_dsa_keys.extend(Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa()).map(ml_dsa));
+    println!(
+        "{}",
+        json!({ "messages": messages, "envelopes": envelopes, "jwes": jwes, "key": oct["k"], "ml_dsa": ml_dsa_keys })
+    );
 }

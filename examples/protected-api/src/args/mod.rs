@@ -1,5 +1,6 @@
 //! The command line, and the configuration that it describes.
 
+mod algorithms;
 mod cors;
 mod introspection;
 mod issuer;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use clap::Parser;
 use tower_pop::{ClientCertificates, IssuerConfig, Mode, NoncePolicy, PopConfig, PopConfigBuilder, Preset};
 
+use self::algorithms::AlgorithmArgs;
 use self::cors::CorsArgs;
 use self::issuer::IssuerArgs;
 use self::names::by_name;
@@ -55,6 +57,8 @@ pub(crate) struct Args {
     /// The profile whose settings the API uses.
     #[arg(long, env = "POP_PRESET", default_value = "rfc9449", value_parser = by_name::<Preset>(Preset::ALL.iter().map(|preset| preset.name())))]
     pub(crate) preset: Preset,
+    #[command(flatten)]
+    pub(crate) algorithms: AlgorithmArgs,
     /// The maximum age of a proof in seconds [default: that of the preset].
     #[arg(long, env = "POP_PROOF_MAX_AGE")]
     pub(crate) proof_max_age: Option<u64>,
@@ -109,7 +113,7 @@ impl Args {
         if self.explain {
             builder = builder.explain_rejections();
         }
-        self.signatures.add_to(self.replicas.add_to(builder)?)
+        self.signatures.add_to(self.replicas.add_to(self.algorithms.add_to(builder))?)
     }
 
     /// Returns the sources of client certificates, if there are any.
