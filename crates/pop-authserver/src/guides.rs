@@ -51,6 +51,10 @@ struct MigratingFromBearer;
 #[doc = include_str!("../../../docs/operations.md")]
 struct Operations;
 
+#[cfg(feature = "ml-dsa")]
+#[doc = include_str!("../../../docs/post-quantum.md")]
+struct PostQuantum;
+
 #[doc = include_str!("../../../docs/problems.md")]
 struct Problems;
 

@@ -92,7 +92,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "proof.header_parameter": "a header parameter has the wrong type", "client";
     "proof.jwk_missing": "no `jwk` in the header", "client: `kid` and `x5c` don't replace it";
     "proof.jwk_private": "`jwk` holds a private key", "client: send the public key, and replace this key, which is no longer secret";
-    "proof.jwk_kty": "a type of key that is not accepted", "client: `EC`, `OKP` or `RSA`";
+    "proof.jwk_kty": "a type of key that is not accepted", "client: `EC`, `OKP` or `RSA`; `AKP` with the feature `ml-dsa`";
     "proof.jwk_crv": "a curve that is not accepted", "client: P-256, P-384, P-521 or Ed25519";
     "proof.jwk_member": "a member of `jwk` is missing or malformed", "client: coordinates have their full length";
     "proof.jwk_point": "the point is not on the curve", "client";
@@ -156,7 +156,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "envelope.header_parameter": "a header parameter has the wrong type", "client";
     "envelope.jwk_missing": "`cnf.jwk` is not an object", "client";
     "envelope.jwk_private": "`cnf.jwk` holds a private key", "client: send the public key, and replace this key, which is no longer secret";
-    "envelope.jwk_kty": "`cnf.jwk` has a type of key that is not accepted", "client: `EC`, `OKP` or `RSA`";
+    "envelope.jwk_kty": "`cnf.jwk` has a type of key that is not accepted", "client: `EC`, `OKP` or `RSA`; `AKP` with the feature `ml-dsa`";
     "envelope.jwk_crv": "`cnf.jwk` has a curve that is not accepted", "client: P-256, P-384, P-521 or Ed25519";
     "envelope.jwk_member": "a member of `cnf.jwk` is missing or malformed", "client: coordinates have their full length";
     "envelope.jwk_point": "the point of `cnf.jwk` is not on the curve", "client";
