@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::Version;
-use pop_authserver::{TestAuthServer, TestCertificate};
+use pop_authserver::{Algorithm, TestAuthServer, TestCertificate};
 use pop_client::{ClientCertificate, MtlsClient};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
@@ -96,6 +96,7 @@ impl Api {
             let trust = ProxyTrust::Networks(vec![network.parse().unwrap()]);
             let header = header.clone().max_len(64 * 1024);
             PopConfig::builder(issuer, AUDIENCE)
+                .proof_algorithms(Algorithm::ALL)
                 .client_certificates(ClientCertificates::from_proxies(trust, header))
                 .allowed_origins(["localhost", "other.example"].map(|host| format!("https://{host}:{port}")))
         };

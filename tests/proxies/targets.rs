@@ -39,9 +39,13 @@ impl<'c> Client<'c> {
     async fn visit(&self, visit: Visit<'_>) -> (u16, String) {
         let key = DpopKey::generate(Algorithm::ES256).unwrap();
         let token = self.api.server.token().audience(AUDIENCE).bound_to(&key).mint();
+        self.visit_with(&key, &token, visit).await
+    }
+
+    async fn visit_with(&self, key: &DpopKey, token: &str, visit: Visit<'_>) -> (u16, String) {
         let origin = |host: &str| format!("https://{host}:{}", self.proxy.port);
         let (host, path) = visit.proven;
-        let proof = pop_authserver::proof(&key).url(&(origin(host) + path)).for_token(&token).mint();
+        let proof = pop_authserver::proof(key).url(&(origin(host) + path)).for_token(token).mint();
         let request = self.http.get(origin(visit.host) + visit.path);
         let mut request = request.header("Authorization", format!("DPoP {token}")).header("DPoP", proof);
         if let Some(host) = visit.forged {
@@ -95,6 +99,15 @@ async fn through(program: &Program) {
         let stripped =
             Visit { host: "localhost", path: "/gateway/notes", proven: ("localhost", "/notes"), forged: None };
         expect("DPOP-20 the path as the API sees it", 401, stripped).await;
+        // The largest proof, and a token as long as one that is signed with the same algorithm.
+        for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa()) {
+            let key = DpopKey::generate(algorithm).unwrap();
+            let token =
+                api.server.token().audience(AUDIENCE).bound_to(&key).claim("filler", "x".repeat(8 * 1024)).mint();
+            let visit = Visit { host: "localhost", path: "/notes", proven: ("localhost", "/notes"), forged: None };
+            let answer = client.visit_with(&key, &token, visit).await;
+            assert_eq!(answer.0, 200, "DPOP-44 {} {version:?} {algorithm}: {}", program.name, answer.1);
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use pop_core::jose::decode;
 use serde_json::{Map, Value, json};
 
-/// The members of private JWKs (RFC 7518 §6), which are never shown.
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/// The members of private JWKs (RFC 7518 §6, RFC 9964 §3), which are never shown.
+const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 /// Header and claims of a compact JWS, decoded without checking anything. What cannot be decoded is `null`.
 #[derive(Debug, Clone, Default)]

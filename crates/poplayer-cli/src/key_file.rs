@@ -92,6 +92,6 @@ pub(crate) fn algorithm(name: &str) -> Result<Algorithm, String> {
     let found = Algorithm::from_name(name).filter(|algorithm| *algorithm != Algorithm::EdDSA);
     found.ok_or_else(|| {
         let others = Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::EdDSA);
-        format!("expected one of {}", others.map(Algorithm::name).collect::<Vec<_>>().join(", "))
+        format!("expected {}", others.map(Algorithm::name).collect::<Vec<_>>().join(", "))
     })
 }

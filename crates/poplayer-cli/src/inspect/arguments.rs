@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pop_core::policy::{Mode, Preset};
-use tower_pop::{IssuerProfile, ProofKind};
+use tower_pop::{Algorithm, IssuerProfile, ProofKind};
 
 use super::time;
 
@@ -69,6 +69,12 @@ pub(super) struct ServerArguments {
     /// The accepted kinds of proof: dpop, httpsig, pop, hmac, mtls [default: all, and hmac with --kek]
     #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = kind)]
     pub(super) proofs: Vec<ProofKind>,
+    /// The accepted algorithms of proofs [default: those of the preset]
+    #[arg(long, value_name = "ALGS", value_delimiter = ',')]
+    pub(super) proof_algorithms: Vec<Algorithm>,
+    /// The accepted algorithms of access tokens [default: those of the preset]
+    #[arg(long, value_name = "ALGS", value_delimiter = ',')]
+    pub(super) token_algorithms: Vec<Algorithm>,
     /// The maximum age of a proof, in seconds [default: that of the preset]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) proof_max_age: Option<Duration>,

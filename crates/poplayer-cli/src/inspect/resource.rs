@@ -38,6 +38,9 @@ impl<'a> Resource<'a> {
         let audience = arguments.audience.clone().unwrap_or_else(|| origin.clone());
         let mut policy = ProofPolicy::default();
         policy.dpop = arguments.server.preset.dpop();
+        if !arguments.server.proof_algorithms.is_empty() {
+            policy.dpop.algorithms = arguments.server.proof_algorithms.iter().copied().collect();
+        }
         policy.dpop.max_age = arguments.server.proof_max_age.unwrap_or(policy.dpop.max_age);
         policy.dpop.clock_skew = arguments.server.clock_skew.unwrap_or(policy.dpop.clock_skew);
         Self { arguments, now, origin, issuer, audience, policy }
@@ -58,6 +61,12 @@ impl<'a> Resource<'a> {
         let named = self.arguments.issuer.as_deref().is_some_and(|issuer| issuer.starts_with("http:"));
         if self.origin.starts_with("http:") || named {
             builder = builder.dangerous().allow_http();
+        }
+        if !server.proof_algorithms.is_empty() {
+            builder = builder.proof_algorithms(server.proof_algorithms.iter().copied());
+        }
+        if !server.token_algorithms.is_empty() {
+            builder = builder.token_algorithms(server.token_algorithms.iter().copied());
         }
         if let Some(max_age) = server.proof_max_age {
             builder = builder.proof_max_age(max_age).signature_max_age(max_age);

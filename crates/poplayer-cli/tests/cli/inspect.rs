@@ -93,6 +93,23 @@ fn names_each_failing_check_with_both_values() {
 
 /// A token is checked even if its proof cannot be read.
 #[test]
+fn accepts_the_algorithms_of_the_server() {
+    let mut setup = Setup::new("inspect-algorithms");
+    for algorithm in [Algorithm::PS512].into_iter().chain(Algorithm::ALL.into_iter().filter(|alg| alg.is_ml_dsa())) {
+        setup.key = DpopKey::generate(algorithm).unwrap();
+        setup.token = setup.server.token().scope("notes:read").bound_to(&setup.key).mint();
+        let proof = setup.proof().mint();
+        let named = format!("ES256,{algorithm}");
+        let ran = setup.inspect(&setup.token, &proof, &["--proof-algorithms", &named, "--token-algorithms", &named]);
+        assert_eq!((ran.status, &ran.json()["accepted"]), (0, &true.into()), "{algorithm}: {ran:?}");
+        let ran = setup.inspect(&setup.token, &proof, &[]);
+        assert_eq!(ran.status, 1, "{algorithm} is not accepted by default");
+        let ran = setup.inspect(&setup.token, &proof, &["--token-algorithms", algorithm.name()]);
+        assert_ne!(ran.status, 0, "{algorithm}: the issuer signs with ES256");
+    }
+}
+
+#[test]
 fn checks_the_token_whatever_its_proof_is() {
     let setup = Setup::new("inspect-token");
     let report = setup.inspect(&setup.token, "garbage", &[]).json();
@@ -140,11 +157,13 @@ fn prints_text_without_colours_when_it_is_not_a_terminal() {
 #[test]
 fn never_shows_a_private_key() {
     let setup = Setup::new("inspect-private");
-    let mut jwk = setup.key.public_jwk();
-    jwk["d"] = "c2VjcmV0LXNlY3JldC1zZWNyZXQ".into();
-    let ran = setup.inspect(&setup.token, &setup.proof().header("jwk", jwk).mint(), &[]);
-    assert_eq!(ran.json()["code"], "proof.jwk_private");
-    assert!(!ran.out.contains("c2VjcmV0"), "{}", ran.out);
+    for member in ["d", "priv"] {
+        let mut jwk = setup.key.public_jwk();
+        jwk[member] = "c2VjcmV0LXNlY3JldC1zZWNyZXQ".into();
+        let ran = setup.inspect(&setup.token, &setup.proof().header("jwk", jwk).mint(), &[]);
+        assert_eq!(ran.json()["code"], "proof.jwk_private", "{member}");
+        assert!(!ran.out.contains("c2VjcmV0"), "{}", ran.out);
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::support::{Folder, poplayer};
 #[test]
 fn generates_keys_that_the_owner_alone_can_read() {
     let folder = Folder::new("keygen");
-    for algorithm in ["ES256", "ES384", "ES512", "Ed25519", "PS256", "RS256"] {
+    let ml_dsa = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa()).map(Algorithm::name);
+    for algorithm in ["ES256", "ES384", "ES512", "Ed25519", "PS256", "RS256"].into_iter().chain(ml_dsa) {
         let path = folder.path(algorithm);
         let ran = poplayer(&["keygen", "--alg", algorithm, "--out", &path, "--json"]);
         assert_eq!(ran.status, 0, "{ran:?}");
@@ -25,7 +26,10 @@ fn generates_keys_that_the_owner_alone_can_read() {
         assert!(!format!("{ran:?}").contains(private) && report["jwk"].get("d").is_none(), "no private key is shown");
         let jwks = poplayer(&["jwks", "--alg", algorithm.name(), &path]).json();
         assert_eq!((&jwks["keys"][0]["kid"], &jwks["keys"][0]["alg"]), (&report["jkt"], &algorithm.name().into()));
-        assert!(jwks["keys"][0].get("d").is_none());
+        assert!(jwks["keys"][0].get("d").is_none() && jwks["keys"][0].get("priv").is_none());
+        if algorithm != Algorithm::RS256 {
+            assert_eq!(poplayer(&["jwks", &path]).json(), jwks, "{algorithm} is the usual algorithm of its key");
+        }
     }
 }
 
