@@ -18,7 +18,8 @@ fn build(configure: impl FnOnce(PopConfigBuilder) -> PopConfigBuilder) -> Result
 /// DPOP-05, DPOP-44: an algorithm that would never be accepted is an error, and not silently without effect.
 #[test]
 fn rejects_algorithms_that_would_never_be_accepted() {
-    let rows: [(&str, fn(PopConfigBuilder) -> PopConfigBuilder); 3] = [
+    type Change = fn(PopConfigBuilder) -> PopConfigBuilder;
+    let rows: [(&str, Change); 3] = [
         ("proof", |builder| builder.proof_algorithms([Algorithm::ES256, Algorithm::MlDsa65])),
         ("token", |builder| builder.token_algorithms([Algorithm::ES256, Algorithm::MlDsa65])),
         ("signature", |builder| builder.signature_algorithms([Algorithm::ES256, Algorithm::MlDsa65])),
