@@ -32,7 +32,7 @@ impl ResponseVerifier {
     /// Takes the server's public key as a JWK with a fully specified `alg`. For an elliptic curve, `alg` may be missing.
     ///
     /// # Errors
-    /// [`ResponseSignatureError::Key`].
+    /// [`ResponseSignatureError::Key`], also for a key of ML-DSA, which message signatures do not have.
     pub fn new(jwk: &serde_json::Value) -> Result<Self, ResponseSignatureError> {
         let text = jwk.to_string();
         let key = || {
@@ -45,7 +45,9 @@ impl ResponseVerifier {
                     [Algorithm::ES256, Algorithm::ES384, Algorithm::Ed25519].into_iter().find(|alg| jwk.serves(*alg))?
                 }
             };
-            VerifyingKey::new(jwk.key(), algorithm, CryptoBackend::default()).ok()
+            VerifyingKey::new(jwk.key(), algorithm, CryptoBackend::default())
+                .ok()
+                .filter(|key| !key.algorithm().is_ml_dsa())
         };
         Ok(Self { key: key().ok_or(ResponseSignatureError::Key)? })
     }

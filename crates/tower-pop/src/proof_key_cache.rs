@@ -57,3 +57,27 @@ impl fmt::Debug for ProofKeys {
         write!(f, "ProofKeys({})", if self.cache.is_some() { "on" } else { "off" })
     }
 }
+
+#[cfg(all(test, feature = "ml-dsa"))]
+mod tests {
+    use pop_core::jose::Algorithm;
+    use pop_core::policy::DpopPolicy;
+
+    use super::*;
+
+    /// The header of RFC 9449 figure 2.
+    const HEADER: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19";
+
+    #[test]
+    fn headers_with_ml_dsa_keys_fit_where_they_are_accepted() {
+        let key = Arc::new(ProofKey::parse(HEADER, &DpopPolicy::default()).unwrap());
+        let fits = |algorithms, len| ProofKeys::new(1, algorithms).candidate(&"x".repeat(len), &key).is_some();
+        let usual = AlgorithmSet::PROOF;
+        assert!(fits(usual, 2048) && !fits(usual, 2049));
+        for (algorithm, header) in [(Algorithm::MlDsa44, 2444), (Algorithm::MlDsa65, 3582), (Algorithm::MlDsa87, 4719)]
+        {
+            assert!(fits(usual.with(algorithm), header) && !fits(usual, header), "{algorithm}");
+        }
+        assert!(ProofKeys::new(0, usual).candidate(HEADER, &key).is_none());
+    }
+}

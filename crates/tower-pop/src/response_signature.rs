@@ -51,7 +51,7 @@ struct Signer {
 }
 
 impl SignResponses {
-    /// Signs with this key. `keyid` is its RFC 7638 thumbprint.
+    /// Signs with this key. `keyid` is its RFC 7638 thumbprint. A key of ML-DSA is of no use: no client accepts its signatures.
     #[must_use]
     pub fn new(cfg: &PopConfig, key: SigningKey) -> Self {
         let keyid = key.thumbprint().to_string();

@@ -5,10 +5,12 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use http_body_util::Full;
 use pop_authserver::{Algorithm, DpopKey};
-use pop_client::{Envelope, RequestSignature};
+use pop_client::{Envelope, RequestSignature, ResponseVerifier};
 use pop_core::SignatureError;
+use pop_core::jose::RsaLimits;
 use pop_core::jose::crypto::CryptoBackend;
 use pop_core::proof::message_signature::{SignError, SignatureParameters, SignatureProfile, sign};
+use pop_core::proof::{ClientKeysError, StaticClientKeys};
 use pop_core::request::RequestHead;
 use pop_core::target::Origin;
 use serde_json::{Value, json};
@@ -94,6 +96,28 @@ async fn rejects_a_confirmation_whose_key_is_malformed() {
     let token = resource.token(json!({ "jwk": public }));
     let envelope = Envelope::new("GET", URL, &token).issued_at(NOW).sign(&resource.key).unwrap();
     resource.send(request("PoP", &envelope).body(Full::default()).unwrap()).await.accepted("", "the twin");
+}
+
+/// SIG-14: keys that clients and servers registered for message signatures.
+#[test]
+fn registered_signature_keys_are_not_of_ml_dsa() {
+    for (key, is_accepted) in
+        [(DpopKey::generate(Algorithm::ES256).unwrap(), true), (DpopKey::generate(Algorithm::MlDsa44).unwrap(), false)]
+    {
+        let mut jwk = key.public_jwk();
+        jwk["alg"] = key.algorithm().name().into();
+        assert_eq!(ResponseVerifier::new(&jwk).is_ok(), is_accepted);
+        jwk["kid"] = "1".into();
+        let keys = json!({ "app": { "keys": [jwk] } }).to_string();
+        let parsed = StaticClientKeys::parse(keys.as_bytes(), RsaLimits::default(), CryptoBackend::AwsLcRs);
+        match parsed {
+            Ok(_) => assert!(is_accepted),
+            Err(ClientKeysError::Key { problem, .. }) => {
+                assert_eq!((problem, is_accepted), ("ML-DSA, which message signatures do not have", false));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// SIG-14, SIG-15: HTTP message signatures do not have ML-DSA. Our client does not make such a signature, and the resource

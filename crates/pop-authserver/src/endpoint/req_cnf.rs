@@ -106,19 +106,22 @@ mod tests {
     /// AS-15, D-15: as JSON and as base64url of it.
     #[test]
     fn reads_a_jwk_or_a_thumbprint_in_both_encodings() {
-        let key = key();
-        let kid = key.thumbprint().to_string();
-        for (value, expected) in [
-            (json!({ "jwk": key.public_jwk() }), cnf::jwk_of(&key)),
-            (json!({ "jwk": key.public_jwk(), "foo": 1 }), cnf::jwk_of(&key)),
-            (json!({ "kid": kid }), cnf::kid(key.thumbprint())),
-            // MSAL
-            (json!({ "kid": kid, "xms_ksl": "sw" }), cnf::kid(key.thumbprint())),
-        ] {
-            let text = value.to_string();
-            for encoded in [format!(" {text}"), encode(&text), text] {
-                let requested = RequestedKey::parse(&encoded).unwrap();
-                assert_eq!(requested.confirmed(key.thumbprint(), Algorithm::ES256), Ok(expected.clone()), "{encoded}");
+        let ml_dsa = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa());
+        for algorithm in [Algorithm::ES256].into_iter().chain(ml_dsa) {
+            let key = DpopKey::generate(algorithm).unwrap();
+            let kid = key.thumbprint().to_string();
+            for (value, expected) in [
+                (json!({ "jwk": key.public_jwk() }), cnf::jwk_of(&key)),
+                (json!({ "jwk": key.public_jwk(), "foo": 1 }), cnf::jwk_of(&key)),
+                (json!({ "kid": kid }), cnf::kid(key.thumbprint())),
+                // MSAL
+                (json!({ "kid": kid, "xms_ksl": "sw" }), cnf::kid(key.thumbprint())),
+            ] {
+                let text = value.to_string();
+                for encoded in [format!(" {text}"), encode(&text), text] {
+                    let requested = RequestedKey::parse(&encoded).unwrap();
+                    assert_eq!(requested.confirmed(key.thumbprint(), algorithm), Ok(expected.clone()), "{encoded}");
+                }
             }
         }
     }
@@ -155,7 +158,8 @@ mod tests {
             ("private key", with("d", json!("AAAA")), invalid),
             ("short coordinate", with("x", json!("AAAA")), invalid),
             ("AS-21 another curve", with("crv", json!("secp256k1")), unsupported),
-            ("AS-21 another kind", with("kty", json!("AKP")), unsupported),
+            ("AS-21 another kind", with("kty", json!("ASCON")), unsupported),
+            ("AS-21 another AKP", r#"{"jwk":{"kty":"AKP","alg":"SLH-DSA","pub":"AAAA"}}"#.to_owned(), unsupported),
             ("AS-21 for encryption", with("use", json!("enc")), unsupported),
         ] {
             assert_eq!(RequestedKey::parse(&value).unwrap_err().code(), expected, "{row}");

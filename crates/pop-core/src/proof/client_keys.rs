@@ -75,6 +75,9 @@ fn read(key: &Json<'_>, rsa: RsaLimits, backend: CryptoBackend) -> Result<(Box<s
     let kid = jwk.kid().ok_or("no kid")?.into();
     let algorithm = jwk.alg().and_then(Algorithm::from_name).filter(|alg| *alg != Algorithm::EdDSA && jwk.serves(*alg));
     let algorithm = algorithm.ok_or("no fully specified alg that fits the key")?;
+    if algorithm.is_ml_dsa() {
+        return Err("ML-DSA, which message signatures do not have");
+    }
     let verifying = VerifyingKey::new(jwk.key(), algorithm, backend).map_err(|_| "not a valid key")?;
     Ok((kid, ClientKey { key: verifying, thumbprint: jwk.key().thumbprint() }))
 }
