@@ -1,0 +1,49 @@
+//! The MCP server, for an authorization server or with one for development.
+//!
+//! ```sh
+//! cargo run -p mcp-server -- --nonce required
+//! ```
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use clap::Parser;
+use pop_authserver::{AuthServer, Client, TestAuthServer};
+use rmcp::transport::StreamableHttpServerConfig;
+use tokio::net::TcpListener;
+use tower_pop::{PopConfig, Preset};
+
+/// An MCP server that needs a DPoP proof with each request.
+#[derive(Parser)]
+struct Args {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// Whether proofs need a nonce: off or required.
+    #[arg(long, default_value = "off")]
+    nonce: String,
+    /// The authorization server [default: one for development, which approves every request of the client `demo`].
+    #[arg(long)]
+    issuer: Option<String>,
+}
+
+#[tokio::main]
+#[allow(clippy::print_stdout)]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let listener = TcpListener::bind(args.listen).await?;
+    let url = format!("http://{}/mcp", listener.local_addr()?);
+    let client = Client::public("demo").redirect_uri("http://127.0.0.1/callback");
+    let development = TestAuthServer::try_start_with(AuthServer::builder().client(client).audience(&url)).await?;
+    let issuer = args.issuer.unwrap_or_else(|| development.issuer().to_owned());
+
+    let cfg = PopConfig::builder(issuer, &url) // the URL is the audience of tokens, too
+        .preset(Preset::Mcp)
+        .nonce(args.nonce.parse()?)
+        .scopes_supported(["notes:read", "notes:write"])
+        .build()?;
+    // Sessions would belong to whoever knows their identifier: `rmcp` does not bind them to a token.
+    let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
+    println!("ready {url}");
+    Ok(axum::serve(listener, mcp_server::router(&cfg, transport)).await?)
+}
