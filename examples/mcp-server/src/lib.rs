@@ -1,13 +1,13 @@
 //! A server of the Model Context Protocol with `rmcp`, behind `PopLayer`. `docs/mcp.md` explains it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use http::request::Parts;
 use rmcp::handler::server::common::Extension;
@@ -20,7 +20,8 @@ use rmcp::{tool, tool_router};
 use serde::Deserialize;
 use tower_pop::{PopConfig, PopLayer, Rejection, VerifiedToken};
 
-const WRITE: [&str; 1] = ["notes:write"];
+/// Why a tool may not be called. The tool sets it, so that the response is 403 and names the scope that is needed.
+type Denied = Arc<OnceLock<Rejection>>;
 
 /// Returns the server at `/mcp`, behind the layer, and its metadata (RFC 9728), which every client may read.
 pub fn router(cfg: &PopConfig, transport: StreamableHttpServerConfig) -> Router {
@@ -32,17 +33,17 @@ pub fn router(cfg: &PopConfig, transport: StreamableHttpServerConfig) -> Router 
         .merge(cfg.metadata_route())
 }
 
-/// Rejects calls whose token lacks a scope, and ends the stream of a response when the token expires.
-///
-/// Clients of MCP 2026-07-28 name the tool in a header field, so the response can be 403 with the scope that is needed.
-/// `rmcp` compares the field with the content. For other clients, the tool rejects the call.
-async fn authorize(token: VerifiedToken, request: Request, next: Next) -> Result<Response, Rejection> {
-    if request.headers().get("mcp-name").is_some_and(|tool| tool == "add_note") {
-        token.require_scopes(&WRITE)?;
-    }
+/// Responds as a tool denies, and ends the stream of a response when the token expires.
+async fn authorize(token: VerifiedToken, mut request: Request, next: Next) -> Response {
+    let denied = Denied::default();
+    request.extensions_mut().insert(denied.clone());
     let expiry = UNIX_EPOCH + Duration::from_secs(token.expires_at());
     let expired = tokio::time::sleep(expiry.duration_since(SystemTime::now()).unwrap_or_default());
-    Ok(next.run(request).await.map(|body| Body::from_stream(body.into_data_stream().take_until(expired))))
+    let response = next.run(request).await;
+    match denied.get() {
+        Some(rejection) => rejection.clone().into_response(),
+        None => response.map(|body| Body::from_stream(body.into_data_stream().take_until(expired))),
+    }
 }
 
 struct Notes;
@@ -56,7 +57,7 @@ struct Note {
 impl Notes {
     #[tool(description = "Says whose token the request has")]
     async fn whoami(&self, Extension(request): Extension<Parts>) -> Result<String, ErrorData> {
-        let token = token(&request)?;
+        let token = authorized(&request, &[])?;
         Ok(format!("user {}, client {}", token.subject().unwrap_or("?"), token.client_id().unwrap_or("?")))
     }
 
@@ -66,14 +67,21 @@ impl Notes {
         Parameters(note): Parameters<Note>,
         Extension(request): Extension<Parts>,
     ) -> Result<String, ErrorData> {
-        let lacks_scope = |rejection: Rejection| ErrorData::invalid_request(rejection.description().to_owned(), None);
-        token(&request)?.require_scopes(&WRITE).map_err(lacks_scope)?;
+        authorized(&request, &["notes:write"])?;
         Ok(format!("noted: {}", note.text))
     }
 }
 
-/// Returns the verified token of the request that called a tool.
-fn token(request: &Parts) -> Result<&VerifiedToken, ErrorData> {
-    let token = request.extensions.get();
-    token.ok_or_else(|| ErrorData::internal_error("the service is not behind PopLayer", None))
+/// Returns the token of the request that calls a tool, if it has these scopes.
+fn authorized<'r>(request: &'r Parts, scopes: &[&str]) -> Result<&'r VerifiedToken, ErrorData> {
+    let (Some(token), Some(denied)) = (request.extensions.get::<VerifiedToken>(), request.extensions.get::<Denied>())
+    else {
+        return Err(ErrorData::internal_error("the service is not behind PopLayer", None));
+    };
+    token.require_scopes(scopes).map_err(|rejection| {
+        let error = ErrorData::invalid_request(rejection.description().to_owned(), None);
+        let _ = denied.set(rejection);
+        error
+    })?;
+    Ok(token)
 }

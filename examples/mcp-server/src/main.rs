@@ -42,8 +42,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .nonce(args.nonce.parse()?)
         .scopes_supported(["notes:read", "notes:write"])
         .build()?;
-    // Sessions would belong to whoever knows their identifier: `rmcp` does not bind them to a token.
-    let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
+    // Without sessions, which `rmcp` does not bind to a token. A tool runs before the response starts, and can deny it.
+    let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
     println!("ready {url}");
     Ok(axum::serve(listener, mcp_server::router(&cfg, transport)).await?)
 }

@@ -1,0 +1,84 @@
+//! The client of `rmcp`, with proofs of `pop-client`.
+
+use rmcp::ServiceError;
+use rmcp::model::{CallToolRequestParams, CallToolResult, ProtocolVersion};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RoleClient, RunningService};
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::transport::{StreamableHttpClientTransport, StreamableHttpServerConfig};
+use serde_json::json;
+use tower_pop::NoncePolicy;
+
+use crate::signed_http::SignedHttp;
+use crate::support::Server;
+
+fn lifecycles() -> [ClientLifecycleMode; 2] {
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    [ClientLifecycleMode::Initialize, ClientLifecycleMode::Discover { preferred_versions }]
+}
+
+async fn connect(server: &Server, scope: &str, lifecycle: ClientLifecycleMode) -> RunningService<RoleClient, ()> {
+    let http = SignedHttp::new(server.key.clone(), server.token(scope)).unwrap();
+    let config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str());
+    let transport = StreamableHttpClientTransport::with_client(http, config);
+    ().serve_with_lifecycle(transport, lifecycle).await.unwrap()
+}
+
+async fn call(client: &RunningService<RoleClient, ()>, tool: &'static str) -> Result<String, ServiceError> {
+    let note = json!({ "text": "buy milk" }).as_object().cloned().unwrap();
+    client.call_tool(CallToolRequestParams::new(tool).with_arguments(note)).await.map(|result| text(&result))
+}
+
+fn text(result: &CallToolResult) -> String {
+    result.content.iter().filter_map(|content| content.as_text()).map(|text| text.text.as_str()).collect()
+}
+
+async fn calls_tools(server: &Server, lifecycle: ClientLifecycleMode) {
+    let client = connect(server, "notes:write", lifecycle).await;
+    let tools = client.list_all_tools().await.unwrap();
+    let names: Vec<&str> = tools.iter().map(|tool| &*tool.name).collect();
+    assert_eq!(names, ["add_note", "whoami"]);
+    assert_eq!(call(&client, "whoami").await.unwrap(), "user alice, client app");
+    assert_eq!(call(&client, "add_note").await.unwrap(), "noted: buy milk");
+    client.cancel().await.unwrap();
+}
+
+/// CLI-05: with and without nonces, with and without sessions, with and without the handshake of earlier versions.
+#[tokio::test]
+async fn a_client_lists_and_calls_tools() {
+    for nonce in [NoncePolicy::Off, NoncePolicy::Required] {
+        for lifecycle in lifecycles() {
+            calls_tools(&Server::start(nonce.clone()).await, lifecycle.clone()).await;
+            let with_sessions = Server::start_with(nonce.clone(), StreamableHttpServerConfig::default()).await;
+            calls_tools(&with_sessions, lifecycle).await;
+        }
+    }
+}
+
+/// SCOPE-01: a client learns which scope it needs, and where to ask for it.
+#[tokio::test]
+async fn a_tool_names_the_scope_that_the_token_lacks() {
+    let server = Server::start(NoncePolicy::Off).await;
+    for lifecycle in lifecycles() {
+        let client = connect(&server, "notes:read", lifecycle).await;
+        let error = call(&client, "add_note").await.unwrap_err();
+        let challenge = error.auth_challenge().unwrap();
+        for expected in [r#"error="insufficient_scope""#, r#"scope="notes:write""#, "resource_metadata="] {
+            assert!(challenge.starts_with("DPoP ") && challenge.contains(expected), "{challenge}");
+        }
+        assert_eq!(call(&client, "whoami").await.unwrap(), "user alice, client app", "the client may go on");
+    }
+}
+
+/// With sessions, the response has begun when the tool runs. So the error has no challenge.
+#[tokio::test]
+async fn a_tool_of_a_session_rejects_a_token_without_its_scope() {
+    let server = Server::start_with(NoncePolicy::Off, StreamableHttpServerConfig::default()).await;
+    let client = connect(&server, "notes:read", ClientLifecycleMode::Initialize).await;
+    let error = call(&client, "add_note").await.unwrap_err();
+    assert!(
+        matches!(&error, ServiceError::McpError(error) if error.message.contains("lacks a required scope")),
+        "{error}"
+    );
+    let client = connect(&server, "notes:write", ClientLifecycleMode::Initialize).await;
+    assert_eq!(call(&client, "add_note").await.unwrap(), "noted: buy milk");
+}
