@@ -55,9 +55,9 @@ struct Note {
 
 #[tool_router(server_handler)]
 impl Notes {
-    #[tool(description = "Says whose token the request has")]
+    #[tool(description = "Says whose token the request has. Needs the scope profile")]
     async fn whoami(&self, Extension(request): Extension<Parts>) -> Result<String, ErrorData> {
-        let token = authorized(&request, &[])?;
+        let token = authorized(&request, &["profile"])?;
         Ok(format!("user {}, client {}", token.subject().unwrap_or("?"), token.client_id().unwrap_or("?")))
     }
 

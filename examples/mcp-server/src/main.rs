@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let cfg = PopConfig::builder(issuer, &url) // the URL is the audience of tokens, too
         .preset(Preset::Mcp)
         .nonce(args.nonce.parse()?)
-        .scopes_supported(["notes:read", "notes:write"])
+        .scopes_supported(["profile"]) // what clients ask for first; tools name the others
         .build()?;
     // Without sessions, which `rmcp` does not bind to a token. A tool runs before the response starts, and can deny it.
     let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);

@@ -22,7 +22,7 @@ use crate::signed_http::SignedHttp;
 #[allow(clippy::print_stdout)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("usage: mcp-client URL [SCOPE]")?;
-    let scope = std::env::args().nth(2).unwrap_or_else(|| "notes:read notes:write".to_owned());
+    let scope = std::env::args().nth(2).unwrap_or_else(|| "profile notes:write".to_owned());
 
     let resource = ResourceMetadata::fetch(&url).await?;
     let issuer = resource.authorization_servers.first().ok_or("the resource names no authorization server")?;

@@ -33,7 +33,7 @@ fn text(result: &CallToolResult) -> String {
 }
 
 async fn calls_tools(server: &Server, lifecycle: ClientLifecycleMode) {
-    let client = connect(server, "notes:write", lifecycle).await;
+    let client = connect(server, "profile notes:write", lifecycle).await;
     let tools = client.list_all_tools().await.unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| &*tool.name).collect();
     assert_eq!(names, ["add_note", "whoami"]);
@@ -59,7 +59,7 @@ async fn a_client_lists_and_calls_tools() {
 async fn a_tool_names_the_scope_that_the_token_lacks() {
     let server = Server::start(NoncePolicy::Off).await;
     for lifecycle in lifecycles() {
-        let client = connect(&server, "notes:read", lifecycle).await;
+        let client = connect(&server, "profile", lifecycle).await;
         let error = call(&client, "add_note").await.unwrap_err();
         let challenge = error.auth_challenge().unwrap();
         for expected in [r#"error="insufficient_scope""#, r#"scope="notes:write""#, "resource_metadata="] {
@@ -73,7 +73,7 @@ async fn a_tool_names_the_scope_that_the_token_lacks() {
 #[tokio::test]
 async fn a_tool_of_a_session_rejects_a_token_without_its_scope() {
     let server = Server::start_with(NoncePolicy::Off, StreamableHttpServerConfig::default()).await;
-    let client = connect(&server, "notes:read", ClientLifecycleMode::Initialize).await;
+    let client = connect(&server, "profile", ClientLifecycleMode::Initialize).await;
     let error = call(&client, "add_note").await.unwrap_err();
     assert!(
         matches!(&error, ServiceError::McpError(error) if error.message.contains("lacks a required scope")),

@@ -37,7 +37,7 @@ async fn rejects_a_request_without_a_token_and_names_the_authorization_server() 
         assert_eq!(metadata.resource, server.url);
         assert_eq!(metadata.authorization_servers, [server.issuer.issuer()]);
         assert!(metadata.dpop_bound_access_tokens_required);
-        accepts(&server, &server.token("")).await;
+        accepts(&server, &server.token("profile")).await;
     }
 }
 
@@ -45,7 +45,7 @@ async fn rejects_a_request_without_a_token_and_names_the_authorization_server() 
 #[tokio::test]
 async fn rejects_a_bound_token_under_the_scheme_bearer() {
     for server in servers().await {
-        let token = server.token("");
+        let token = server.token("profile");
         let proof = server.proof(&POST, &token, None);
         for scheme in ["Bearer", "bearer"] {
             is_rejected(&server.send(&POST, credentials(scheme, &token, &proof), None).await, Some("invalid_token"));
@@ -58,7 +58,7 @@ async fn rejects_a_bound_token_under_the_scheme_bearer() {
 #[tokio::test]
 async fn rejects_a_proof_that_was_used_before() {
     for server in servers().await {
-        let token = server.token("");
+        let token = server.token("profile");
         let first = server.send(&POST, credentials("DPoP", &token, &server.proof(&POST, &token, None)), None).await;
         let nonce = first.headers().get("dpop-nonce").map(|nonce| nonce.to_str().unwrap().to_owned());
         let fields = credentials("DPoP", &token, &server.proof(&POST, &token, nonce.as_deref()));
@@ -76,7 +76,7 @@ async fn rejects_a_token_for_another_audience() {
             let token = server.issuer.token().audience(audience).bound_to(&server.key).mint();
             is_rejected(&server.send_signed(&POST, &token, &HeaderMap::new(), None).await, Some("invalid_token"));
         }
-        accepts(&server, &server.token("")).await;
+        accepts(&server, &server.token("profile")).await;
     }
 }
 
@@ -89,12 +89,12 @@ async fn rejects_a_call_of_a_tool_whose_scope_the_token_lacks() {
             let server = &server;
             async move { server.send_signed(&POST, &token, &HeaderMap::new(), Some(call("add_note"))).await }
         };
-        let rejected = add("notes:read").await;
+        let rejected = add("profile").await;
         assert_eq!(rejected.status(), StatusCode::FORBIDDEN);
         assert_eq!(parameter(&rejected, "error").as_deref(), Some("insufficient_scope"));
         assert_eq!(parameter(&rejected, "scope").as_deref(), Some("notes:write"));
         assert!(parameter(&rejected, "resource_metadata").is_some());
-        let accepted = add("notes:read notes:write").await;
+        let accepted = add("profile notes:write").await;
         assert_eq!(accepted.status(), StatusCode::OK);
         assert!(accepted.text().await.unwrap().contains("noted: buy milk"));
     }

@@ -43,7 +43,7 @@ async fn read_to_end(mut stream: Response) {
 async fn a_stream_ends_when_its_token_expires() {
     for nonce in [NoncePolicy::Off, NoncePolicy::Required] {
         let server = Server::start_with(nonce, StreamableHttpServerConfig::default()).await;
-        let (short, long) = (server.token_for("", 3), server.token_for("", 300));
+        let (short, long) = (server.token_for("profile", 3), server.token_for("profile", 300));
         let sessions = [session(&server, &short).await, session(&server, &long).await];
         let ends = tokio::spawn(read_to_end(stream(&server, &short, &sessions[0]).await));
         let stays = tokio::spawn(read_to_end(stream(&server, &long, &sessions[1]).await));
@@ -58,10 +58,10 @@ async fn a_stream_ends_when_its_token_expires() {
 #[tokio::test]
 async fn rejects_an_expired_token_in_a_session() {
     let server = Server::start_with(NoncePolicy::Off, StreamableHttpServerConfig::default()).await;
-    let valid = server.token("");
+    let valid = server.token("profile");
     let session = session(&server, &valid).await;
     for method in [Method::GET, Method::POST, Method::DELETE] {
-        let rejected = server.send_signed(&method, &server.token_for("", -120), &session, None).await;
+        let rejected = server.send_signed(&method, &server.token_for("profile", -120), &session, None).await;
         assert_eq!(rejected.status(), StatusCode::UNAUTHORIZED);
     }
     stream(&server, &valid, &session).await;
