@@ -42,6 +42,9 @@ struct IssuerProfiles;
 #[doc = include_str!("../../../docs/issuers.md")]
 struct Issuers;
 
+#[doc = include_str!("../../../docs/mcp.md")]
+struct Mcp;
+
 #[doc = include_str!("../../../docs/message-signatures.md")]
 struct MessageSignatures;
 
