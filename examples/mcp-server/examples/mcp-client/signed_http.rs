@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pop_client::pop_core::target::Origin;
 use pop_client::{DpopKey, NonceMemory, Proof, Role};
 use rmcp::model::ClientJsonRpcMessage;
@@ -34,21 +34,25 @@ impl SignedHttp {
         Ok(Self { http, key, token: token.into(), nonces: NonceMemory::default() })
     }
 
-    /// Sends a request. If the server asks for a nonce, fetches one, and sends the request again with a new proof.
+    /// Sends a request, and once again if the server asks for a nonce.
     async fn send<T, F>(&self, method: &str, url: &str, headers: Headers, request: impl Fn(Headers) -> F) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>>,
     {
         let outcome = request(self.signed(method, url, headers.clone())?).await;
-        if !asks_for_nonce(&outcome) {
-            return outcome;
+        if asks_for_nonce(&outcome) && self.fetch_nonce(method, url).await? {
+            return request(self.signed(method, url, headers)?).await;
         }
-        let head = self.signed("HEAD", url, Headers::new())?.into_iter().collect();
-        let response = self.http.head(url).headers(head).send().await?;
-        match self.nonces.learn(Role::ResourceServer, &origin(url)?, response.headers()) {
-            Ok(true) => request(self.signed(method, url, headers)?).await,
-            _ => outcome,
-        }
+        outcome
+    }
+
+    /// `rmcp` shows no header fields of responses. So an empty request gets the challenge again, with the nonce.
+    async fn fetch_nonce(&self, method: &str, url: &str) -> Outcome<bool> {
+        let method = Method::from_bytes(method.as_bytes()).map_err(io::Error::other)?;
+        let headers = self.signed(method.as_str(), url, Headers::new())?.into_iter().collect();
+        let response = self.http.request(method, url).headers(headers).send().await?;
+        let learned = self.nonces.learn(Role::ResourceServer, &origin(url)?, response.headers());
+        Ok(learned.map_err(io::Error::other)?)
     }
 
     /// Adds the token and a proof.
