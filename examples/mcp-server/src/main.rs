@@ -11,7 +11,7 @@ use clap::Parser;
 use pop_authserver::{AuthServer, Client, TestAuthServer};
 use rmcp::transport::StreamableHttpServerConfig;
 use tokio::net::TcpListener;
-use tower_pop::{PopConfig, Preset};
+use tower_pop::{NoncePolicy, PopConfig, Preset};
 
 /// An MCP server that needs a DPoP proof with each request.
 #[derive(Parser)]
@@ -21,7 +21,7 @@ struct Args {
     listen: SocketAddr,
     /// Whether proofs need a nonce: off or required.
     #[arg(long, default_value = "off")]
-    nonce: String,
+    nonce: NoncePolicy,
     /// The authorization server [default: one for development, which approves every request of the client `demo`].
     #[arg(long)]
     issuer: Option<String>,
@@ -33,13 +33,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let listener = TcpListener::bind(args.listen).await?;
     let url = format!("http://{}/mcp", listener.local_addr()?);
-    let client = Client::public("demo").redirect_uri("http://127.0.0.1/callback");
-    let development = TestAuthServer::try_start_with(AuthServer::builder().client(client).audience(&url)).await?;
-    let issuer = args.issuer.unwrap_or_else(|| development.issuer().to_owned());
+    let development; // runs until it is dropped
+    let issuer = match args.issuer {
+        Some(issuer) => issuer,
+        None => {
+            let client = Client::public("demo").redirect_uri("http://127.0.0.1/callback");
+            development = TestAuthServer::try_start_with(AuthServer::builder().client(client).audience(&url)).await?;
+            development.issuer().to_owned()
+        }
+    };
 
     let cfg = PopConfig::builder(issuer, &url) // the URL is the audience of tokens, too
         .preset(Preset::Mcp)
-        .nonce(args.nonce.parse()?)
+        .nonce(args.nonce)
         .scopes_supported(["profile"]) // what clients ask for first; tools name the others
         .build()?;
     // Without sessions, which `rmcp` does not bind to a token. A tool runs before the response starts, and can deny it.

@@ -1,5 +1,10 @@
 //! The client of `rmcp`, with proofs of `pop-client`.
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode};
 use rmcp::ServiceError;
 use rmcp::model::{CallToolRequestParams, CallToolResult, ProtocolVersion};
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RoleClient, RunningService};
@@ -51,6 +56,20 @@ async fn a_client_lists_and_calls_tools() {
             let with_sessions = Server::start_with(nonce.clone(), StreamableHttpServerConfig::default()).await;
             calls_tools(&with_sessions, lifecycle).await;
         }
+    }
+}
+
+/// CLI-05: some servers have a route for POST alone.
+#[tokio::test]
+async fn a_client_gets_a_nonce_from_a_server_that_knows_only_post() {
+    async fn post_only(request: Request, next: Next) -> Response {
+        let allowed = request.method() == Method::POST;
+        if allowed { next.run(request).await } else { StatusCode::NOT_FOUND.into_response() }
+    }
+    for lifecycle in lifecycles() {
+        let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
+        let front = |app: Router| app.layer(from_fn(post_only));
+        calls_tools(&Server::start_behind(NoncePolicy::Required, transport, front).await, lifecycle).await;
     }
 }
 

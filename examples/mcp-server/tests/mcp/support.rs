@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use pop_authserver::{Algorithm, DpopKey, TestAuthServer};
@@ -30,11 +31,20 @@ impl Server {
     }
 
     pub(crate) async fn start_with(nonce: NoncePolicy, transport: StreamableHttpServerConfig) -> Self {
+        Self::start_behind(nonce, transport, |app| app).await
+    }
+
+    /// With something in front of the layer.
+    pub(crate) async fn start_behind(
+        nonce: NoncePolicy,
+        transport: StreamableHttpServerConfig,
+        front: impl FnOnce(Router) -> Router,
+    ) -> Self {
         let issuer = TestAuthServer::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let cfg = PopConfig::builder(issuer.issuer(), &url).preset(Preset::Mcp).nonce(nonce).build().unwrap();
-        let app = mcp_server::router(&cfg, transport);
+        let app = front(mcp_server::router(&cfg, transport));
         tokio::spawn(async move { axum::serve(listener, app).await });
         let http = reqwest::Client::builder().timeout(LIMIT).build().unwrap();
         Self { issuer, url, key: DpopKey::generate(Algorithm::ES256).unwrap(), http }
