@@ -23,6 +23,9 @@ use tower_pop::{PopConfig, PopLayer, Rejection, VerifiedToken};
 /// Why a tool may not be called. The tool sets it, so that the response is 403 and names the scope that is needed.
 type Denied = Arc<OnceLock<Rejection>>;
 
+/// How long a response may last in any case. The layer accepts a token for some seconds after it expires.
+const MIN_RESPONSE: Duration = Duration::from_secs(10);
+
 /// Returns the server at `/mcp`, behind the layer, and its metadata (RFC 9728), which every client may read.
 pub fn router(cfg: &PopConfig, transport: StreamableHttpServerConfig) -> Router {
     let mcp = StreamableHttpService::new(|| Ok(Notes), Arc::new(LocalSessionManager::default()), transport);
@@ -38,7 +41,8 @@ async fn authorize(token: VerifiedToken, mut request: Request, next: Next) -> Re
     let denied = Denied::default();
     request.extensions_mut().insert(denied.clone());
     let expiry = UNIX_EPOCH + Duration::from_secs(token.expires_at());
-    let expired = tokio::time::sleep(expiry.duration_since(SystemTime::now()).unwrap_or_default());
+    let remaining = expiry.duration_since(SystemTime::now()).unwrap_or_default().max(MIN_RESPONSE);
+    let expired = tokio::time::sleep(remaining);
     let response = next.run(request).await;
     match denied.get() {
         Some(rejection) => rejection.clone().into_response(),

@@ -41,16 +41,28 @@ async fn read_to_end(mut stream: Response) {
 /// DPOP-42: a stream ends with the token that it was opened with. The session stays, for the next token.
 #[tokio::test]
 async fn a_stream_ends_when_its_token_expires() {
-    for nonce in [NoncePolicy::Off, NoncePolicy::Required] {
-        let server = Server::start_with(nonce, StreamableHttpServerConfig::default()).await;
-        let (short, long) = (server.token_for("profile", 3), server.token_for("profile", 300));
-        let sessions = [session(&server, &short).await, session(&server, &long).await];
-        let ends = tokio::spawn(read_to_end(stream(&server, &short, &sessions[0]).await));
-        let stays = tokio::spawn(read_to_end(stream(&server, &long, &sessions[1]).await));
-        timeout(LIMIT, ends).await.unwrap().unwrap();
-        assert!(!stays.is_finished(), "a stream of a valid token goes on");
-        stays.abort();
-        stream(&server, &long, &sessions[0]).await;
+    let server = Server::start_with(NoncePolicy::Required, StreamableHttpServerConfig::default()).await;
+    let (short, long) = (server.token_for("profile", 3), server.token_for("profile", 300));
+    let sessions = [session(&server, &short).await, session(&server, &long).await];
+    let ends = tokio::spawn(read_to_end(stream(&server, &short, &sessions[0]).await));
+    let stays = tokio::spawn(read_to_end(stream(&server, &long, &sessions[1]).await));
+    timeout(LIMIT, ends).await.unwrap().unwrap();
+    assert!(!stays.is_finished(), "a stream of a valid token goes on");
+    stays.abort();
+    stream(&server, &long, &sessions[0]).await;
+}
+
+/// ATK-13: the layer accepts a token for some seconds after it expires.
+#[tokio::test]
+async fn a_token_that_has_just_expired_gets_the_whole_response() {
+    let json = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
+    for transport in [json.clone().with_json_response(false), json] {
+        let server = Server::start_with(NoncePolicy::Off, transport).await;
+        let response =
+            server.send_signed(&Method::POST, &server.token_for("profile", -2), &HeaderMap::new(), None).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let text = response.text().await.unwrap();
+        assert!(text.contains("user alice, client app"), "{text}");
     }
 }
 
