@@ -16,8 +16,8 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 function run(scenario, command) {
   const suite = here('node_modules/@modelcontextprotocol/conformance/dist/index.js')
-  const args = ['--import', here('node20.mjs'), suite, 'client', '--scenario', scenario, '--command', command]
-  const { status, stdout, stderr } = spawnSync('node', args, { cwd: folder, encoding: 'utf8', timeout: 60_000 })
+  const args = [suite, 'client', '--scenario', scenario, '--command', command]
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: 60_000 })
   return { status, text: stdout + stderr }
 }
 
