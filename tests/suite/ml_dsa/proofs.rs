@@ -209,7 +209,7 @@ async fn rejects_a_key_with_duplicate_members() {
     api.with_proof(same).await.is(Expected::Ok, "the twin");
 }
 
-/// DPOP-05: the algorithms that are not named are rejected, although the feature is on.
+/// DPOP-05, DPOP-44: the algorithms that are not named are rejected, although the feature is on.
 #[tokio::test]
 async fn rejects_algorithms_that_are_not_named() {
     async fn rejected(api: &Api, key: &DpopKey, row: &str) {
