@@ -108,7 +108,7 @@ fn main() {
     }
     let mut ml_dsa_keys: Vec<Value> = Vec::new();
     #[cfg(feature = "ml-dsa")]
-    ml_dsa_keys.extend(Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa()).map(ml_dsa));
+    ml_dsa_keys.extend(Algorithm::ML_DSA.iter().copied().map(ml_dsa));
     println!(
         "{}",
         json!({ "messages": messages, "envelopes": envelopes, "jwes": jwes, "key": oct["k"], "ml_dsa": ml_dsa_keys })

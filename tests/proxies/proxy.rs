@@ -96,7 +96,7 @@ impl Api {
             let trust = ProxyTrust::Networks(vec![network.parse().unwrap()]);
             let header = header.clone().max_len(64 * 1024);
             PopConfig::builder(issuer, AUDIENCE)
-                .proof_algorithms(Algorithm::ALL)
+                .proof_algorithms(Algorithm::compiled_in())
                 .client_certificates(ClientCertificates::from_proxies(trust, header))
                 .allowed_origins(["localhost", "other.example"].map(|host| format!("https://{host}:{port}")))
         };

@@ -218,7 +218,8 @@ fn settings_have_names_for_configuration_files() {
     #[cfg(feature = "ml-dsa")]
     algorithms.extend(["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
     let error = format!("\"nonsense\" is not an algorithm: use one of {}", algorithms.join(", "));
-    names(&Algorithm::ALL, &algorithms, &["es256", "none", "HS256", "ed25519", "ml-dsa-44"], &error);
+    let compiled_in: Vec<Algorithm> = Algorithm::compiled_in().collect();
+    names(&compiled_in, &algorithms, &["es256", "none", "HS256", "ed25519", "ml-dsa-44"], &error);
     assert!(matches!("off".parse(), Ok(NoncePolicy::Off)) && matches!("required".parse(), Ok(NoncePolicy::Required)));
     assert!(matches!(serde_json::from_str("\"required\""), Ok(NoncePolicy::Required)));
     let error = "per-request".parse::<NoncePolicy>().unwrap_err().to_string();

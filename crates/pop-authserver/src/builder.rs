@@ -266,10 +266,9 @@ impl AuthServerBuilder {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| KeyError)?;
         let mut policy = DpopPolicy::default();
-        // Message signatures can have these, and a proof shows possession of the key.
-        policy.algorithms = policy.algorithms.with(Algorithm::PS512).with(Algorithm::ES512);
-        let ml_dsa = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa());
-        policy.algorithms = ml_dsa.fold(policy.algorithms, AlgorithmSet::with);
+        // Message signatures can have the first two, and a proof shows possession of the key.
+        let more = [Algorithm::PS512, Algorithm::ES512].into_iter().chain(Algorithm::ML_DSA.iter().copied());
+        policy.algorithms = more.fold(policy.algorithms, AlgorithmSet::with);
         policy.max_len = DpopPolicy::max_len_for(policy.algorithms);
         let nonces = NonceKeys::new([secret], &format!("{issuer}/token")).ok_or(KeyError)?;
         Ok(AuthServer {

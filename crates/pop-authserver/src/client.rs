@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pop_client::Algorithm;
 use pop_core::jose::crypto::{CryptoBackend, VerifyingKey};
-use pop_core::jose::{CertThumbprint, JsonLimits, JwkError, Object, Recipient, UnusableKey};
+use pop_core::jose::{AlgorithmSet, CertThumbprint, JsonLimits, JwkError, Object, Recipient, UnusableKey};
 use pop_core::proof::ClientKeysError;
 use serde_json::Value;
 
@@ -71,8 +71,12 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`JwkError`] when the JWK is not a public key for the algorithm.
+    /// [`JwkError`] when the JWK is not a public key for the algorithm, or the server accepts no assertions with it: it
+    /// accepts those of [`AlgorithmSet::PROOF`](pop_core::jose::AlgorithmSet::PROOF).
     pub fn private_key_jwt(id: impl Into<String>, jwk: &Value, algorithm: Algorithm) -> Result<Self, JwkError> {
+        if !AlgorithmSet::PROOF.contains(algorithm) {
+            return Err(JwkError::Algorithm);
+        }
         let key = VerifyingKey::new(jwk::read(jwk)?.key(), algorithm, CryptoBackend::default())?;
         Ok(Self::new(id.into(), Authentication::PrivateKeyJwt(key)))
     }

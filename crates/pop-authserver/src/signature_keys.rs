@@ -21,15 +21,15 @@ pub(crate) struct SignatureKey {
 }
 
 impl SignatureKey {
-    fn new(key: &PublicKey, verifying_key: VerifyingKey) -> Option<Self> {
-        let cnf = cnf::jwk(cnf::public_jwk(key)?, verifying_key.algorithm());
-        Some(Self { verifying_key, thumbprint: key.thumbprint(), cnf })
+    fn new(key: &PublicKey, verifying_key: VerifyingKey) -> Self {
+        let cnf = cnf::jwk(key.to_jwk(), verifying_key.algorithm());
+        Self { verifying_key, thumbprint: key.thumbprint(), cnf }
     }
 
     /// Takes the key of a signature.
     pub(crate) fn from_request(key: &RuntimeKey) -> Result<Self, SignatureError> {
         let verifying_key = key.verifying_key(CryptoBackend::default())?;
-        Self::new(key.key(), verifying_key).ok_or(SignatureError::Algorithm)
+        Ok(Self::new(key.key(), verifying_key))
     }
 }
 
@@ -45,7 +45,7 @@ impl SignatureKeys {
         let own = |jwk: &Value| {
             let kid = jwk.get("kid")?.as_str()?;
             let verifying_key = keys.key("", client_id, kid)?.key.clone();
-            let key = SignatureKey::new(jwk::read(jwk).ok()?.key(), verifying_key)?;
+            let key = SignatureKey::new(jwk::read(jwk).ok()?.key(), verifying_key);
             Some((kid.to_owned(), key))
         };
         let set = jwks.get("keys").and_then(Value::as_array).ok_or(ClientKeysError::Syntax)?;

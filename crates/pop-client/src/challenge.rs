@@ -147,7 +147,7 @@ impl Lacking {
 pub(crate) fn preferred<'n>(names: impl Iterator<Item = &'n str>) -> Option<Algorithm> {
     let names: Vec<&str> = names.collect();
     use Algorithm::{ES256, ES384, ES512, Ed25519, EdDSA, PS256, RS256};
-    let ml_dsa = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa());
+    let ml_dsa = Algorithm::ML_DSA.iter().copied();
     let by_preference = [ES256, Ed25519, EdDSA, ES384, ES512, PS256, RS256].into_iter().chain(ml_dsa);
     by_preference.into_iter().find(|algorithm| names.contains(&algorithm.name()))
 }

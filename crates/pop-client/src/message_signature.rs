@@ -95,8 +95,8 @@ impl<'s> RequestSignature<'s> {
     ///
     /// # Errors
     /// [`SignError::Request`] if the URL is not an http URL, a component is not in the request, the key is one of ML-DSA,
-    /// or the signature of a token request cannot have a key of this kind. [`SignError::Key`] if the key cannot sign, or the operating system
-    /// gives no random bytes.
+    /// or the signature of a token request cannot have a key of this kind. [`SignError::Key`] if the key cannot sign, or
+    /// the operating system gives no random bytes.
     pub fn sign<'k>(
         &self,
         method: &str,
@@ -104,14 +104,14 @@ impl<'s> RequestSignature<'s> {
         headers: &mut HeaderMap,
         key: impl Into<SignatureKey<'k>>,
     ) -> Result<(), SignError<KeyError>> {
+        let key = key.into();
+        key.check_message_signature()?;
         let not_a_url = SignError::Request(SignatureError::ComponentValue);
         let url = Url::parse(url).map_err(|_| not_a_url)?;
         let origin = origin_of(&url).map_err(|_| not_a_url)?;
         if let Some(content) = self.content {
             headers.insert(CONTENT_DIGEST, content_digest(content));
         }
-        let key = key.into();
-        key.check_message_signature()?;
         let brings_key = self.profile == SignatureProfile::TokenRequest && self.keyid.is_none();
         let runtime_key = brings_key.then(|| key.runtime_key()).transpose()?;
         let label = label(self.profile);

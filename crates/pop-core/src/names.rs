@@ -40,22 +40,20 @@ macro_rules! named {
             }
         }
 
-        crate::names::parsed!($what, $type);
+        crate::names::parsed!($what, $type, $type::ALL.iter().copied());
     };
 }
 
-/// Implements `FromStr` and, with feature `serde`, serialization for a type that has `ALL` and `name`.
+/// Implements `FromStr` and, with feature `serde`, serialization for a type that has these values, and `name`.
 macro_rules! parsed {
-    ($what:literal, $type:ident) => {
+    ($what:literal, $type:ident, $all:expr) => {
         /// Parses the exact name.
         impl std::str::FromStr for $type {
             type Err = crate::names::UnknownName;
 
             fn from_str(name: &str) -> Result<Self, Self::Err> {
-                let known = Self::ALL.iter().copied().find(|value| value.name() == name);
-                known.ok_or_else(|| {
-                    crate::names::UnknownName::new(name, $what, Self::ALL.iter().map(|value| value.name()))
-                })
+                let known = $all.find(|value| value.name() == name);
+                known.ok_or_else(|| crate::names::UnknownName::new(name, $what, $all.map(|value| value.name())))
             }
         }
 

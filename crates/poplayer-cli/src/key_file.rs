@@ -79,7 +79,7 @@ pub(crate) fn read(path: &Path, algorithm: Option<Algorithm>) -> Result<DpopKey,
     let base64 = Zeroizing::new(body.split_ascii_whitespace().collect::<String>());
     let der = Zeroizing::new(decode_standard(base64.as_str()).map_err(|_| expected())?);
     let usual = [Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::Ed25519, Algorithm::PS256];
-    let usual = || usual.into_iter().chain(Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa()));
+    let usual = || usual.into_iter().chain(Algorithm::ML_DSA.iter().copied());
     let mut tried = algorithm.map_or_else(|| usual().collect(), |algorithm| vec![algorithm]).into_iter();
     tried.find_map(|algorithm| DpopKey::from_pkcs8_der(&der, algorithm).ok()).ok_or_else(|| match algorithm {
         Some(algorithm) => Failure::input(format!("{} is not a key for {}", path.display(), algorithm.name())),
@@ -91,7 +91,7 @@ pub(crate) fn read(path: &Path, algorithm: Option<Algorithm>) -> Result<DpopKey,
 pub(crate) fn algorithm(name: &str) -> Result<Algorithm, String> {
     let found = Algorithm::from_name(name).filter(|algorithm| *algorithm != Algorithm::EdDSA);
     found.ok_or_else(|| {
-        let others = Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::EdDSA);
+        let others = Algorithm::compiled_in().filter(|algorithm| *algorithm != Algorithm::EdDSA);
         format!("expected {}", others.map(Algorithm::name).collect::<Vec<_>>().join(", "))
     })
 }

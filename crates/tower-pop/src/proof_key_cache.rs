@@ -9,14 +9,27 @@ use std::sync::Arc;
 
 use pop_core::jose::AlgorithmSet;
 use pop_core::proof::{ProofKey, ProofKeyCache};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 /// The maximum length of a header that is kept, in bytes, without ML-DSA: RSA keys of 4096 bits fit.
 const MAX_LEN: usize = 2048;
 
+/// Longer headers count as several, so that memory stays bounded. The key in them takes as much again.
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<Box<str>, Arc<ProofKey>> for ByLength {
+    fn weight(&self, header: &Box<str>, _: &Arc<ProofKey>) -> u64 {
+        if header.len() <= MAX_LEN { 1 } else { header.len().div_ceil(MAX_LEN / 2) as u64 }
+    }
+}
+
+type Headers = Cache<Box<str>, Arc<ProofKey>, ByLength>;
+
 #[derive(Clone)]
 pub(crate) struct ProofKeys {
-    cache: Option<Arc<Cache<Box<str>, Arc<ProofKey>>>>,
+    cache: Option<Arc<Headers>>,
     max_len: usize,
 }
 
@@ -29,7 +42,8 @@ pub(crate) struct NewProofKey {
 impl ProofKeys {
     /// A capacity of 0 turns the cache off. The keys of these algorithms fit.
     pub(crate) fn new(capacity: usize, algorithms: AlgorithmSet) -> Self {
-        let cache = (capacity > 0).then(|| Arc::new(Cache::new(capacity)));
+        let build = || Arc::new(Cache::with_weighter(capacity, capacity as u64, ByLength));
+        let cache = (capacity > 0).then(build);
         Self { cache, max_len: MAX_LEN + algorithms.key_room() }
     }
 
@@ -79,5 +93,8 @@ mod tests {
             assert!(fits(usual.with(algorithm), header) && !fits(usual, header), "{algorithm}");
         }
         assert!(ProofKeys::new(0, usual).candidate(HEADER, &key).is_none());
+        for (len, weight) in [(1, 1), (2048, 1), (2049, 3), (2444, 3), (4719, 5)] {
+            assert_eq!(ByLength.weight(&"x".repeat(len).into(), &key), weight, "{len}: memory stays bounded");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! The length of proofs and tokens.
 
-use pop_authserver::Algorithm;
+use pop_authserver::{Algorithm, DpopKey};
 use pop_core::jose::AlgorithmSet;
+use pop_core::jose::crypto::CryptoBackend;
 use pop_core::policy::{DpopPolicy, TokenPolicy};
 use serde_json::json;
+use tower_pop::{PopConfig, PopConfigBuilder};
 
 use super::{ALL, api_for_proofs};
-use crate::support::{Api, Expected, api, api_with};
+use crate::support::{AUDIENCE, Api, Expected, ISSUER, api, api_with};
 
 /// Returns a proof of exactly this length: a claim that is not read fills it.
 fn proof_of(api: &Api, token: &str, len: usize) -> String {
@@ -52,36 +54,52 @@ fn can_have_length(api: &Api, token: &str, len: usize) -> bool {
 /// DPOP-40: without ML-DSA the limit stays, also for a client with such a key.
 #[tokio::test]
 async fn the_limit_of_proofs_stays_where_no_ml_dsa_is_named() {
-    let api = api();
+    let mut api = api();
     let token = api.token().mint();
     let long = api.proof(&token).claim("filler", "x".repeat(8 * 1024)).mint();
     api.with(&token, &long).await.is(Expected::Proof, "DPOP-40").coded("proof.too_large", "DPOP-40");
     api.with_proof(|proof| proof).await.is(Expected::Ok, "the twin");
+    api.key = DpopKey::generate(Algorithm::MlDsa87).unwrap();
+    api.with_proof(|proof| proof).await.is(Expected::Proof, "DPOP-40").coded("proof.too_large", "DPOP-40 ML-DSA-87");
+    api.key = DpopKey::generate(Algorithm::MlDsa44).unwrap();
+    api.with_proof(|proof| proof).await.is(Expected::Proof, "DPOP-05").coded("proof.alg", "DPOP-05 ML-DSA-44");
 }
 
 /// DPOP-40: a limit that was set explicitly wins, before or after the algorithms.
 #[tokio::test]
 async fn an_explicit_limit_wins() {
-    for (row, max_len, expected) in [("8 KiB", 8 * 1024, Expected::Proof), ("11 KiB", 11 * 1024, Expected::Proof)] {
-        let api = api_for_proofs(Algorithm::MlDsa87, |builder| builder.max_proof_len(max_len));
+    type Configure = fn(PopConfigBuilder) -> PopConfigBuilder;
+    let rows: [(&str, Configure, Configure); 2] = [
+        ("before", |builder| builder.max_proof_len(11_500).max_token_len(8 * 1024), |builder| builder),
+        ("after", |builder| builder, |builder| builder.max_proof_len(11_500).max_token_len(8 * 1024)),
+    ];
+    for (row, before, after) in rows {
+        let mut api = api_with(|builder| {
+            let builder = before(builder.crypto_backend(CryptoBackend::AwsLcRs));
+            after(builder.proof_algorithms(ALL).token_algorithms([Algorithm::ES256, Algorithm::MlDsa87]))
+        });
+        api.key = DpopKey::generate(Algorithm::MlDsa87).unwrap();
         let token = api.token().mint();
         let long = api.proof(&token).claim("filler", "x".repeat(1024)).mint();
-        assert!(long.len() > max_len && long.len() < 13 * 1024, "{}", long.len());
-        api.with(&token, &long).await.is(expected, row).coded("proof.too_large", row);
+        assert!((11_501..13_000).contains(&long.len()), "{}", long.len());
+        api.with(&token, &long).await.is(Expected::Proof, row).coded("proof.too_large", row);
+        api.with_proof(|proof| proof).await.is(Expected::Ok, "the twin");
+        let token = api.token().claim("filler", "x".repeat(8 * 1024)).mint();
+        api.with_token(&token).await.is(Expected::Token, row).coded("token.too_large", row);
     }
-    let api = api_for_proofs(Algorithm::MlDsa87, |builder| builder.max_proof_len(12 * 1024));
-    api.with_proof(|proof| proof).await.is(Expected::Ok, "the twin");
-    let early = api_with(|builder| {
-        let builder = builder.crypto_backend(pop_core::jose::crypto::CryptoBackend::AwsLcRs);
-        builder
-            .max_proof_len(8 * 1024)
-            .max_token_len(4 * 1024)
-            .proof_algorithms(ALL)
-            .token_algorithms([Algorithm::ES256, Algorithm::MlDsa87])
-    });
-    let token = early.token().claim("filler", "x".repeat(4 * 1024)).mint();
-    let answer = early.with_token(&token).await.is(Expected::Token, "max_token_len");
-    answer.coded("token.too_large", "max_token_len");
+}
+
+/// No algorithm may be named whose proofs or tokens are always too long.
+#[test]
+fn a_limit_that_leaves_no_room_for_a_named_algorithm_is_rejected() {
+    let builder = || PopConfig::builder(ISSUER, AUDIENCE).crypto_backend(CryptoBackend::AwsLcRs);
+    let proofs = |len| builder().proof_algorithms([Algorithm::MlDsa87]).max_proof_len(len).build();
+    let tokens = |len| builder().token_algorithms([Algorithm::MlDsa87]).max_token_len(len).build();
+    assert!(proofs(11_290).is_ok() && tokens(6_682).is_ok());
+    for error in [proofs(11_289).unwrap_err(), tokens(6_681).unwrap_err()] {
+        assert!(error.to_string().contains("_len"), "{error}");
+    }
+    assert!(builder().max_proof_len(512).max_token_len(512).build().is_ok(), "without ML-DSA");
 }
 
 /// DPOP-40: the limit of tokens grows by the signature of the largest algorithm that is named.

@@ -94,7 +94,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "proof.jwk_private": "`jwk` holds a private key", "client: send the public key, and replace this key, which is no longer secret";
     "proof.jwk_kty": "a type of key that is not accepted", "client: `EC`, `OKP` or `RSA`; `AKP` with the feature `ml-dsa`";
     "proof.jwk_crv": "a curve that is not accepted", "client: P-256, P-384, P-521 or Ed25519";
-    "proof.jwk_member": "a member of `jwk` is missing or malformed", "client: coordinates have their full length";
+    "proof.jwk_member": "a member of `jwk` is missing or malformed", "client: coordinates and keys have their full length";
     "proof.jwk_point": "the point is not on the curve", "client";
     "proof.jwk_rsa_modulus": "an RSA modulus that is too short, too long or even", "client: 2048 bits or more; `.max_proof_rsa_bits(..)`";
     "proof.jwk_rsa_exponent": "an RSA exponent that is even, 1 or too long", "client: 65537";
@@ -158,7 +158,7 @@ pub const CODES: &[CodeHelp] = codes! {
     "envelope.jwk_private": "`cnf.jwk` holds a private key", "client: send the public key, and replace this key, which is no longer secret";
     "envelope.jwk_kty": "`cnf.jwk` has a type of key that is not accepted", "client: `EC`, `OKP` or `RSA`; `AKP` with the feature `ml-dsa`";
     "envelope.jwk_crv": "`cnf.jwk` has a curve that is not accepted", "client: P-256, P-384, P-521 or Ed25519";
-    "envelope.jwk_member": "a member of `cnf.jwk` is missing or malformed", "client: coordinates have their full length";
+    "envelope.jwk_member": "a member of `cnf.jwk` is missing or malformed", "client: coordinates and keys have their full length";
     "envelope.jwk_point": "the point of `cnf.jwk` is not on the curve", "client";
     "envelope.jwk_rsa_modulus": "`cnf.jwk` has an RSA modulus that is too short, too long or even", "client: 2048 bits or more; `.max_proof_rsa_bits(..)`";
     "envelope.jwk_rsa_exponent": "`cnf.jwk` has an RSA exponent that is even, 1 or too long", "client: 65537";

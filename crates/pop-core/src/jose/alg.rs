@@ -55,12 +55,9 @@ pub enum Family {
     MlDsa(super::MlDsa),
 }
 
-/// How many algorithms there are.
-const COUNT: usize = if cfg!(feature = "ml-dsa") { 14 } else { 11 };
-
 impl Algorithm {
-    /// All algorithms that are compiled in, in the order in which challenges list them.
-    pub const ALL: [Self; COUNT] = [
+    /// All algorithms except ML-DSA, in the order in which challenges list them. The same with every feature.
+    pub const ALL: [Self; 11] = [
         Self::ES256,
         Self::ES384,
         Self::ES512,
@@ -72,6 +69,10 @@ impl Algorithm {
         Self::RS256,
         Self::RS384,
         Self::RS512,
+    ];
+
+    /// The algorithms of ML-DSA: none without the feature `ml-dsa`.
+    pub const ML_DSA: &'static [Self] = &[
         #[cfg(feature = "ml-dsa")]
         Self::MlDsa44,
         #[cfg(feature = "ml-dsa")]
@@ -80,10 +81,15 @@ impl Algorithm {
         Self::MlDsa87,
     ];
 
+    /// Returns all algorithms that are compiled in: those of [`ALL`](Self::ALL), then those of [`ML_DSA`](Self::ML_DSA).
+    pub fn compiled_in() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain(Self::ML_DSA.iter().copied())
+    }
+
     /// Returns the algorithm with this name. Names are case-sensitive (RFC 7515 §4.1.1).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|alg| alg.name() == name)
+        Self::compiled_in().find(|alg| alg.name() == name)
     }
 
     /// Returns the registered name.
@@ -164,7 +170,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-crate::names::parsed!("an algorithm", Algorithm);
+crate::names::parsed!("an algorithm", Algorithm, Algorithm::compiled_in());
 
 /// An allowlist of algorithms. It contains both names of Ed25519 or neither (RFC 9864 §4.1.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -247,7 +253,7 @@ impl AlgorithmSet {
 
     /// Returns the algorithms, in the order in which challenges list them.
     pub fn iter(self) -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.into_iter().filter(move |alg| self.contains(*alg))
+        Algorithm::compiled_in().filter(move |alg| self.contains(*alg))
     }
 
     /// Returns the names separated by single spaces: the value of the `algs` parameter (RFC 9449 §7.1).
@@ -276,7 +282,7 @@ mod tests {
     /// JOSE-08, JOSE-28: by case, and none of the legacy algorithms.
     #[test]
     fn accepts_exact_algorithm_names_only() {
-        for alg in Algorithm::ALL {
+        for alg in Algorithm::compiled_in() {
             assert_eq!(Algorithm::from_name(alg.name()), Some(alg));
         }
         for name in

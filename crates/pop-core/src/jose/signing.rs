@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn every_algorithm_signs_what_the_resource_server_verifies() {
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::compiled_in() {
             let key = SigningKey::generate(algorithm).unwrap();
             let again = SigningKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap(), algorithm).unwrap();
             assert_eq!(again.thumbprint(), key.thumbprint());

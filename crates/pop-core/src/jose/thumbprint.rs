@@ -3,10 +3,11 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::jwk::PublicKey;
-use super::{Malformed, base64url};
+use super::{Malformed, base64url, encode};
 use crate::constant_time;
 
 /// Encodes a digest into `buffer`.
@@ -145,5 +146,23 @@ impl PublicKey {
     #[must_use]
     pub fn thumbprint(&self) -> JwkThumbprint {
         JwkThumbprint::of(self)
+    }
+}
+impl PublicKey {
+    /// Returns the key as a JWK: the members that its thumbprint covers (RFC 7638 §3.2).
+    #[must_use]
+    pub fn to_jwk(&self) -> Value {
+        match self {
+            Self::Ec(point) => {
+                let (x, y) = (encode(point.x()), encode(point.y()));
+                json!({ "kty": "EC", "crv": point.curve().name(), "x": x, "y": y })
+            }
+            Self::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
+            Self::Ed25519(x) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(x) }),
+            #[cfg(feature = "ml-dsa")]
+            Self::MlDsa(key) => {
+                json!({ "kty": "AKP", "alg": key.parameter_set().name(), "pub": encode(key.as_bytes()) })
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use http::Extensions;
-use pop_core::policy::{Mode, ProofPolicy};
+use pop_core::policy::{DpopPolicy, Mode, ProofPolicy};
 use tower_pop::clock::ManualClock;
 use tower_pop::{
     CertificateHeader, ClientCertificates, CryptoBackend, IssuerConfig, KeyEncryptionKeys, NoncePolicy,
@@ -40,6 +40,7 @@ impl<'a> Resource<'a> {
         policy.dpop = arguments.server.preset.dpop();
         if !arguments.server.proof_algorithms.is_empty() {
             policy.dpop.algorithms = arguments.server.proof_algorithms.iter().copied().collect();
+            policy.dpop.max_len = DpopPolicy::max_len_for(policy.dpop.algorithms);
         }
         policy.dpop.max_age = arguments.server.proof_max_age.unwrap_or(policy.dpop.max_age);
         policy.dpop.clock_skew = arguments.server.clock_skew.unwrap_or(policy.dpop.clock_skew);

@@ -91,24 +91,32 @@ fn names_each_failing_check_with_both_values() {
     assert!(binding["wanted"].as_str().unwrap().contains(&setup.key.thumbprint().to_string()), "{binding}");
 }
 
-/// A token is checked even if its proof cannot be read.
+/// DPOP-44: and each check that fails is named, also of proofs that are longer than 8 KiB.
 #[test]
 fn accepts_the_algorithms_of_the_server() {
     let mut setup = Setup::new("inspect-algorithms");
-    for algorithm in [Algorithm::PS512].into_iter().chain(Algorithm::ALL.into_iter().filter(|alg| alg.is_ml_dsa())) {
+    for algorithm in [Algorithm::PS512].into_iter().chain(Algorithm::ML_DSA.iter().copied()) {
         setup.key = DpopKey::generate(algorithm).unwrap();
         setup.token = setup.server.token().scope("notes:read").bound_to(&setup.key).mint();
         let proof = setup.proof().mint();
-        let named = format!("ES256,{algorithm}");
-        let ran = setup.inspect(&setup.token, &proof, &["--proof-algorithms", &named, "--token-algorithms", &named]);
+        let (named, proofs) = (format!("ES256,{algorithm}"), "--proof-algorithms");
+        let ran = setup.inspect(&setup.token, &proof, &[proofs, &named, "--token-algorithms", &named]);
         assert_eq!((ran.status, &ran.json()["accepted"]), (0, &true.into()), "{algorithm}: {ran:?}");
         let ran = setup.inspect(&setup.token, &proof, &[]);
         assert_eq!(ran.status, 1, "{algorithm} is not accepted by default");
-        let ran = setup.inspect(&setup.token, &proof, &["--token-algorithms", algorithm.name()]);
-        assert_ne!(ran.status, 0, "{algorithm}: the issuer signs with ES256");
+        let ran = setup.inspect(&setup.token, &proof, &[proofs, &named, "--token-algorithms", "RS256"]);
+        assert_eq!(ran.json()["code"], "token.alg", "{algorithm}: the issuer signs with ES256");
+        let wrong = setup.proof().method("PUT").url("https://other.example/").mint();
+        let report = setup.inspect(&setup.token, &wrong, &[proofs, &named]).json();
+        assert_eq!(
+            (&check(&report, "htm")["result"], &check(&report, "htu")["result"]),
+            (&"fail".into(), &"fail".into())
+        );
+        assert_eq!(check(&report, "proof-signature")["result"], "pass", "{algorithm}");
     }
 }
 
+/// A token is checked even if its proof cannot be read.
 #[test]
 fn checks_the_token_whatever_its_proof_is() {
     let setup = Setup::new("inspect-token");

@@ -10,7 +10,7 @@ use crate::support::{Folder, poplayer};
 #[test]
 fn generates_keys_that_the_owner_alone_can_read() {
     let folder = Folder::new("keygen");
-    let ml_dsa = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_ml_dsa()).map(Algorithm::name);
+    let ml_dsa = Algorithm::ML_DSA.iter().copied().map(Algorithm::name);
     for algorithm in ["ES256", "ES384", "ES512", "Ed25519", "PS256", "RS256"].into_iter().chain(ml_dsa) {
         let path = folder.path(algorithm);
         let ran = poplayer(&["keygen", "--alg", algorithm, "--out", &path, "--json"]);

@@ -226,14 +226,17 @@ impl PopConfigBuilder {
         let skew_max = if is_fapi { FAPI_TOLERANCE } else { seconds(&MAX_WINDOW) };
         let leeway_max = if is_fapi { FAPI_TOLERANCE } else { seconds(&MAX_LEEWAY) };
         let (max_age, clock_skew) = (seconds(&proof.dpop.max_age), seconds(&proof.dpop.clock_skew));
+        // No algorithm may be named whose proofs or tokens are always too long.
+        let proof_len_min = 512 + (proof.dpop.algorithms.key_room() + proof.dpop.algorithms.signature_room()) as u64;
+        let token_len_min = 512 + token.algorithms.signature_room() as u64;
         within([
             ("proof_max_age", max_age, 1, seconds(&MAX_WINDOW)),
             ("clock_skew", clock_skew, 0, skew_max),
             ("signature_max_age", seconds(&proof.signature.max_age), 1, seconds(&MAX_WINDOW)),
             ("content_limit", self.content_limit, 0, 1 << 30),
             ("token_leeway", seconds(&token.leeway), 0, leeway_max),
-            ("max_proof_len", proof.dpop.max_len as u64, 512, 1 << 20),
-            ("max_token_len", token.max_len as u64, 512, 1 << 20),
+            ("max_proof_len", proof.dpop.max_len as u64, proof_len_min, 1 << 20),
+            ("max_token_len", token.max_len as u64, token_len_min, 1 << 20),
             ("max_token_members", u64::from(token.json.members), 32, 16_384),
             ("max_token_values", u64::from(token.json.values), 256, 65_536),
             ("max_token_depth", u64::from(token.json.depth), 4, 32),

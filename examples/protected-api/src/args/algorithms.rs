@@ -16,7 +16,7 @@ pub(crate) struct AlgorithmArgs {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    Algorithm::ALL.into_iter().map(Algorithm::name)
+    Algorithm::compiled_in().map(Algorithm::name)
 }
 
 impl AlgorithmArgs {

@@ -10,8 +10,6 @@ mod rust_crypto;
 
 use std::fmt;
 
-#[cfg(all(feature = "rust-crypto", feature = "ml-dsa"))]
-use super::Family;
 use super::{Algorithm, JwkError, PublicKey};
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
@@ -42,10 +40,11 @@ impl CryptoBackend {
     /// verifies.
     #[must_use]
     pub const fn verifies(self, algorithm: Algorithm) -> bool {
-        match (self, algorithm.family()) {
-            #[cfg(all(feature = "rust-crypto", feature = "ml-dsa"))]
-            (Self::RustCrypto, Family::MlDsa(_)) => false,
-            _ => true,
+        match self {
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLcRs => true,
+            #[cfg(feature = "rust-crypto")]
+            Self::RustCrypto => !algorithm.is_ml_dsa(),
         }
     }
 }

@@ -117,8 +117,8 @@ impl PopConfigBuilder {
         self
     }
 
-    /// Sets how many keys of clients are kept ready for use, about 2 KiB each, up to 10 KiB with ML-DSA; 0 turns the cache off. It affects only the time that a
-    /// request takes. Defaults to 10,000.
+    /// Sets how many keys of clients are kept ready for use, about 2 KiB each; 0 turns the cache off. A key of ML-DSA counts
+    /// as several. It affects only the time that a request takes. Defaults to 10,000.
     ///
     /// ```
     /// use tower_pop::PopConfig;

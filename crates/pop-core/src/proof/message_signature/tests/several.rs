@@ -242,7 +242,7 @@ fn every_algorithm_of_the_policy_verifies_what_it_signed() {
     use crate::jose::{Algorithm, JsonLimits, Jwk, Object, RsaLimits, SigningKey};
 
     let origin = origin();
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::compiled_in() {
         let key = SigningKey::generate(algorithm).unwrap();
         let mut headers = unsigned();
         let head = RequestHead::new("GET", &origin, "/notes?id=1", &headers, NOW);

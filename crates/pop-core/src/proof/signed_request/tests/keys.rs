@@ -21,9 +21,9 @@ fn with_jwk(jwk: &str) -> Payload {
 /// SHR-04, SHR-05: each algorithm, with the key that the envelope names.
 #[test]
 fn verifies_with_the_key_of_the_token_and_the_algorithm_of_that_key() {
-    let all: AlgorithmSet = Algorithm::ALL.into_iter().collect();
+    let all: AlgorithmSet = Algorithm::compiled_in().collect();
     let policy = SignedRequestPolicy { algorithms: all, ..strict() };
-    for alg in Algorithm::ALL {
+    for alg in Algorithm::compiled_in() {
         let (key, other) = (SigningKey::generate(alg).unwrap(), SigningKey::generate(alg).unwrap());
         let text = signed_by(&key, alg.name(), &with_jwk(&key.public_jwk().to_string()));
         let envelope = read(&text, &policy).unwrap();
