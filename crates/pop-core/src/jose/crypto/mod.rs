@@ -40,12 +40,13 @@ impl CryptoBackend {
     /// verifies.
     #[must_use]
     pub const fn verifies(self, algorithm: Algorithm) -> bool {
-        match self {
+        let has_ml_dsa = match self {
             #[cfg(feature = "aws-lc-rs")]
             Self::AwsLcRs => true,
             #[cfg(feature = "rust-crypto")]
-            Self::RustCrypto => !algorithm.is_ml_dsa(),
-        }
+            Self::RustCrypto => false,
+        };
+        has_ml_dsa || !algorithm.is_ml_dsa()
     }
 }
 
