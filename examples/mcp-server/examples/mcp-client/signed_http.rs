@@ -5,10 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
-use pop_client::pop_core::target::Origin;
-use pop_client::{DpopKey, NonceMemory, Proof, Role};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use pop_client::{BoundToken, DpopKey, ProofMethod, RequestSigner, SignableRequest};
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
@@ -22,56 +20,58 @@ type Outcome<T> = Result<T, StreamableHttpError<reqwest::Error>>;
 #[derive(Clone)]
 pub(crate) struct SignedHttp {
     http: reqwest::Client,
-    key: DpopKey,
-    token: Arc<str>,
-    nonces: NonceMemory,
+    signer: RequestSigner,
 }
 
 impl SignedHttp {
-    pub(crate) fn new(key: DpopKey, token: impl Into<Arc<str>>) -> reqwest::Result<Self> {
+    pub(crate) fn new(key: DpopKey, token: impl Into<String>) -> reqwest::Result<Self> {
         let redirects = reqwest::redirect::Policy::none(); // each needs a new proof
         let http = reqwest::Client::builder().redirect(redirects).build()?;
-        Ok(Self { http, key, token: token.into(), nonces: NonceMemory::default() })
+        Ok(Self { http, signer: RequestSigner::new(BoundToken::new(token, ProofMethod::Dpop(key))) })
     }
 
     /// Sends a request, and once again if the server asks for a nonce.
-    async fn send<T, F>(&self, method: &str, url: &str, headers: Headers, request: impl Fn(Headers) -> F) -> Outcome<T>
+    async fn send<T, F>(
+        &self,
+        method: &Method,
+        url: &str,
+        headers: Headers,
+        request: impl Fn(Headers) -> F,
+    ) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>>,
     {
-        let outcome = request(self.signed(method, url, headers.clone())?).await;
+        let signed = || -> Outcome<Headers> {
+            let mut headers = headers.clone();
+            let fields = self.sign(&self.signable(method, url)?)?;
+            headers.extend(fields.into_iter().filter_map(|(name, value)| Some((name?, value))));
+            Ok(headers)
+        };
+        let outcome = request(signed()?).await;
         if asks_for_nonce(&outcome) && self.fetch_nonce(method, url).await? {
-            return request(self.signed(method, url, headers)?).await;
+            return request(signed()?).await;
         }
         outcome
     }
 
     /// `rmcp` shows no header fields of responses. So an empty request gets the challenge again, with the nonce.
-    async fn fetch_nonce(&self, method: &str, url: &str) -> Outcome<bool> {
-        let method = Method::from_bytes(method.as_bytes()).map_err(io::Error::other)?;
-        let headers = self.signed(method.as_str(), url, Headers::new())?.into_iter().collect();
-        let response = self.http.request(method, url).headers(headers).send().await?;
-        let learned = self.nonces.learn(Role::ResourceServer, &origin(url)?, response.headers());
-        Ok(learned.map_err(io::Error::other)?)
+    async fn fetch_nonce(&self, method: &Method, url: &str) -> Outcome<bool> {
+        let mut request = self.signable(method, url)?;
+        let fields = self.sign(&request)?;
+        let response = self.http.request(method.clone(), request.url().clone()).headers(fields).send().await?;
+        Ok(request.repeats(response.status(), response.headers()))
     }
 
-    /// Adds the token and a proof.
-    fn signed(&self, method: &str, url: &str, mut headers: Headers) -> Outcome<Headers> {
-        let nonce = self.nonces.newest(Role::ResourceServer, &origin(url)?);
-        let proof = Proof::new(method, url).access_token(&self.token).nonce(nonce.as_deref());
-        let proof = proof.sign(&self.key).map_err(io::Error::other)?;
-        let fields = [(AUTHORIZATION, format!("DPoP {}", self.token)), (HeaderName::from_static("dpop"), proof)];
-        for (name, value) in fields {
-            let mut value = HeaderValue::try_from(value).map_err(io::Error::other)?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-        Ok(headers)
+    fn signable<'r>(&'r self, method: &'r Method, url: &str) -> Outcome<SignableRequest<'r>> {
+        Ok(self.signer.request(method.as_str(), url).map_err(io::Error::other)?)
     }
-}
 
-fn origin(url: &str) -> io::Result<Origin> {
-    Origin::of(url).map_err(io::Error::other)
+    /// Returns the token and a proof as header fields.
+    fn sign(&self, request: &SignableRequest<'_>) -> Outcome<HeaderMap> {
+        let mut fields = HeaderMap::new();
+        request.sign(&mut fields).map_err(io::Error::other)?;
+        Ok(fields)
+    }
 }
 
 fn asks_for_nonce<T>(outcome: &Outcome<T>) -> bool {
@@ -97,7 +97,7 @@ impl StreamableHttpClient for SignedHttp {
         headers: Headers,
     ) -> Outcome<StreamableHttpPostResponse> {
         let post = |headers| self.http.post_message(url.clone(), message.clone(), session.clone(), None, headers);
-        self.send("POST", &url, headers, post).await
+        self.send(&Method::POST, &url, headers, post).await
     }
 
     async fn get_stream(
@@ -109,7 +109,7 @@ impl StreamableHttpClient for SignedHttp {
         headers: Headers,
     ) -> Outcome<BoxStream<'static, Result<Sse, SseError>>> {
         let get = |headers| self.http.get_stream(url.clone(), session.clone(), last_event.clone(), None, headers);
-        self.send("GET", &url, headers, get).await
+        self.send(&Method::GET, &url, headers, get).await
     }
 
     async fn delete_session(
@@ -120,6 +120,6 @@ impl StreamableHttpClient for SignedHttp {
         headers: Headers,
     ) -> Outcome<()> {
         let delete = |headers| self.http.delete_session(url.clone(), session.clone(), None, headers);
-        self.send("DELETE", &url, headers, delete).await
+        self.send(&Method::DELETE, &url, headers, delete).await
     }
 }
