@@ -43,14 +43,13 @@ impl OAuthError {
         Self::bad_request("invalid_grant", description)
     }
 
-    /// The description is for developers: it may name what is configured.
-    pub(crate) fn invalid_scope(description: impl Into<Cow<'static, str>>) -> Self {
-        Self { description: description.into(), ..Self::bad_request("invalid_scope", "") }
+    pub(crate) fn invalid_scope(description: impl Into<String>) -> Self {
+        Self { description: allowed(&description.into()), ..Self::bad_request("invalid_scope", "") }
     }
 
-    /// RFC 8707 §2. The description is for developers: it may name what is configured.
-    pub(crate) fn invalid_target(description: impl Into<Cow<'static, str>>) -> Self {
-        Self { description: description.into(), ..Self::bad_request("invalid_target", "") }
+    /// RFC 8707 §2
+    pub(crate) fn invalid_target(description: impl Into<String>) -> Self {
+        Self { description: allowed(&description.into()), ..Self::bad_request("invalid_target", "") }
     }
 
     /// draft-ietf-oauth-pop-key-distribution-07 §6.3
@@ -87,6 +86,12 @@ impl OAuthError {
     pub(crate) fn into_bad_request(self) -> Self {
         Self { status: StatusCode::BAD_REQUEST, ..self }
     }
+}
+
+/// Replaces what RFC 6749 §5.2 does not allow in a description, which may name what is configured.
+fn allowed(description: &str) -> Cow<'static, str> {
+    let is_allowed = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    description.chars().map(|c| if is_allowed(c) { c } else { '?' }).collect()
 }
 
 impl IntoResponse for OAuthError {

@@ -15,9 +15,17 @@ async fn answers_for_loopback_and_its_issuer_only() {
     for own in ["127.0.0.1", "127.0.0.1:1", "localhost:9400", "[::1]:9400", "LOCALHOST"] {
         assert_eq!(status(own).await, 200, "{own}");
     }
-    for other in
-        ["attacker.example", "127.0.0.1.attacker.example", "localhost.attacker.example:9400", "192.0.2.1", "a b"]
-    {
+    for other in [
+        "attacker.example",
+        "127.0.0.1.attacker.example",
+        "localhost.attacker.example:9400",
+        "192.0.2.1",
+        "a b",
+        "me@127.0.0.1",
+        "localhost.",
+        "[::ffff:127.0.0.1]",
+        "",
+    ] {
         assert_eq!(status(other).await, 421, "{other}");
     }
     let router = AuthServer::builder().build("https://as.example").unwrap().router();
@@ -32,6 +40,8 @@ async fn answers_for_loopback_and_its_issuer_only() {
     assert_eq!(answer("/jwks", Some("as.example:443")).await, 200);
     assert_eq!(answer("/jwks", None).await, 200, "called in the process");
     assert_eq!(answer("https://as.example/jwks", None).await, 200, "HTTP/2");
+    assert_eq!(answer("https://as.example/jwks", Some("attacker.example")).await, 421, "both count");
+    assert_eq!(answer("https://attacker.example/jwks", Some("as.example")).await, 421, "both count");
     assert_eq!(answer("https://attacker.example/jwks", None).await, 421, "HTTP/2");
     assert_eq!(answer("/jwks", Some("as.example:444")).await, 421);
 }

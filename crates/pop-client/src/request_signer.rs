@@ -87,7 +87,9 @@ impl RequestSigner {
     /// [`UrlError`], as [`request_url`].
     ///
     /// # Security
-    /// The token is presented to whatever this URL names.
+    /// The token is presented to whatever this URL names. Turn redirects off in your HTTP client: it may send the token and the
+    /// proof to another server otherwise, and a nonce of that server would be stored for this one. Start a new request for a
+    /// redirect within the origin.
     pub fn request<'r>(&'r self, method: &'r str, url: &str) -> Result<SignableRequest<'r>, UrlError> {
         let url = request_url(url)?;
         let origin = origin_of(&url)?;
@@ -143,7 +145,8 @@ impl<'r> SignableRequest<'r> {
         self
     }
 
-    /// Says that the request has content that is not known yet. DPoP proofs do not cover content. Message signatures
+    /// Says that the request has content that is not known yet. If it cannot be sent again, ignore what
+    /// [`repeats`](Self::repeats) returns. DPoP proofs do not cover content. Message signatures
     /// cover the field `Content-Digest`, which must be set then.
     pub const fn stream(mut self) -> Self {
         self.content = Content::Stream;
@@ -179,7 +182,9 @@ impl<'r> SignableRequest<'r> {
 
     /// Stores what a response says about nonces and the clock, for all requests of the signer. Call it for every
     /// response. Returns whether the request is to be signed and sent again, because the server asks for a nonce (RFC
-    /// 9449 §9). That is the case once at most for each reason.
+    /// 9449 §9), or rejected the proof and its clock differs
+    /// ([`follow_server_clock`](RequestSigner::follow_server_clock)). That is the case once at most for each reason. A malformed
+    /// nonce is ignored, with a warning in the log.
     ///
     /// The head of the response decides. A server that asks for a nonce only in the content of an error is not
     /// recognised.

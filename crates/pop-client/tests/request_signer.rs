@@ -150,7 +150,7 @@ fn signs_with_what_the_token_needs() {
 
 /// CLI-18, CLI-21: a token is not signed for such URLs; and `Debug` shows neither token nor key.
 #[test]
-fn refuses_urls_that_no_token_is_sent_to() {
+fn rejects_urls_that_no_token_is_sent_to() {
     let signer = signer(ProofMethod::Dpop);
     assert!(signer.request("GET", "http://127.0.0.1:1/").is_ok());
     assert!(matches!(signer.request("GET", "http://api.example/").unwrap_err(), UrlError::PlainHttp { .. }), "CLI-18");

@@ -22,7 +22,13 @@ fn similar(part: &str) -> String {
     let beginnings = part.rsplit(['.', '_']).filter_map(|word| word.get(..word.len().min(6)));
     let all = || CODES.iter().map(|entry| entry.code);
     let found = beginnings.filter(|it| it.len() >= 4).flat_map(|it| all().filter(move |code| code.contains(it)));
-    let found: Vec<&str> = found.take(3).collect();
+    let mut different: Vec<&str> = Vec::new();
+    for code in found {
+        if !different.contains(&code) && different.len() < 3 {
+            different.push(code);
+        }
+    }
+    let found = different;
     if found.is_empty() { "proof.htu_mismatch".to_owned() } else { found.join(", ") }
 }
 

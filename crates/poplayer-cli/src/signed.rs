@@ -40,6 +40,11 @@ impl Prover {
             stored.map_err(|_| Failure::input("--nonce: expected visible ASCII without quotes and backslashes"))?;
         }
         let Token { access_token: token, key, binding } = token;
+        if nonce.is_some() && matches!(binding, Binding::Httpsig | Binding::Certificate) {
+            return Err(Failure::input(
+                "--nonce: this binding has no nonce of the server: expected --binding dpop or pop",
+            ));
+        }
         let proof = binding.proof(key);
         let signer = proof.map(|proof| RequestSigner::new(BoundToken::new(&token, proof)).with_nonces(nonces));
         Ok(Self { binding, signer, token })

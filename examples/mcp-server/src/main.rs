@@ -49,7 +49,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .scopes_supported(["profile"]) // what clients ask for first; tools name the others
         .build()?;
     // Without sessions, which `rmcp` does not bind to a token. A tool runs before the response starts, and can deny it.
-    let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
+    let transport = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .enforce_origin_validation(); // no web page may call it
     println!("ready {url}");
     Ok(axum::serve(listener, mcp_server::router(&cfg, transport)).await?)
 }

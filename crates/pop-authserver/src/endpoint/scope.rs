@@ -32,5 +32,9 @@ pub(super) fn narrowed_scope(form: &Form, granted: &str) -> Result<String, OAuth
         return Ok(granted.to_owned());
     };
     let covered = requested.split(' ').all(|scope| granted.split(' ').any(|own| own == scope));
-    if covered { Ok(requested.to_owned()) } else { Err(OAuthError::invalid_scope(format!("granted were: {granted}"))) }
+    if covered {
+        Ok(requested.to_owned())
+    } else {
+        Err(OAuthError::invalid_scope(format!("the grant has only these scopes: {granted}")))
+    }
 }

@@ -5,8 +5,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{HOST, ORIGIN};
-use http::uri::Authority;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use pop_core::target::Origin;
 
 use crate::server::AuthServer;
@@ -16,11 +15,9 @@ const OTHER_HOST: &str = "this development server answers for loopback and for t
 /// Rejects requests whose host is neither loopback nor that of the issuer: a site whose name resolves to loopback (DNS
 /// rebinding) is the server's own origin for the browser. A request that names no host comes from no browser.
 pub(super) async fn reject_other_hosts(State(server): State<AuthServer>, request: Request, next: Next) -> Response {
-    let named = match request.headers().get(HOST) {
-        Some(host) => host.to_str().ok(),
-        None => request.uri().authority().map(Authority::as_str).or(Some("localhost")),
-    };
-    if named.is_some_and(|host| server.answers_for(host)) {
+    let answers = |host: &HeaderValue| host.to_str().is_ok_and(|host| server.answers_for(host));
+    let of_uri = request.uri().authority().is_none_or(|authority| server.answers_for(authority.as_str()));
+    if of_uri && request.headers().get_all(HOST).iter().all(answers) {
         return next.run(request).await;
     }
     (StatusCode::MISDIRECTED_REQUEST, OTHER_HOST).into_response()

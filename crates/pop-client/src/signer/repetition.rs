@@ -1,4 +1,4 @@
-//! Which requests are sent again by whoever returns all other responses to its caller.
+//! Which requests are sent again by callers that return all other responses.
 
 use http::{HeaderMap, StatusCode};
 use pop_core::target::Origin;

@@ -75,19 +75,19 @@ pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<P
 fn connections(own: HttpClient, arguments: &AttackArguments, url: &Url) -> Result<(Clients, Certificates), Failure> {
     let (token, timeout) = (&arguments.token, arguments.max_time);
     let Some(path) = token.certificate.as_deref().filter(|_| token.binding == Binding::Certificate) else {
-        let clients = Clients { anonymous: own.clone(), stranger: own.clone(), own };
+        let clients = Clients { anonymous: own.clone(), thief: own.clone(), own };
         return Ok((clients, Certificates::default()));
     };
     let failed = |error: &dyn std::error::Error| Failure::failed(with_causes(error));
-    let stranger = TestCertificate::try_self_signed("thief.example").map_err(|error| failed(&error))?;
-    let pem = Zeroizing::new(format!("{}\n{}", stranger.key_pem(), stranger.pem()));
+    let thief = TestCertificate::try_self_signed("thief.example").map_err(|error| failed(&error))?;
+    let pem = Zeroizing::new(format!("{}\n{}", thief.key_pem(), thief.pem()));
     let identity = Identity::from_pem(pem.as_bytes()).map_err(|error| failed(&error))?;
     let clients = Clients {
         own,
         anonymous: HttpClient::with(None, token, url, timeout)?,
-        stranger: HttpClient::with(Some(identity), token, url, timeout)?,
+        thief: HttpClient::with(Some(identity), token, url, timeout)?,
     };
-    let certificates = Certificates { own: input::first_certificate(path)?, stranger: stranger.der().to_vec() };
+    let certificates = Certificates { own: input::first_certificate(path)?, thief: thief.der().to_vec() };
     Ok((clients, certificates))
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Requests {
 pub(super) struct Certificates {
     pub(super) own: Vec<u8>,
     /// That of a thief.
-    pub(super) stranger: Vec<u8>,
+    pub(super) thief: Vec<u8>,
 }
 
 /// The TLS connection of a request.
@@ -40,7 +40,7 @@ pub(super) enum Connection {
     /// Without a certificate.
     Anonymous,
     /// With the certificate of a thief.
-    Stranger,
+    Thief,
 }
 
 /// One request.

@@ -40,7 +40,30 @@ impl Outcome {
 pub(super) struct Clients {
     pub(super) own: HttpClient,
     pub(super) anonymous: HttpClient,
-    pub(super) stranger: HttpClient,
+    pub(super) thief: HttpClient,
+}
+
+/// Whether the server ends a kind of connection before it reads a request.
+#[derive(Default)]
+struct Ends {
+    anonymous: Option<bool>,
+    thief: Option<bool>,
+}
+
+impl Ends {
+    fn of(&mut self, connection: Connection) -> Option<&mut Option<bool>> {
+        match connection {
+            Connection::Own => None,
+            Connection::Anonymous => Some(&mut self.anonymous),
+            Connection::Thief => Some(&mut self.thief),
+        }
+    }
+}
+
+/// Why there is no response.
+struct NoResponse {
+    text: String,
+    is_timeout: bool,
 }
 
 /// Sends all requests, one after the other.
@@ -51,6 +74,8 @@ pub(super) struct Runner {
     pause: Duration,
     /// The status of the good request.
     accepted: StatusCode,
+    /// Whether the server ends connections without a certificate, and with that of a thief, once it is known.
+    ends: Ends,
     /// Whether the server has asked for a nonce. One that offers nonces need not want them (RFC 9449 §8.2).
     wants_nonces: bool,
 }
@@ -63,7 +88,15 @@ impl Runner {
         corpus: &'static [Vector],
         pause: Duration,
     ) -> Result<Self, Failure> {
-        let mut run = Self { clients, requests, corpus, pause, accepted: StatusCode::OK, wants_nonces: false };
+        let mut run = Self {
+            clients,
+            requests,
+            corpus,
+            pause,
+            accepted: StatusCode::OK,
+            ends: Ends::default(),
+            wants_nonces: false,
+        };
         let (status, headers) = run.good().await?;
         run.learn_nonce(&headers);
         run.wants_nonces = asks_for_nonce(status, &headers);
@@ -85,7 +118,7 @@ impl Runner {
         let good = self.corpus.first().map(|good| (good.attempts)(&self.requests)).transpose()?.flatten();
         let attempt = good.into_iter().flatten().next();
         let attempt = attempt.ok_or_else(|| Failure::failed("there is no good request"))?;
-        self.send(&attempt).await.map_err(Failure::Failed)
+        self.send(&attempt).await.map_err(|error| Failure::Failed(error.text))
     }
 
     pub(super) async fn all(&mut self) -> Result<Vec<Finding>, Failure> {
@@ -120,11 +153,9 @@ impl Runner {
                 tokio::time::sleep(self.pause).await;
                 let (status, headers) = match self.send(attempt).await {
                     Ok(answer) => answer,
-                    Err(_) if attempt.connection != Connection::Own && vector.must == Must::Reject => {
-                        return Ok(Outcome::Passed(None));
-                    }
-                    Err(error) => return Ok(Outcome::Unclear(error)),
+                    Err(error) => return self.without_response(attempt.connection, error).await,
                 };
+                self.ends.of(attempt.connection).map(|ends| ends.get_or_insert(false));
                 self.learn_nonce(&headers);
                 if asks_for_nonce(status, &headers) && vector.when != When::Nonces {
                     renewed = true;
@@ -146,6 +177,20 @@ impl Runner {
             Must::Reject => Outcome::Passed(Some(StatusCode::UNAUTHORIZED)),
             Must::Accept => Outcome::Failed(StatusCode::UNAUTHORIZED),
         })
+    }
+
+    /// Judges that there was no response. The first request of a kind of connection is about the connection: a server may end
+    /// it. It must go on with others. The later requests of that kind are then not read at all.
+    async fn without_response(&mut self, connection: Connection, error: NoResponse) -> Result<Outcome, Failure> {
+        let (known, is_timeout) = (self.ends.of(connection).map(|ends| *ends), error.is_timeout);
+        match known {
+            Some(None) if !is_timeout && self.good().await.is_ok_and(|(status, _)| self.is_accepted(status)) => {
+                self.ends.of(connection).map(|ends| ends.replace(true));
+                Ok(Outcome::Passed(None))
+            }
+            Some(Some(true)) if !is_timeout => Ok(Outcome::Skipped("the connection ended before the request was read")),
+            _ => Ok(Outcome::Unclear(error.text)),
+        }
     }
 
     fn is_accepted(&self, status: StatusCode) -> bool {
@@ -172,16 +217,16 @@ impl Runner {
         }
     }
 
-    async fn send(&self, attempt: &Attempt) -> Result<(StatusCode, HeaderMap), String> {
+    async fn send(&self, attempt: &Attempt) -> Result<(StatusCode, HeaderMap), NoResponse> {
         let http = match attempt.connection {
             Connection::Own => &self.clients.own,
             Connection::Anonymous => &self.clients.anonymous,
-            Connection::Stranger => &self.clients.stranger,
+            Connection::Thief => &self.clients.thief,
         };
         let request = http.client.request(self.requests.method.clone(), attempt.url.clone());
         match request.headers(attempt.headers.clone()).send().await {
             Ok(response) => Ok((response.status(), response.headers().clone())),
-            Err(error) => Err(with_causes(&error.without_url())),
+            Err(error) => Err(NoResponse { is_timeout: error.is_timeout(), text: with_causes(&error.without_url()) }),
         }
     }
 }

@@ -39,7 +39,8 @@ pub(super) async fn find(url: &Url, http: &HttpClient, options: &ClientOptions) 
         seen.push(resource);
     }
     if let Some(elsewhere) = elsewhere {
-        return Err(Failure::failed(format!("{origin} calls itself {elsewhere}: use that in the URL, or --issuer")));
+        let text = format!("a challenge of {origin} names {elsewhere}: use that in the URL, or --issuer");
+        return Err(Failure::failed(text));
     }
     let cause = last.map(|error| format!(": {}", with_causes(&error))).unwrap_or_default();
     Err(Failure::failed(format!("{origin} has no metadata that names an authorization server (use --issuer){cause}")))

@@ -34,7 +34,11 @@ pub(crate) enum Defect {
     UnboundTokens,
     FirstTokenOnly,
     SchemeWithCase,
-    TokenOnce,
+    RejectsEverySecond,
+    /// Never answers a connection without a certificate.
+    Hangs,
+    /// Falls over when it reads `Client-Cert`.
+    Panics,
 }
 
 struct Server {
@@ -68,6 +72,10 @@ pub(crate) async fn start(
     let server = Arc::new(Server { defect, keys, calls: std::sync::Mutex::default() });
     let handler = get(async move |ConnectInfo(peer): ConnectInfo<TlsPeer>, headers: HeaderMap| {
         let shown = peer.certificate.as_ref().map(|shown| *shown.thumbprint());
+        if server.defect == Defect::Hangs && shown.is_none() {
+            std::future::pending::<()>().await;
+        }
+        assert!(server.defect != Defect::Panics || !headers.contains_key("client-cert"), "a defect");
         if server.check(shown, &headers).is_some() { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
     });
     let app = Router::new().route("/notes", handler).into_make_service_with_connect_info::<TlsPeer>();
@@ -86,7 +94,8 @@ impl Server {
         (scheme == "Bearer" || scheme == "bearer" && self.defect != Defect::SchemeWithCase).then_some(())?;
         let claims = self.token(token)?;
         *self.calls.lock().unwrap() += 1;
-        (self.defect != Defect::TokenOnce || self.calls.lock().unwrap().is_multiple_of(2)).then_some(())?;
+        let is_second = self.calls.lock().unwrap().is_multiple_of(2);
+        (self.defect != Defect::RejectsEverySecond || !is_second).then_some(())?;
         let shown = match self.defect {
             Defect::Field(name, format) => shown.or_else(|| field(headers, name, format)),
             Defect::FieldFirst => field(headers, "client-cert", CertificateFormat::Rfc9440).or(shown),

@@ -64,7 +64,7 @@ fn says_how_the_api_calls_itself() {
     let api = api();
     let local = api.url.replace("127.0.0.1", "localhost");
     let ran = poplayer(&["call", &format!("{local}/echo"), "--client-id", "worker"]);
-    let expected = format!("error: {local} calls itself {}: use that in the URL, or --issuer", api.url);
+    let expected = format!("error: a challenge of {local} names {}: use that in the URL, or --issuer", api.url);
     assert_eq!((ran.status, ran.err.trim()), (1, &*expected));
 }
 
@@ -215,6 +215,8 @@ fn says_in_one_line_what_it_expects() {
     assert_eq!(poplayer(&["keygen", "-o", &key]).status, 0);
     api.call_with(&["--token", "a\nb", "--key", &key]).is_rejected("expected visible ASCII");
     api.call_with(&["--token", "a", "--key", &key, "--nonce", "a b"]).is_rejected("--nonce: expected");
+    let signature = ["--token", "a", "--key", &key, "--binding", "httpsig", "--nonce", "n"];
+    api.call_with(&signature).is_rejected("expected --binding dpop or pop");
     api.call_with(&["-X", "G E T"]).is_rejected("is not a method");
     api.call_with(&["-d", "@/nowhere"]).is_rejected("cannot read /nowhere");
     api.call_with(&["--binding", "certificate"]).is_rejected("expected --certificate");

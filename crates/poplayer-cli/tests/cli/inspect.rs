@@ -105,7 +105,7 @@ fn accepts_the_algorithms_of_the_server() {
         let ran = setup.inspect(&setup.token, &proof, &[]);
         assert_eq!(ran.status, 1, "{algorithm} is not accepted by default");
         let ran = setup.inspect(&setup.token, &proof, &[proofs, &named, "--token-algorithms", "RS256"]);
-        assert_eq!(ran.json()["code"], "token.alg", "{algorithm}: the issuer signs with ES256");
+        assert!(ran.status == 2 && ran.err.contains("no usable key"), "the issuer signs with ES256: {ran:?}");
         let wrong = setup.proof().method("PUT").url("https://other.example/").mint();
         let report = setup.inspect(&setup.token, &wrong, &[proofs, &named]).json();
         assert_eq!(

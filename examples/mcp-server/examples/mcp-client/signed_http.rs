@@ -30,36 +30,40 @@ impl SignedHttp {
         Ok(Self { http, signer: RequestSigner::new(BoundToken::new(token, ProofMethod::Dpop(key))) })
     }
 
-    /// Sends a request, and once again if the server asks for a nonce.
+    /// Sends a request to the URL that its proof names, and once again if the server asks for a nonce.
     async fn send<T, F>(
         &self,
         method: &Method,
         url: &str,
         headers: Headers,
-        request: impl Fn(Headers) -> F,
+        request: impl Fn(Arc<str>, Headers) -> F,
     ) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>>,
     {
-        let signed = || -> Outcome<Headers> {
-            let mut headers = headers.clone();
-            let fields = self.sign(&self.signable(method, url)?)?;
+        let signed = || -> Outcome<(Arc<str>, Headers)> {
+            let (mut headers, signable) = (headers.clone(), self.signable(method, url)?);
+            let fields = self.sign(&signable)?;
             headers.extend(fields.into_iter().filter_map(|(name, value)| Some((name?, value))));
-            Ok(headers)
+            Ok((signable.url().as_str().into(), headers))
         };
-        let outcome = request(signed()?).await;
-        if asks_for_nonce(&outcome) && self.fetch_nonce(method, url).await? {
-            return request(signed()?).await;
+        let (to, fields) = signed()?;
+        let outcome = request(to, fields).await;
+        if is_rejected(&outcome) && self.renew_nonce(method, url).await? {
+            let (to, fields) = signed()?;
+            return request(to, fields).await;
         }
         outcome
     }
 
-    /// `rmcp` shows no header fields of responses. So an empty request gets the challenge again, with the nonce.
-    async fn fetch_nonce(&self, method: &Method, url: &str) -> Outcome<bool> {
+    /// Returns whether the request is to be sent again. `rmcp` shows no header fields of responses, so an empty request gets the
+    /// challenge again, with the nonce. If its proof is accepted, another request has got the nonce meanwhile.
+    async fn renew_nonce(&self, method: &Method, url: &str) -> Outcome<bool> {
         let mut request = self.signable(method, url)?;
         let fields = self.sign(&request)?;
         let response = self.http.request(method.clone(), request.url().clone()).headers(fields).send().await?;
-        Ok(request.repeats(response.status(), response.headers()))
+        let is_accepted = response.status() != StatusCode::UNAUTHORIZED && response.status() != StatusCode::FORBIDDEN;
+        Ok(request.repeats(response.status(), response.headers()) || is_accepted)
     }
 
     fn signable<'r>(&'r self, method: &'r Method, url: &str) -> Outcome<SignableRequest<'r>> {
@@ -74,12 +78,11 @@ impl SignedHttp {
     }
 }
 
-fn asks_for_nonce<T>(outcome: &Outcome<T>) -> bool {
+/// `rmcp` shows only the first challenge of a response, and only the status of a DELETE.
+fn is_rejected<T>(outcome: &Outcome<T>) -> bool {
     match outcome {
-        Err(StreamableHttpError::AuthRequired(challenge)) => {
-            challenge.www_authenticate_header.contains("use_dpop_nonce")
-        }
-        Err(StreamableHttpError::Client(error)) => error.status() == Some(StatusCode::UNAUTHORIZED), // of a DELETE
+        Err(StreamableHttpError::AuthRequired(_)) => true,
+        Err(StreamableHttpError::Client(error)) => error.status() == Some(StatusCode::UNAUTHORIZED),
         _ => false,
     }
 }
@@ -96,7 +99,7 @@ impl StreamableHttpClient for SignedHttp {
         _token: Option<String>,
         headers: Headers,
     ) -> Outcome<StreamableHttpPostResponse> {
-        let post = |headers| self.http.post_message(url.clone(), message.clone(), session.clone(), None, headers);
+        let post = |url, headers| self.http.post_message(url, message.clone(), session.clone(), None, headers);
         self.send(&Method::POST, &url, headers, post).await
     }
 
@@ -108,7 +111,7 @@ impl StreamableHttpClient for SignedHttp {
         _token: Option<String>,
         headers: Headers,
     ) -> Outcome<BoxStream<'static, Result<Sse, SseError>>> {
-        let get = |headers| self.http.get_stream(url.clone(), session.clone(), last_event.clone(), None, headers);
+        let get = |url, headers| self.http.get_stream(url, session.clone(), last_event.clone(), None, headers);
         self.send(&Method::GET, &url, headers, get).await
     }
 
@@ -119,7 +122,7 @@ impl StreamableHttpClient for SignedHttp {
         _token: Option<String>,
         headers: Headers,
     ) -> Outcome<()> {
-        let delete = |headers| self.http.delete_session(url.clone(), session.clone(), None, headers);
+        let delete = |url, headers| self.http.delete_session(url, session.clone(), None, headers);
         self.send(&Method::DELETE, &url, headers, delete).await
     }
 }

@@ -1,5 +1,9 @@
 //! The client of `rmcp`, with proofs of `pop-client`.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
@@ -70,6 +74,33 @@ async fn a_client_gets_a_nonce_from_a_server_that_knows_only_post() {
         let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
         let front = |app: Router| app.layer(from_fn(post_only));
         calls_tools(&Server::start_behind(NoncePolicy::Required, transport, front).await, lifecycle).await;
+    }
+}
+
+/// CLI-05: two requests at once are rejected for the same nonce, and one of them gets the new one first.
+#[tokio::test]
+async fn a_request_is_repeated_if_another_one_has_got_the_nonce() {
+    let rejections = Arc::new(AtomicUsize::new(0));
+    let left = Arc::clone(&rejections);
+    let reject = move |request: Request, next: Next| {
+        let has_content = request.headers().get("content-length").is_some_and(|length| length != "0");
+        let rejects = has_content && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+        async move {
+            let challenge = [("www-authenticate", r#"DPoP error="use_dpop_nonce""#)];
+            if rejects { (StatusCode::UNAUTHORIZED, challenge).into_response() } else { next.run(request).await }
+        }
+    };
+    for lifecycle in lifecycles() {
+        let transport = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
+        let front = |app: Router| app.layer(from_fn(reject.clone()));
+        let server = Server::start_behind(NoncePolicy::Required, transport, front).await;
+        let client = connect(&server, "profile", lifecycle).await;
+        rejections.store(1, SeqCst);
+        assert_eq!(call(&client, "whoami").await.unwrap(), "user alice, client app");
+        assert_eq!(rejections.load(SeqCst), 0, "it was rejected");
+        rejections.store(2, SeqCst);
+        assert!(call(&client, "whoami").await.is_err(), "it is sent again once");
+        rejections.store(0, SeqCst);
     }
 }
 

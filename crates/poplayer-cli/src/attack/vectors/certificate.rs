@@ -7,7 +7,7 @@ use super::{Must, Vector, When, one, vectors};
 use crate::attack::requests::{Attempt, Connection, Requests, mint};
 use crate::failure::Failure;
 
-use Connection::{Anonymous, Own, Stranger};
+use Connection::{Anonymous, Own, Thief};
 
 pub(in crate::attack) const CERTIFICATE: &[Vector] = vectors! {
     // the credentials and the connection
@@ -16,7 +16,7 @@ pub(in crate::attack) const CERTIFICATE: &[Vector] = vectors! {
     Reject Always "no-credentials": "the certificate without a token", "RFC 6750 §3", |requests| one(requests.attempt(&[], &[]));
     Reject Always "two-tokens": "the token twice", "RFC 9110 §11.6.2", |requests| one(requests.attempt(&[("Bearer", &requests.token), ("Bearer", &requests.token)], &[]));
     Reject Always "no-certificate": "the token without a certificate, as thieves send it", "RFC 8705 §3", |requests| one(bearer(requests, Anonymous));
-    Reject Always "other-certificate": "the token with the certificate of a thief", "RFC 8705 §3", |requests| one(bearer(requests, Stranger));
+    Reject Always "other-certificate": "the token with the certificate of a thief", "RFC 8705 §3", |requests| one(bearer(requests, Thief));
     Reject Always "dpop": "the token with a DPoP proof by a thief, without a certificate", "RFC 8705 §3", |requests| Ok(Some(vec![requests.attempt(&[("DPoP", &requests.token)], &[&mint(&requests.proof_by(&requests.thief))?])?.over(Anonymous)]));
     // the certificate in a field, as only a proxy may say it
     Reject Always "field-client-cert": "the certificate in `Client-Cert`, sent by the client", "RFC 9440 §4", |requests| forged(requests, "client-cert", byte_sequence);
@@ -33,10 +33,10 @@ pub(in crate::attack) const CERTIFICATE: &[Vector] = vectors! {
     Reject Always "field-cloudflare": "in `Cf-Client-Cert-Der-Base64` (Cloudflare)", "RFC 8705 §6.5", |requests| forged(requests, "cf-client-cert-der-base64", base64);
     Reject Always "fields-all": "in all of these, over a connection with the certificate of a thief", "RFC 8705 §6.5", all_forged;
     // the token
-    Reject Always "token-garbage": "a token that nobody issued", "RFC 6750 §3.1", |requests| one(requests.attempt(&[("Bearer", "garbage")], &[]));
+    Reject Always "token-garbage": "a token that was not issued", "RFC 6750 §3.1", |requests| one(requests.attempt(&[("Bearer", "garbage")], &[]));
     Reject Always "token-signature": "a token with a flipped bit in its signature", "RFC 9068 §4", |requests| one(requests.attempt(&[("Bearer", &requests.token_with_another_signature())], &[]));
     Reject Always "token-alg-none": "the claims of the token with `alg` `none`", "RFC 9068 §4", token_without_signature;
-    Reject Always "token-rebound": "the token with the certificate of a thief in `cnf`", "RFC 9068 §4", |requests| changed(requests, json!({ "x5t#S256": thumbprint(&requests.certificates.stranger) }));
+    Reject Always "token-rebound": "the token with the certificate of a thief in `cnf`", "RFC 9068 §4", |requests| changed(requests, json!({ "x5t#S256": thumbprint(&requests.certificates.thief) }));
     Reject Always "token-unbound": "the token without `cnf`, over the connection of a thief", "RFC 9068 §4", |requests| changed(requests, json!({}));
     Accept Always "two-requests": "two requests with the token", "RFC 8705 §3", |requests| Ok(Some(vec![bearer(requests, Own)?, bearer(requests, Own)?]));
     Accept Always "good-again": "a good request after all of these", "RFC 8705 §3", |requests| one(bearer(requests, Own));
@@ -70,12 +70,16 @@ fn forged(requests: &Requests, field: &'static str, format: Format) -> Result<Op
     one(attempt.field("x-ssl-client-verify", "SUCCESS"))
 }
 
+/// The server must accept fields of that length: a rejection would show nothing otherwise.
 fn all_forged(requests: &Requests) -> Result<Option<Vec<Attempt>>, Failure> {
-    let mut attempt = bearer(requests, Stranger)?.field("x-ssl-client-verify", "SUCCESS")?;
+    let mut forged = bearer(requests, Thief)?.field("x-ssl-client-verify", "SUCCESS")?;
+    let mut as_long = bearer(requests, Own)?;
     for (field, format) in FIELDS {
-        attempt = attempt.field(field, &format(&requests.certificates.own))?;
+        let value = format(&requests.certificates.own);
+        as_long = as_long.field("x-poplayer-filler", &"x".repeat(value.len()))?;
+        forged = forged.field(field, &value)?;
     }
-    Ok(Some(vec![attempt]))
+    Ok(Some(vec![as_long, forged]))
 }
 
 fn token_without_signature(requests: &Requests) -> Result<Option<Vec<Attempt>>, Failure> {
@@ -91,7 +95,7 @@ fn changed(requests: &Requests, cnf: serde_json::Value) -> Result<Option<Vec<Att
         return Ok(None);
     };
     let attempt = requests.attempt(&[("Bearer", &format!("{header}.{claims}.{signature}"))], &[])?;
-    Ok(Some(vec![attempt.over(Stranger)]))
+    Ok(Some(vec![attempt.over(Thief)]))
 }
 
 fn thumbprint(der: &[u8]) -> String {

@@ -77,7 +77,7 @@ pub(in crate::attack) const DPOP: &[Vector] = vectors! {
     Reject Nonces "nonce-missing": "no nonce", "RFC 9449 §4.3 (10)", |requests| with(requests, |good| good.without("nonce"));
     Reject Nonces "nonce-other": "a nonce that the server did not make", "RFC 9449 §4.3 (10)", |requests| with(requests, |good| good.nonce("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
     // the token
-    Reject Always "token-garbage": "a token that nobody issued", "RFC 6750 §3.1", |requests| one(requests.with_token("garbage"));
+    Reject Always "token-garbage": "a token that was not issued", "RFC 6750 §3.1", |requests| one(requests.with_token("garbage"));
     Reject Always "token-signature": "a token with a flipped bit in its signature", "RFC 9068 §4", |requests| one(requests.with_token(&requests.token_with_another_signature()));
     Reject Always "token-alg-none": "the claims of the token with `alg` `none`", "RFC 9068 §4", token_without_signature;
     Reject Always "token-rebound": "the token with the key of a thief in `cnf`", "RFC 9068 §4", rebound_token;
