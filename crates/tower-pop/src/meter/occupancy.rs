@@ -1,8 +1,9 @@
 //! How full the in-memory replay stores are: totals of all stores of the process with the same use.
 //!
-//! A store counts from its first entry on. Each change writes the totals as they are then, so a recorder that is installed late,
-//! or forgets a series, shows them after the next change. Two changes at the same time may write in the wrong order; the next
-//! one corrects that.
+//! A store counts from its first entry on. Each change writes the total that is taken as it is then, so a recorder that is
+//! installed late, or forgets a series, shows it after the next change. The total capacity is written when it changes, when
+//! places become free, and once in 64 places. Two changes at the same time may write in the wrong order; the next one corrects
+//! that.
 
 #[cfg(feature = "metrics")]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -43,11 +44,15 @@ impl Occupancy {
         #[cfg(feature = "metrics")]
         {
             let totals = self.of.totals();
-            if !self.is_counted.swap(true, Ordering::Relaxed) {
+            let is_new = !self.is_counted.swap(true, Ordering::Relaxed);
+            if is_new {
                 totals.capacity.fetch_add(capacity, Ordering::Relaxed);
             }
-            totals.taken.fetch_add(places, Ordering::Relaxed);
-            self.of.write();
+            let before = totals.taken.fetch_add(places, Ordering::Relaxed);
+            self.of.write_taken();
+            if is_new || before % 64 + places >= 64 {
+                self.of.write_capacity();
+            }
         }
         let _ = (places, capacity);
     }
@@ -57,7 +62,8 @@ impl Occupancy {
         #[cfg(feature = "metrics")]
         {
             self.of.totals().taken.fetch_sub(places, Ordering::Relaxed);
-            self.of.write();
+            self.of.write_taken();
+            self.of.write_capacity();
         }
         let _ = places;
     }
@@ -99,19 +105,23 @@ impl StoreUse {
         }
     }
 
-    /// Writes the totals as they are.
     #[allow(clippy::cast_precision_loss)]
-    fn write(self) {
-        let Totals { taken, capacity } = self.totals();
-        let (taken, capacity) = (taken.load(Ordering::Relaxed) as f64, capacity.load(Ordering::Relaxed) as f64);
+    fn write_taken(self) {
+        let taken = self.totals().taken.load(Ordering::Relaxed) as f64;
         match self {
-            Self::Store => {
-                metrics::gauge!("pop_replay_store_entries", "store" => "memory").set(taken);
-                metrics::gauge!("pop_replay_store_max_entries", "store" => "memory").set(capacity);
-            }
+            Self::Store => metrics::gauge!("pop_replay_store_entries", "store" => "memory").set(taken),
+            #[cfg(feature = "redis")]
+            Self::BesideRedis => metrics::gauge!("pop_replay_store_entries", "store" => "beside_redis").set(taken),
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn write_capacity(self) {
+        let capacity = self.totals().capacity.load(Ordering::Relaxed) as f64;
+        match self {
+            Self::Store => metrics::gauge!("pop_replay_store_max_entries", "store" => "memory").set(capacity),
             #[cfg(feature = "redis")]
             Self::BesideRedis => {
-                metrics::gauge!("pop_replay_store_entries", "store" => "beside_redis").set(taken);
                 metrics::gauge!("pop_replay_store_max_entries", "store" => "beside_redis").set(capacity);
             }
         }
