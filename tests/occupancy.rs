@@ -77,5 +77,9 @@ async fn the_occupancy_of_replay_stores_is_known() {
     assert!(insert(&first, 201, "late", NOW + 2_700).await);
     #[allow(clippy::cast_precision_loss)]
     let entries = first.len() as f64;
-    assert_eq!(totals(&late, "memory"), (Some(entries), Some(5_000.0)));
+    assert_eq!(totals(&late, "memory").0, Some(entries));
+    for client in 0..64 {
+        assert!(insert(&first, client, "later", NOW + 2_700).await);
+    }
+    assert_eq!(totals(&late, "memory"), (Some(entries + 64.0), Some(5_000.0)), "the capacity within 64 places");
 }
