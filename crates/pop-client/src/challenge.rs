@@ -148,8 +148,8 @@ pub(crate) fn preferred<'n>(names: impl Iterator<Item = &'n str>) -> Option<Algo
     let names: Vec<&str> = names.collect();
     use Algorithm::{ES256, ES384, ES512, Ed25519, EdDSA, PS256, RS256};
     let ml_dsa = Algorithm::ML_DSA.iter().copied();
-    let by_preference = [ES256, Ed25519, EdDSA, ES384, ES512, PS256, RS256].into_iter().chain(ml_dsa);
-    by_preference.into_iter().find(|algorithm| names.contains(&algorithm.name()))
+    let mut by_preference = [ES256, Ed25519, EdDSA, ES384, ES512, PS256, RS256].into_iter().chain(ml_dsa);
+    by_preference.find(|algorithm| names.contains(&algorithm.name()))
 }
 
 impl fmt::Debug for Challenge {

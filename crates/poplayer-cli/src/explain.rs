@@ -17,18 +17,16 @@ pub(crate) struct ExplainArguments {
     code: Option<String>,
 }
 
-/// Returns codes that have the beginning of a word of this one.
+/// Returns up to three codes that have the beginning of a word of this one. The last word counts most.
 fn similar(part: &str) -> String {
-    let beginnings = part.rsplit(['.', '_']).filter_map(|word| word.get(..word.len().min(6)));
-    let all = || CODES.iter().map(|entry| entry.code);
-    let found = beginnings.filter(|it| it.len() >= 4).flat_map(|it| all().filter(move |code| code.contains(it)));
-    let mut different: Vec<&str> = Vec::new();
-    for code in found {
-        if !different.contains(&code) && different.len() < 3 {
-            different.push(code);
+    let mut found: Vec<&str> = Vec::new();
+    for word in part.rsplit(['.', '_']) {
+        if let Some(beginning) = word.get(..word.len().min(6)).filter(|beginning| beginning.len() >= 4) {
+            let codes = CODES.iter().map(|entry| entry.code).filter(|code| code.contains(beginning));
+            found.extend(codes.filter(|code| !found.contains(code)).collect::<Vec<_>>());
         }
     }
-    let found = different;
+    found.truncate(3);
     if found.is_empty() { "proof.htu_mismatch".to_owned() } else { found.join(", ") }
 }
 

@@ -1,7 +1,7 @@
 //! Requests that prove possession of the key of their token.
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use pop_client::reqwest::Url;
 use pop_client::{BoundToken, NonceMemory, RequestSigner, Role, SignableRequest};
 
@@ -86,7 +86,7 @@ impl ProvenRequest<'_> {
     }
 
     /// Returns whether the request is to be sent again.
-    pub(crate) fn repeats(&mut self, status: http::StatusCode, headers: &HeaderMap) -> bool {
+    pub(crate) fn repeats(&mut self, status: StatusCode, headers: &HeaderMap) -> bool {
         match self {
             Self::Signed(request) => request.repeats(status, headers),
             Self::Certificate { .. } => false,

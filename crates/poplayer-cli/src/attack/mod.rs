@@ -15,8 +15,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pop_authserver::TestCertificate;
-use pop_client::DpopKey;
 use pop_client::reqwest::{Identity, Url};
+use pop_client::{DpopKey, NonceMemory};
 use pop_core::jose::CertThumbprint;
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
@@ -58,7 +58,8 @@ pub(crate) async fn run(arguments: AttackArguments, output: &Output) -> Result<P
     let (token, key) = token(&arguments, &url, &http).await?;
     let thief = DpopKey::generate(key.algorithm()).map_err(|error| Failure::failed(error.to_string()))?;
     let (clients, certificates) = connections(http, &arguments, &url)?;
-    let requests = Requests { method, url: url.clone(), token, key, thief, nonce: None, certificates };
+    let requests =
+        Requests { method, url: url.clone(), token, key, thief, nonces: NonceMemory::default(), certificates };
     let pause = Duration::from_millis(arguments.pause);
     let findings = Runner::start(clients, requests, corpus, pause).await?.all().await?;
     // The query may have secrets.

@@ -3,12 +3,13 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, Method};
 use pop_authserver::{ProofMint, proof};
-use pop_client::DpopKey;
 use pop_client::reqwest::Url;
+use pop_client::{DpopKey, NonceMemory, Role};
 use pop_core::jose::{decode, encode};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::http_client::origin;
 use crate::inspect::time::now;
 use crate::signed::{DPOP, sensitive};
 
@@ -19,8 +20,7 @@ pub(super) struct Requests {
     pub(super) token: String,
     pub(super) key: DpopKey,
     pub(super) thief: DpopKey,
-    /// The newest nonce of the server, if it sent one.
-    pub(super) nonce: Option<String>,
+    pub(super) nonces: NonceMemory,
     pub(super) certificates: Certificates,
 }
 
@@ -73,6 +73,13 @@ impl Requests {
         url.to_string()
     }
 
+    /// Stores the nonce of a response, if it has a usable one.
+    pub(super) fn learn_nonce(&self, headers: &HeaderMap) {
+        if let Some(origin) = origin(&self.url) {
+            let _ = self.nonces.learn(Role::ResourceServer, &origin, headers);
+        }
+    }
+
     /// Returns a good proof that is not signed yet.
     pub(super) fn proof(&self) -> ProofMint {
         self.proof_by(&self.key)
@@ -80,8 +87,9 @@ impl Requests {
 
     pub(super) fn proof_by(&self, key: &DpopKey) -> ProofMint {
         let proof = proof(key).method(self.method.as_str()).url(&self.htu()).for_token(&self.token).issued_at(now());
-        match &self.nonce {
-            Some(nonce) => proof.nonce(nonce),
+        let newest = |origin| self.nonces.newest(Role::ResourceServer, &origin);
+        match origin(&self.url).and_then(newest) {
+            Some(nonce) => proof.nonce(&nonce),
             None => proof,
         }
     }

@@ -4,12 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
-use pop_client::{Challenge, NonceMemory, Role};
+use pop_client::Challenge;
 
 use super::requests::{Attempt, Connection, Requests};
 use super::vectors::{Must, Vector, When};
 use crate::failure::{Failure, with_causes};
-use crate::http_client::{HttpClient, origin};
+use crate::http_client::HttpClient;
 
 /// What came of one vector.
 pub(super) struct Finding {
@@ -98,7 +98,7 @@ impl Runner {
             wants_nonces: false,
         };
         let (status, headers) = run.good().await?;
-        run.learn_nonce(&headers);
+        run.requests.learn_nonce(&headers);
         run.wants_nonces = asks_for_nonce(status, &headers);
         let (status, headers) = if asks_for_nonce(status, &headers) { run.good().await? } else { (status, headers) };
         if is_rejection(status) || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -156,7 +156,7 @@ impl Runner {
                     Err(error) => return self.without_response(attempt.connection, error).await,
                 };
                 self.ends.of(attempt.connection).map(|ends| ends.get_or_insert(false));
-                self.learn_nonce(&headers);
+                self.requests.learn_nonce(&headers);
                 if asks_for_nonce(status, &headers) && vector.when != When::Nonces {
                     renewed = true;
                     break;
@@ -205,15 +205,6 @@ impl Runner {
             Must::Accept if is_rejection(status) => Outcome::Failed(status),
             Must::Reject if self.is_accepted(status) => Outcome::Failed(status),
             _ => Outcome::Unclear(format!("status {} is neither acceptance nor rejection", status.as_u16())),
-        }
-    }
-
-    /// Keeps the newest nonce.
-    fn learn_nonce(&mut self, headers: &HeaderMap) {
-        let (nonces, role) = (NonceMemory::default(), Role::ResourceServer);
-        let Some(origin) = origin(&self.requests.url) else { return };
-        if nonces.learn(role, &origin, headers) == Ok(true) {
-            self.requests.nonce = nonces.newest(role, &origin);
         }
     }
 

@@ -128,9 +128,8 @@ impl PopConfigBuilder {
         ])?;
         let (mut proof, mut token) = (self.proof.clone(), self.token);
         let (dpop_preset, token_preset) = (self.preset.dpop(), self.preset.token());
-        let Overrides { proof_algorithms, proof_max_age, clock_skew, token_algorithms, token_leeway, .. } =
-            self.overrides;
-        let Overrides { max_proof_len, max_token_len, .. } = self.overrides;
+        let Overrides { proof_algorithms, proof_max_age, clock_skew, max_proof_len, .. } = self.overrides;
+        let Overrides { token_algorithms, token_leeway, max_token_len, .. } = self.overrides;
         proof.dpop.algorithms = proof_algorithms.unwrap_or(dpop_preset.algorithms);
         proof.dpop.max_age = proof_max_age.unwrap_or(dpop_preset.max_age);
         proof.dpop.clock_skew = clock_skew.unwrap_or(dpop_preset.clock_skew);

@@ -86,8 +86,8 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// [`JwkError::Algorithm`] if the kind of key does not fit the algorithm, or the backend does not verify it.
-    /// [`JwkError::Point`] if a point is not on its curve,
-    /// is not canonical or has a small order, or if the library rejects the key.
+    /// [`JwkError::Point`] if a point is not on its curve, is not canonical or has a small order, or if the library rejects the
+    /// key.
     pub fn new(key: &PublicKey, algorithm: Algorithm, backend: CryptoBackend) -> Result<Self, JwkError> {
         if key.family() != algorithm.family() || !backend.verifies(algorithm) {
             return Err(JwkError::Algorithm);

@@ -45,21 +45,6 @@ pub(in crate::attack) const CERTIFICATE: &[Vector] = vectors! {
 /// How a proxy writes a certificate.
 type Format = fn(&[u8]) -> String;
 
-/// The fields of the requests above, for one that has all.
-const FIELDS: [(&str, Format); 11] = [
-    ("client-cert", byte_sequence),
-    ("x-forwarded-client-cert", xfcc),
-    ("x-forwarded-tls-client-cert", base64),
-    ("ssl-client-cert", escaped),
-    ("x-ssl-client-cert", pem_in_a_line),
-    ("x-ssl-client-escaped-cert", escaped),
-    ("x-ssl-client-der", base64),
-    ("x-client-cert", escaped),
-    ("x-arr-clientcert", base64),
-    ("x-amzn-mtls-clientcert-leaf", escaped),
-    ("cf-client-cert-der-base64", base64),
-];
-
 fn bearer(requests: &Requests, connection: Connection) -> Result<Attempt, Failure> {
     Ok(requests.attempt(&[("Bearer", &requests.token)], &[])?.over(connection))
 }
@@ -70,14 +55,16 @@ fn forged(requests: &Requests, field: &'static str, format: Format) -> Result<Op
     one(attempt.field("x-ssl-client-verify", "SUCCESS"))
 }
 
-/// The server must accept fields of that length: a rejection would show nothing otherwise.
+/// All fields of the requests above. The server must accept as long ones: a rejection would show nothing otherwise.
 fn all_forged(requests: &Requests) -> Result<Option<Vec<Attempt>>, Failure> {
-    let mut forged = bearer(requests, Thief)?.field("x-ssl-client-verify", "SUCCESS")?;
-    let mut as_long = bearer(requests, Own)?;
-    for (field, format) in FIELDS {
-        let value = format(&requests.certificates.own);
-        as_long = as_long.field("x-poplayer-filler", &"x".repeat(value.len()))?;
-        forged = forged.field(field, &value)?;
+    let (mut as_long, mut forged) = (bearer(requests, Own)?, bearer(requests, Thief)?);
+    for vector in CERTIFICATE.iter().filter(|vector| vector.name.starts_with("field-")) {
+        for (name, value) in (vector.attempts)(requests)?.into_iter().flatten().flat_map(|one| one.headers) {
+            if let Some(name) = name.filter(|name| !forged.headers.contains_key(name)) {
+                as_long = as_long.field("x-poplayer-filler", &"x".repeat(value.len()))?;
+                forged.headers.insert(name, value);
+            }
+        }
     }
     Ok(Some(vec![as_long, forged]))
 }

@@ -159,7 +159,7 @@ fn rebound_token(requests: &Requests) -> Result<Option<Vec<Attempt>>, Failure> {
 mod tests {
     use super::*;
     use crate::attack::requests::Certificates;
-    use pop_client::{Algorithm, DpopKey};
+    use pop_client::{Algorithm, DpopKey, NonceMemory};
 
     fn requests(token: &str) -> Requests {
         let key = || DpopKey::generate(Algorithm::ES256).unwrap();
@@ -170,7 +170,7 @@ mod tests {
             token: token.to_owned(),
             key: key(),
             thief: key(),
-            nonce: None,
+            nonces: NonceMemory::default(),
             certificates: Certificates::default(),
         }
     }

@@ -60,8 +60,8 @@ impl PopConfigBuilder {
 
     /// Sets the accepted algorithms of proofs. Defaults to ES256, ES384, Ed25519 (as `Ed25519` and `EdDSA`), PS256 and RS256.
     ///
-    /// With the feature `ml-dsa`, they can include `Algorithm::MlDsa44`, `MlDsa65` and `MlDsa87`. Naming one of them raises the default of
-    /// [`max_proof_len`](Self::max_proof_len).
+    /// With the feature `ml-dsa`, they can include `Algorithm::MlDsa44`, `MlDsa65` and `MlDsa87`. Naming one of them raises the
+    /// default of [`max_proof_len`](Self::max_proof_len).
     ///
     /// ```
     /// use tower_pop::{Algorithm, PopConfig};

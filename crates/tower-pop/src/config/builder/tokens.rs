@@ -9,8 +9,8 @@ use super::PopConfigBuilder;
 impl PopConfigBuilder {
     /// Sets the accepted algorithms of access tokens. Defaults to the same list as for proofs.
     ///
-    /// With the feature `ml-dsa`, they can include `Algorithm::MlDsa44`, `MlDsa65` and `MlDsa87`. Naming one of them raises the default of
-    /// [`max_token_len`](Self::max_token_len).
+    /// With the feature `ml-dsa`, they can include `Algorithm::MlDsa44`, `MlDsa65` and `MlDsa87`. Naming one of them raises the
+    /// default of [`max_token_len`](Self::max_token_len).
     ///
     /// ```
     /// use tower_pop::{Algorithm, PopConfig};
