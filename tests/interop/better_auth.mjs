@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import * as jose from 'jose'
 import * as client from 'openid-client'
+import { mintAccessToken } from './access_token.mjs'
 import { audience, redirectUri, startServer } from './better_auth_server.mjs'
 import { accepted, acceptedWithProofOnly, newKeys, refused, unavailable } from './dpop_calls.mjs'
 import { finish, test } from './harness.mjs'
@@ -163,15 +164,7 @@ await test('INTRO-02 a JWT cannot be revoked; it ends with the session where the
 async function forge({ issuer }, own) {
   const { privateKey } = await jose.generateKeyPair('ES256')
   const cnf = { jkt: await client.getDPoPHandle(atSigned.service, own).calculateThumbprint() }
-  return new jose.SignJWT({ client_id: 'app', scope: 'notes:read', cnf })
-    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'forged' })
-    .setIssuer(issuer)
-    .setAudience(audience)
-    .setSubject('alice')
-    .setJti(crypto.randomUUID())
-    .setIssuedAt()
-    .setExpirationTime('5m')
-    .sign(privateKey)
+  return mintAccessToken({ issuer, audience, cnf, key: privateKey, kid: 'forged' })
 }
 
 await test('INTRO-07 X-63 the server answers 500 about forged JWTs; where JWTs come first, it is not asked', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import * as crypto from 'node:crypto'
 import * as jose from 'jose'
+import { mintAccessToken } from './access_token.mjs'
 import { file } from './program.mjs'
 
 const issuer = 'https://as.example'
@@ -14,15 +15,7 @@ export const now = () => Math.floor(Date.now() / 1000)
 const issuing = await jose.generateKeyPair('ES256')
 const issuerJwk = { ...(await jose.exportJWK(issuing.publicKey)), alg: 'ES256', use: 'sig', kid: 'issuer' }
 export const token = (cnf, aud = audience) =>
-  new jose.SignJWT({ client_id: 'app', scope: 'notes:read notes:write', cnf })
-    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'issuer' })
-    .setIssuer(issuer)
-    .setAudience(aud)
-    .setSubject('alice')
-    .setJti(crypto.randomUUID())
-    .setIssuedAt()
-    .setExpirationTime('5m')
-    .sign(issuing.privateKey)
+  mintAccessToken({ issuer, audience: aud, scope: 'notes:read notes:write', cnf, key: issuing.privateKey })
 export const common = ['--issuer', issuer, '--audience', audience, '--jwks-file', file('jwks.json', { keys: [issuerJwk] })]
 
 export async function send({ method, url, headers }, body) {

@@ -7,6 +7,7 @@ import * as crypto from 'node:crypto'
 import { createInterface } from 'node:readline'
 import * as jose from 'jose'
 import * as client from 'openid-client'
+import { mintAccessToken } from './access_token.mjs'
 import { finish, test } from './harness.mjs'
 import { audience, now, send } from './issuer.mjs'
 import { file, startApi } from './program.mjs'
@@ -25,16 +26,7 @@ const accept = ['--proof-algorithms', algorithms.join(), '--token-algorithms', a
 const apiFor = (jwks) =>
   startApi(program, ['--issuer', issuer, '--audience', audience, '--jwks-file', file('jwks.json', jwks), ...accept])
 
-const token = (issuing, jkt) =>
-  new jose.SignJWT({ client_id: 'app', scope: 'notes:read', cnf: { jkt } })
-    .setProtectedHeader({ alg: issuing.alg, typ: 'at+jwt', kid: 'issuer' })
-    .setIssuer(issuer)
-    .setAudience(audience)
-    .setSubject('alice')
-    .setJti(crypto.randomUUID())
-    .setIssuedAt()
-    .setExpirationTime('5m')
-    .sign(issuing.privateKey)
+const token = ({ alg, privateKey }, jkt) => mintAccessToken({ issuer, audience, cnf: { jkt }, key: privateKey, alg })
 
 const prove = (key, url, accessToken, header = {}) =>
   new jose.SignJWT({ htm: 'GET', htu: url, jti: crypto.randomUUID(), ath: crypto.createHash('sha256').update(accessToken).digest('base64url') })
